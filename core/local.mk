@@ -1,0 +1,18 @@
+noinst_LIBRARIES += core/libcore.a
+
+core_libcore_a_SOURCES = \
+	core/buf.c core/buf.h \
+	core/clock.c core/clock.h \
+	core/crypto.h \
+	core/err.c core/err.h \
+	core/log.c core/log.h \
+	core/mem.c core/mem.h \
+	core/stream.c core/stream.h \
+	core/tls.h \
+	core/utf8.c core/utf8.h
+
+if TLS_OPENSSL
+core_libcore_a_SOURCES += core/crypto_openssl.c core/tls_openssl.c
+else
+core_libcore_a_SOURCES += core/crypto_gnutls.c core/tls_gnutls.c
+endif
