@@ -1,0 +1,56 @@
+/*
+ * address: mailbox addresses as the envelope carries them (RFC 5321 section 4.1.2).
+ */
+#ifndef CORE_ADDRESS_H
+#define CORE_ADDRESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/err.h"
+
+#define ADDRESS_LOCAL_MAX 64	/* RFC 5321 section 4.5.3.1.1 */
+#define ADDRESS_DOMAIN_MAX 255	/* 4.5.3.1.2 */
+#define ADDRESS_MAX 256		/* 4.5.3.1.3, the path with its angle brackets */
+
+/* Why a string is no address that SES would take. */
+enum address_fault {
+	ADDRESS_OK,
+	ADDRESS_SYNTAX,
+	ADDRESS_TOO_LONG,
+	ADDRESS_NO_DOMAIN,
+	ADDRESS_NON_ASCII_LOCAL, /* SES has no SMTPUTF8 */
+	ADDRESS_BAD_DOMAIN	 /* not a name, or IDNA refuses it; address literals too */
+};
+
+struct address {
+	char text[ADDRESS_LOCAL_MAX + 1 + ADDRESS_DOMAIN_MAX + 1]; /* local@domain */
+	size_t local_len; /* the domain begins at text[local_len + 1] */
+};
+
+/*
+ * Parse `local@domain` of len bytes: dot-atom or quoted string before the @; a quoted string that
+ * needs no quotes loses them. The domain's letters stay as they are written; an
+ * international domain becomes punycode (IDNA2008, through libidn2). err gets words for a reply.
+ */
+enum address_fault address_parse(const char *, size_t len, struct address *,
+    struct err *);
+
+/* The same for a path in angle brackets as MAIL and RCPT carry it, source route skipped. *used_r
+ * counts the bytes up to and including the ">". `<>` gives an empty text and ADDRESS_OK. */
+enum address_fault address_parse_path(const char *, size_t len,
+    struct address *, size_t *used_r, struct err *);
+
+/* "" for the null sender. */
+const char *address_domain(const struct address *);
+
+/* A key under which two writings of one mailbox are equal: domain in lower case, local part as it is. */
+void address_key(const struct address *, struct address *key_r);
+
+/* Domain name in lower-case ASCII; -1 when it is none. out holds ADDRESS_DOMAIN_MAX + 1. */
+int address_domain_ascii(const char *domain, size_t len, char *out);
+
+/* Whether it is one of the mailbox simulator's (SES facts section 4). */
+bool address_is_simulator(const struct address *);
+
+#endif

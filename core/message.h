@@ -1,0 +1,59 @@
+/*
+ * message: one mail's content, received once and sent many times.
+ *
+ * Kept in the form in which it goes over the wire: lines end in CRLF and are dot-stuffed (RFC
+ * 5321 section 4.5.2), so that sending needs no second pass. Up to a bound in memory, beyond it in an unlinked
+ * temporary file. After message_end it is read-only and may be read from several threads at once;
+ * references are counted.
+ */
+#ifndef CORE_MESSAGE_H
+#define CORE_MESSAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/crypto.h"
+#include "core/err.h"
+
+struct message;
+
+/* dir is where a temporary file may go; salt is digested before the content (the envelope sender). */
+struct message *message_new(const char *dir, const char *salt);
+struct message *message_hold(struct message *);
+void message_release(struct message *);
+
+/*
+ * Bytes as they came after DATA. Only CRLF "." CRLF ends the content; a bare LF becomes
+ * CRLF and a bare CR goes, before dots are looked at, so that nothing that ends the content at the next hop can pass.
+ * *used_r tells how many were taken. Returns 1 when the end was reached, 0 to be called again, -1 and err
+ * (ERR_FULL: no space; ERR_LOCAL) on failure, after which the bytes up to the end still have to be fed to find it
+ * (they are not kept).
+ */
+int message_feed(struct message *, const char *data, size_t len,
+    size_t *used_r, struct err *);
+
+/* Finish: the content can be read. -1 and err when the temporary file can't be completed. */
+int message_end(struct message *, struct err *);
+
+uint64_t message_size(const struct message *);	/* bytes, stuffing not counted */
+bool message_8bit(const struct message *);	/* any byte over 127? */
+unsigned message_bare(const struct message *); /* bare CR and LF mended */
+void message_digest(const struct message *, unsigned char out[SHA256_LEN]);
+
+/*
+ * The header section (up to and with its empty line if there is one), NUL-terminated. NULL when it is larger than
+ * MESSAGE_HEADER_MAX. Stuffed like the content.
+ */
+#define MESSAGE_HEADER_MAX (256 * 1024)
+const char *message_header(const struct message *, size_t *len_r);
+
+/*
+ * Up to a few hundred KB of the stored form from offset off. *data_r points into
+ * the message or into scratch (of MESSAGE_CHUNK bytes). 1, 0 at the end, -1 and err.
+ */
+#define MESSAGE_CHUNK (64 * 1024)
+int message_read(const struct message *, uint64_t off, char *scratch,
+    const char **data_r, size_t *len_r, struct err *);
+
+#endif
