@@ -1,0 +1,82 @@
+/*
+ * record: what befalls messages and recipients, written to the journal.
+ *
+ * Each call waits until it is durable. Personal data goes to `party` and enters the chain only as a
+ * commitment; replies are stored with addresses replaced by the number of their party.
+ */
+#ifndef STORE_RECORD_H
+#define STORE_RECORD_H
+
+#include "core/address.h"
+#include "core/crypto.h"
+#include "store/journal.h"
+
+enum record_state {
+	RECORD_WAITING,
+	RECORD_SENDING,
+	RECORD_SENT,
+	RECORD_DEFERRED,
+	RECORD_REFUSED,
+	RECORD_DOUBTFUL
+};
+const char *record_state_name(enum record_state);
+
+/* One recipient of a message that arrives. In: address, and for one that was refused before DATA its reply. */
+struct record_rcpt {
+	const char *address;	/* as address_key writes it; for a malformed one the raw text (bounded) */
+	bool refused;		/* already answered at RCPT: journalled as refused (5xx) or deferred (4xx) */
+	unsigned code;
+	const char *dsn, *reply; /* for refused */
+
+	/* Out. */
+	unsigned n;		 /* its number in the message, from 1; the same address, the same number */
+	enum record_state state; /* before this arrival; RECORD_WAITING for a new one */
+	unsigned attempts;	 /* dots so far */
+	char *ses_id;		 /* RECORD_SENT: to be freed by the caller, else NULL */
+	int64_t sent_at;	 /* RECORD_SENT: wall time of SES's acceptance */
+};
+
+struct record_arrival {
+	const unsigned char *digest; /* SHA256_LEN bytes; NULL when the message has no Received or no DATA came */
+	uint64_t size;
+	const char *sender;	     /* envelope sender as received, "" for null */
+	const char *rewritten;	     /* envelope sender for SES when it differs, else NULL */
+	const char *from;	     /* addresses of From, or NULL */
+	const char *client;	     /* who handed it over: XFORWARD's, the peer's address, or NULL */
+	const char *queue_ids;	     /* blank between, or NULL */
+	const char *message_id;	     /* Message-ID field, or NULL */
+	const char *repairs;	     /* gate's words, or NULL */
+	int64_t repeat_window_us;
+	struct record_rcpt *rcpts;
+	size_t nrcpts;
+
+	struct uuid id;		     /* in: proposed id; out: the id it has, an older one when the digest is known */
+	bool known;		     /* out: the digest was known within repeat_window */
+};
+
+/*
+ * A message has arrived (or only its envelope). Finds it by its digest, gives recipients their numbers, and
+ * says what became of each before. Appends `received` or `offered` (again), `refused`/`deferred` for those refused already, and
+ * `repeat` for those sent before.
+ */
+int record_arrival(struct journal *, struct record_arrival *,
+    int64_t deadline_us, struct err *);
+
+/* The dot is about to go out: attempt counts from 1; counts tells whether it spends the day (not the simulator). */
+int record_sending(struct journal *, const struct uuid *, unsigned n,
+    unsigned attempt, bool counts, int64_t deadline_us, struct err *);
+
+/* What became of a delivery. */
+struct record_outcome {
+	enum record_state state; /* SENT, DEFERRED, REFUSED or DOUBTFUL */
+	const char *ses_id;	 /* SENT */
+	unsigned code;		 /* of the reply to the MTA */
+	const char *dsn;	 /* enhanced status of that reply */
+	const char *reply;	 /* SES's words or ours */
+	const char *endpoint;	 /* HOST[ADDR]:PORT used, or NULL */
+	unsigned attempt;	 /* the dot it belongs to; 0 when there was none */
+};
+int record_outcome(struct journal *, const struct uuid *, unsigned n,
+    const struct record_outcome *, int64_t deadline_us, struct err *);
+
+#endif
