@@ -8,7 +8,7 @@ core_libcore_a_SOURCES = \
 	core/log.c core/log.h \
 	core/mem.c core/mem.h \
 	core/stream.c core/stream.h \
-	core/tls.h \
+	core/tls.h core/tls_fault.c core/tls_fault.h \
 	core/utf8.c core/utf8.h
 
 if TLS_OPENSSL

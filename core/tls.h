@@ -36,14 +36,17 @@ void tls_context_free(struct tls_context *);
 
 /*
  * A connection on fd (non-blocking, stays the caller's). host is the name that
- * a client sends and verifies (RFC 6125: a wildcard stands for one label); NULL in a server. Never NULL.
+ * a client sends and verifies (RFC 6125: a wildcard stands for one label), or an
+ * address in numbers, which is verified and not sent; NULL in a server. Never
+ * NULL. A client resumes the last session with that host, if there is one.
  */
 struct tls *tls_new(struct tls_context *, int fd, const char *host);
 void tls_free(struct tls *);
 
 /*
  * Each call does as much as it can without waiting. TLS_WANT_*: call again
- * with the same arguments when the socket is ready. TLS_FAILED: err (ERR_TLS) says why,
+ * with the same arguments when the socket is ready. TLS_FAILED: err says why
+ * (ERR_TLS; ERR_NET when the connection under it broke),
  * for certificates in words that name the cause (expired, wrong name and the names there
  * are, unknown issuer). TLS_EOF: the peer closed; a missing close_notify counts as EOF too, since SES does so.
  */
@@ -55,7 +58,8 @@ enum tls_want tls_write(
 /* Send close_notify if that is possible without waiting. */
 void tls_close(struct tls *);
 
-/* "TLSv1.3 TLS_AES_256_GCM_SHA384", for logs and Received. */
+/* "TLSv1.3 TLS_AES_256_GCM_SHA384" (GnuTLS: "TLSv1.3 AES-256-GCM"), for logs
+ * and Received. */
 void tls_describe(struct tls *, char *text, size_t size);
 
 #endif
