@@ -1,10 +1,12 @@
 noinst_LIBRARIES += core/libcore.a
 
 core_libcore_a_SOURCES = \
+	core/base64.c core/base64.h \
 	core/buf.c core/buf.h \
 	core/clock.c core/clock.h \
 	core/crypto.h \
 	core/err.c core/err.h \
+	core/json.c core/json.h \
 	core/log.c core/log.h \
 	core/mem.c core/mem.h \
 	core/stream.c core/stream.h \

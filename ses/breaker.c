@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "ses/breaker.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/mem.h"
+
+/*
+ * A list, not a hash: it is empty nearly always, and its length is the number of
+ * things that are broken at the moment. A bound keeps a flood of senders
+ * without permission from growing it: the oldest is forgotten, and found again.
+ */
+#define BREAKERS_MAX 256
+
+struct breaker {
+	struct breaker *next;
+	char *key;
+	struct trouble trouble;
+	int64_t probe_us;    /* when the next probe may go */
+	int64_t interval_us; /* and how long after that the one after it */
+	bool probing;
+};
+
+struct breakers {
+	pthread_mutex_t lock;
+	struct breaker *first;
+	size_t n;
+	breaker_changed_fn *changed;
+	void *arg;
+};
+
+struct breakers *
+breakers_new(breaker_changed_fn *changed, void *arg)
+{
+	struct breakers *b = mem_new(sizeof(*b));
+
+	(void)pthread_mutex_init(&b->lock, NULL);
+	b->changed = changed;
+	b->arg = arg;
+	return b;
+}
+
+static void
+breaker_free(struct breaker *one)
+{
+	free(one->key);
+	free(one);
+}
+
+void
+breakers_free(struct breakers *b)
+{
+	struct breaker *one;
+
+	if (b == NULL)
+		return;
+	while ((one = b->first) != NULL) {
+		b->first = one->next;
+		breaker_free(one);
+	}
+	(void)pthread_mutex_destroy(&b->lock);
+	free(b);
+}
+
+static struct breaker **
+find(struct breakers *b, const char *key)
+{
+	struct breaker **at = &b->first;
+
+	while (*at != NULL && strcmp((*at)->key, key) != 0)
+		at = &(*at)->next;
+	return at;
+}
+
+static bool
+ask(struct breakers *b, const char *key, struct trouble *trouble_r,
+    bool claim)
+{
+	struct breaker *one;
+	bool may = true;
+	int64_t now;
+
+	(void)pthread_mutex_lock(&b->lock);
+	if ((one = *find(b, key)) != NULL) {
+		now = clock_mono_us();
+		may = now >= one->probe_us;
+		if (may && claim) {
+			one->probe_us = now + one->interval_us;
+			one->probing = true;
+		}
+		if (!may && trouble_r != NULL)
+			*trouble_r = one->trouble;
+	}
+	(void)pthread_mutex_unlock(&b->lock);
+	return may;
+}
+
+bool
+breaker_ask(struct breakers *b, const char *key, struct trouble *trouble_r)
+{
+	return ask(b, key, trouble_r, true);
+}
+
+bool
+breaker_peek(struct breakers *b, const char *key, struct trouble *trouble_r)
+{
+	return ask(b, key, trouble_r, false);
+}
+
+static void
+forget_oldest(struct breakers *b)
+{
+	struct breaker **at = &b->first, *last;
+
+	while ((*at)->next != NULL)
+		at = &(*at)->next;
+	last = *at;
+	*at = NULL;
+	b->n--;
+	breaker_free(last);
+}
+
+void
+breaker_fail(struct breakers *b, const char *key, enum ses_class class,
+    const char *cause)
+{
+	struct breaker *one;
+	bool opened = false;
+
+	(void)pthread_mutex_lock(&b->lock);
+	one = *find(b, key);
+	if (one == NULL) {
+		if (b->n == BREAKERS_MAX)
+			forget_oldest(b);
+		one = mem_new(sizeof(*one));
+		one->key = mem_strdup(key);
+		one->interval_us = BREAKER_PROBE_FIRST_US;
+		one->probe_us = clock_mono_us() + one->interval_us;
+		one->next = b->first;
+		b->first = one;
+		b->n++;
+		opened = true;
+	} else if (one->probing) {
+		/* Failures of those under way when it opened change nothing. */
+		one->probing = false;
+		one->interval_us *= 2;
+		if (one->interval_us > BREAKER_PROBE_MAX_US)
+			one->interval_us = BREAKER_PROBE_MAX_US;
+		one->probe_us = clock_mono_us() + one->interval_us;
+	}
+	one->trouble.class = class;
+	(void)snprintf(one->trouble.text, sizeof(one->trouble.text), "%s",
+	    cause);
+	(void)pthread_mutex_unlock(&b->lock);
+	if (opened)
+		b->changed(b->arg, key, true, cause);
+}
+
+void
+breaker_ok(struct breakers *b, const char *key)
+{
+	struct breaker **at, *one;
+
+	(void)pthread_mutex_lock(&b->lock);
+	at = find(b, key);
+	if ((one = *at) != NULL) {
+		*at = one->next;
+		b->n--;
+	}
+	(void)pthread_mutex_unlock(&b->lock);
+	if (one == NULL)
+		return;
+	b->changed(b->arg, key, false, "");
+	breaker_free(one);
+}
+
+void
+breakers_reset(struct breakers *b)
+{
+	struct breaker *all, *one;
+
+	(void)pthread_mutex_lock(&b->lock);
+	all = b->first;
+	b->first = NULL;
+	b->n = 0;
+	(void)pthread_mutex_unlock(&b->lock);
+	while ((one = all) != NULL) {
+		all = one->next;
+		b->changed(b->arg, one->key, false, "");
+		breaker_free(one);
+	}
+}
+
+void
+breakers_each(struct breakers *b,
+    void (*fn)(void *arg, const char *key, const char *cause, int64_t probe_us),
+    void *arg)
+{
+	(void)pthread_mutex_lock(&b->lock);
+	for (struct breaker *one = b->first; one != NULL; one = one->next)
+		fn(arg, one->key, one->trouble.text, one->probe_us);
+	(void)pthread_mutex_unlock(&b->lock);
+}

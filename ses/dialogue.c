@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "ses/dialogue.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/mem.h"
+#include "core/utf8.h"
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* A command that must be answered with the given class of code. */
+static int
+step(struct connection *c, enum ses_phase phase, const char *line,
+    unsigned want, int64_t deadline_us, struct ses_result *result)
+{
+	deadline_us = earlier(deadline_us,
+	    clock_mono_us() + c->conf->ses.command_timeout);
+	if (connection_command(c, phase, line, deadline_us, result) == -1)
+		return -1;
+	if (result->class != SES_OK)
+		return -1;
+	if (result->code / 100 != want / 100) {
+		c->broken = true;
+		result->class = SES_RECONNECT;
+		return -1;
+	}
+	return 0;
+}
+
+/*
+ * SIZE= and BODY= only where offered: parameters that were not are refused by some servers,
+ * and live behaviour of SES with them is not known (SES facts 15).
+ */
+static int
+mail(struct connection *c, const struct ses_mail *m, int64_t deadline_us,
+    struct ses_result *result)
+{
+	char line[ADDRESS_MAX + 80], size[40] = "";
+	const char *body = "";
+
+	if (c->offers_size)
+		(void)snprintf(size, sizeof(size), " SIZE=%llu",
+		    (unsigned long long)(message_size(m->message) +
+			m->head->len + strlen(m->extra)));
+	if (c->offers_8bitmime && message_8bit(m->message))
+		body = " BODY=8BITMIME";
+	(void)snprintf(line, sizeof(line), "MAIL FROM:<%s>%s%s", m->sender,
+	    size, body);
+	return step(c, SES_PHASE_MAIL, line, 250, deadline_us, result);
+}
+
+static int
+lost(struct connection *c, enum ses_phase phase, const struct err *err,
+    struct ses_result *result)
+{
+	c->broken = true;
+	ses_error_classify(phase, err, result);
+	return -1;
+}
+
+static int
+content(struct connection *c, const struct ses_mail *m, int64_t deadline_us,
+    struct ses_result *result)
+{
+	char *scratch = mem_array(MESSAGE_CHUNK, 1);
+	uint64_t off = m->body_off;
+	const char *data;
+	struct err err;
+	size_t len;
+	int rc;
+
+	stream_deadline(c->stream, earlier(deadline_us,
+	    clock_mono_us() + c->conf->ses.data_timeout));
+	stream_write(c->stream, m->extra, strlen(m->extra));
+	stream_write(c->stream, m->head->data, m->head->len);
+	while ((rc = message_read(m->message, off, scratch, &data, &len,
+		    &err)) == 1) {
+		stream_write(c->stream, data, len);
+		off += len;
+	}
+	free(scratch);
+	if (rc == 0)
+		rc = stream_flush(c->stream, &err);
+	return rc == -1 ? lost(c, SES_PHASE_BODY, &err, result) : 0;
+}
+
+int
+dialogue_prepare(struct connection *c, const struct ses_mail *m,
+    int64_t deadline_us, struct ses_result *result)
+{
+	char rcpt[ADDRESS_MAX + 16];
+
+	memset(result, 0, sizeof(*result));
+	if (mail(c, m, deadline_us, result) == -1)
+		return -1;
+	c->mid_message = true;
+	(void)snprintf(rcpt, sizeof(rcpt), "RCPT TO:<%s>", m->recipient);
+	if (step(c, SES_PHASE_RCPT, rcpt, 250, deadline_us, result) == -1 ||
+	    step(c, SES_PHASE_DATA, "DATA", 354, deadline_us, result) == -1)
+		return -1;
+	return content(c, m, deadline_us, result);
+}
+
+void
+dialogue_dot(struct connection *c, int64_t deadline_us,
+    struct ses_result *result)
+{
+	struct ses_reply reply;
+	struct err err;
+
+	stream_deadline(c->stream, deadline_us);
+	stream_write(c->stream, ".\r\n", 3);
+	if (stream_flush(c->stream, &err) == -1) {
+		(void)lost(c, SES_PHASE_DOT, &err, result);
+		return;
+	}
+	if (connection_reply(c, SES_PHASE_DOT, deadline_us, &reply, result) ==
+	    -1)
+		return;
+	c->mid_message = false;
+	c->messages++;
+	if (result->class == SES_OK && result->code / 100 != 2) {
+		c->broken = true;
+		result->class = SES_DOUBTFUL;
+	}
+}
+
+void
+dialogue_reset(struct connection *c)
+{
+	struct ses_result result;
+
+	if (c->broken || !c->mid_message)
+		return;
+	c->mid_message = false;
+	if (step(c, SES_PHASE_RSET, "RSET", 250, INT64_MAX, &result) == -1)
+		c->broken = true;
+}

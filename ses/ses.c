@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "ses/ses.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/mem.h"
+#include "core/tls.h"
+
+struct ses {
+	struct conf *conf;
+	struct breakers *breakers;
+	struct tls_context *tls;
+	pthread_mutex_t lock; /* guards what follows */
+	unsigned refs;
+};
+
+struct ses *
+ses_new(struct conf *conf, struct breakers *breakers, struct err *err)
+{
+	struct tls_context *tls;
+	struct ses *s;
+
+	tls = tls_client_context(
+	    conf->ses.ca_file[0] != '\0' ? conf->ses.ca_file : NULL, err);
+	if (tls == NULL)
+		return NULL;
+	s = mem_new(sizeof(*s));
+	s->conf = conf_hold(conf);
+	s->breakers = breakers;
+	s->tls = tls;
+	s->refs = 1;
+	(void)pthread_mutex_init(&s->lock, NULL);
+	return s;
+}
+
+struct ses *
+ses_hold(struct ses *s)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	s->refs++;
+	(void)pthread_mutex_unlock(&s->lock);
+	return s;
+}
+
+void
+ses_release(struct ses *s)
+{
+	unsigned refs;
+
+	if (s == NULL)
+		return;
+	(void)pthread_mutex_lock(&s->lock);
+	refs = --s->refs;
+	(void)pthread_mutex_unlock(&s->lock);
+	if (refs > 0)
+		return;
+	tls_context_free(s->tls);
+	conf_release(s->conf);
+	(void)pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+void
+ses_key_endpoint(const struct endpoint *e, char *key_r)
+{
+	(void)snprintf(key_r, SES_KEY_MAX, "endpoint %s:%s", e->host, e->port);
+}
+
+static void
+key_credential(const struct credential *cred, char *key_r)
+{
+	(void)snprintf(key_r, SES_KEY_MAX, "credential %s", cred->user);
+}
+
+static void
+key_identity(const char *sender, char *key_r)
+{
+	(void)snprintf(key_r, SES_KEY_MAX, "identity %s", sender);
+}
+
+static void
+key_config_set(const struct ses *s, char *key_r)
+{
+	(void)snprintf(key_r, SES_KEY_MAX, "configuration-set %s",
+	    s->conf->ses.configuration_set);
+}
+
+/*
+ * One address, one credential. The words for the log name both ends of the trouble.
+ */
+static struct connection *
+try_credential(struct ses *s, const struct endpoint *e,
+    struct endpoint_addresses *as, const struct credential *cred,
+    int64_t deadline_us, struct ses_result *result)
+{
+	struct connection *c;
+	struct err err;
+	size_t which;
+	int fd;
+
+	fd = endpoint_connect(as, deadline_us, &which, &err);
+	if (fd == -1) {
+		ses_error_classify(SES_PHASE_CONNECT, &err, result);
+		return NULL;
+	}
+	c = connection_open(fd, s->conf, e, as->items[which].text, s->tls,
+	    cred, result);
+	if (c == NULL && result->class != SES_ACCOUNT)
+		as->items[which].failed = true;
+	return c;
+}
+
+static bool
+any_left(const struct endpoint_addresses *as)
+{
+	for (size_t i = 0; i < as->n; i++)
+		if (!as->items[i].failed)
+			return true;
+	return false;
+}
+
+/*
+ * All addresses of an endpoint with one credential. A refused credential ends it: the next address would
+ * say the same.
+ */
+static struct connection *
+try_endpoint(struct ses *s, const struct endpoint *e,
+    const struct credential *cred, struct ses_result *result)
+{
+	int64_t deadline_us;
+	struct endpoint_addresses as;
+	struct connection *c = NULL;
+	struct err err;
+
+	if (endpoint_resolve(e, &as, &err) == -1) {
+		ses_error_classify(SES_PHASE_CONNECT, &err, result);
+		return NULL;
+	}
+	do {
+		deadline_us = clock_mono_us() + s->conf->ses.connect_timeout;
+		c = try_credential(s, e, &as, cred, deadline_us, result);
+	} while (c == NULL && result->class != SES_ACCOUNT && any_left(&as));
+	return c;
+}
+
+static void
+endpoint_failed(struct ses *s, const char *key, struct ses_result *result)
+{
+	char cause[BREAKER_CAUSE_MAX];
+
+	(void)snprintf(cause, sizeof(cause), "%s: %.300s",
+	    ses_phase_name(result->phase), result->text);
+	breaker_fail(s->breakers, key, result->class, cause);
+}
+
+static void
+in_trouble(const struct trouble *trouble, struct ses_result *result)
+{
+	memset(result, 0, sizeof(*result));
+	result->class = trouble->class;
+	result->phase = SES_PHASE_CONNECT;
+	(void)snprintf(result->text, sizeof(result->text), "%s",
+	    trouble->text);
+}
+
+/* result tells of the last endpoint that was tried, or why none was. */
+static struct connection *
+try_endpoints(struct ses *s, const struct credential *cred,
+    struct ses_result *result)
+{
+	struct trouble trouble;
+	struct connection *c;
+	char key[SES_KEY_MAX];
+	struct endpoint e;
+	bool asked = false;
+
+	for (size_t i = 0; endpoint_get(s->conf, i, &e); i++) {
+		ses_key_endpoint(&e, key);
+		if (!breaker_ask(s->breakers, key, &trouble)) {
+			if (!asked)
+				in_trouble(&trouble, result);
+			continue;
+		}
+		asked = true;
+		c = try_endpoint(s, &e, cred, result);
+		if (c != NULL || result->class == SES_ACCOUNT) {
+			breaker_ok(s->breakers, key);
+			return c;
+		}
+		endpoint_failed(s, key, result);
+	}
+	return NULL;
+}
+
+/* A refused credential with a good one after it is worth an alarm, but stops nobody. */
+static struct connection *
+try_credentials(struct ses *s, const struct credentials *creds,
+    struct ses_result *result)
+{
+	char key[SES_KEY_MAX];
+	struct connection *c = NULL;
+	size_t i;
+
+	for (i = 0; i < creds->n; i++) {
+		key_credential(&creds->items[i], key);
+		if (i + 1 < creds->n && !breaker_ask(s->breakers, key, NULL))
+			continue;
+		c = try_endpoints(s, &creds->items[i], result);
+		if (c != NULL)
+			breaker_ok(s->breakers, key);
+		if (c != NULL || result->class != SES_ACCOUNT)
+			break;
+		if (creds->n > 1)
+			breaker_fail(s->breakers, key, result->class,
+			    result->text);
+	}
+	return c;
+}
+
+struct connection *
+ses_connect(struct ses *s, struct ses_result *result)
+{
+	struct credentials creds;
+	struct connection *c;
+	struct err err;
+
+	memset(result, 0, sizeof(*result));
+	result->class = SES_UNREACHABLE;
+	result->phase = SES_PHASE_AUTH;
+	if (credentials_load(s->conf->ses.credentials, &creds, &err) == -1) {
+		result->class = SES_ACCOUNT;
+		(void)snprintf(result->text, sizeof(result->text), "%s",
+		    err.text);
+		breaker_fail(s->breakers, SES_KEY_ACCOUNT, result->class,
+		    err.text);
+		return NULL;
+	}
+	c = try_credentials(s, &creds, result);
+	credentials_wipe(&creds);
+	if (c == NULL && result->class == SES_ACCOUNT)
+		breaker_fail(s->breakers, SES_KEY_ACCOUNT, result->class,
+		    result->text);
+	return c;
+}
+
+typedef bool ask_fn(struct breakers *, const char *, struct trouble *);
+
+static int
+ask_one(struct ses *s, ask_fn *ask, const char *key, struct ses_result *result)
+{
+	struct trouble trouble;
+
+	if (ask(s->breakers, key, &trouble))
+		return 0;
+	in_trouble(&trouble, result);
+	return -1;
+}
+
+static int
+ask_all(struct ses *s, ask_fn *ask, const char *sender,
+    struct ses_result *result)
+{
+	char key[SES_KEY_MAX];
+
+	if (ask_one(s, ask, SES_KEY_ACCOUNT, result) == -1)
+		return -1;
+	key_identity(sender, key);
+	if (ask_one(s, ask, key, result) == -1)
+		return -1;
+	key_config_set(s, key);
+	return ask_one(s, ask, key, result);
+}
+
+int
+ses_may_send(struct ses *s, const char *sender, struct ses_result *result)
+{
+	return ask_all(s, breaker_ask, sender, result);
+}
+
+int
+ses_trouble(struct ses *s, const char *sender, struct ses_result *result)
+{
+	char key[SES_KEY_MAX];
+	struct endpoint e;
+
+	if (ask_all(s, breaker_peek, sender, result) == -1)
+		return -1;
+	for (size_t i = 0; endpoint_get(s->conf, i, &e); i++) {
+		ses_key_endpoint(&e, key);
+		if (ask_one(s, breaker_peek, key, result) == 0)
+			return 0;
+	}
+	return -1;
+}
+
+void
+ses_report(struct ses *s, const char *sender, const struct ses_result *result)
+{
+	char key[SES_KEY_MAX];
+
+	switch (result->class) {
+	case SES_OK:
+		breaker_ok(s->breakers, SES_KEY_ACCOUNT);
+		key_identity(sender, key);
+		breaker_ok(s->breakers, key);
+		key_config_set(s, key);
+		breaker_ok(s->breakers, key);
+		break;
+	case SES_ACCOUNT:
+		breaker_fail(s->breakers, SES_KEY_ACCOUNT, result->class,
+		    result->text);
+		break;
+	case SES_DENIED:
+	case SES_MAIL_FROM:
+		key_identity(sender, key);
+		breaker_fail(s->breakers, key, result->class,
+			    result->text);
+		break;
+	case SES_CONFIG_SET:
+		key_config_set(s, key);
+		breaker_fail(s->breakers, key, result->class,
+			    result->text);
+		break;
+	case SES_RECONNECT:
+	case SES_UNREACHABLE:
+	case SES_TLS_TROUBLE:
+	case SES_DOUBTFUL:
+	case SES_PACE:
+	case SES_DAY_FULL:
+	case SES_TRY_AGAIN:
+	case SES_DEFERRED:
+	case SES_UNVERIFIED:
+	case SES_TOO_LARGE:
+	case SES_REFUSED:
+	case SES_UNKNOWN_5XX:
+		break;
+	}
+}
