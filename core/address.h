@@ -29,25 +29,34 @@ struct address {
 };
 
 /*
- * Parse `local@domain` of len bytes: dot-atom or quoted string before the @; a quoted string that
- * needs no quotes loses them. The domain's letters stay as they are written; an
- * international domain becomes punycode (IDNA2008, through libidn2). err gets words for a reply.
+ * Parse `local@domain` of len bytes: dot-atom or quoted string before the @. One
+ * mailbox gives one text: a quoted string that needs no quotes loses them, and
+ * dots that need quotes (two in a row, at an end) get them. The domain's letters
+ * stay as they are written; an international domain becomes punycode (IDNA2008,
+ * through libidn2). Unless ADDRESS_OK, the text is empty and err (ERR_PROTO) has
+ * words for a reply, without the address.
  */
 enum address_fault address_parse(const char *, size_t len, struct address *,
     struct err *);
 
-/* The same for a path in angle brackets as MAIL and RCPT carry it, source route skipped. *used_r
- * counts the bytes up to and including the ">". `<>` gives an empty text and ADDRESS_OK. */
+/*
+ * The same for a path in angle brackets as MAIL and RCPT carry it, source route
+ * skipped. *used_r counts the bytes up to and including the ">", also when what
+ * stands between them is at fault; 0 when there is no such pair. `<>` gives an
+ * empty text and ADDRESS_OK.
+ */
 enum address_fault address_parse_path(const char *, size_t len,
     struct address *, size_t *used_r, struct err *);
 
 /* "" for the null sender. */
 const char *address_domain(const struct address *);
 
-/* A key under which two writings of one mailbox are equal: domain in lower case, local part as it is. */
+/* A key under which two writings of one mailbox are equal: domain in lower
+ * case, local part as it is. */
 void address_key(const struct address *, struct address *key_r);
 
-/* Domain name in lower-case ASCII; -1 when it is none. out holds ADDRESS_DOMAIN_MAX + 1. */
+/* Domain name in lower-case ASCII; -1 when it is none. out holds
+ * ADDRESS_DOMAIN_MAX + 1. */
 int address_domain_ascii(const char *domain, size_t len, char *out);
 
 /* Whether it is one of the mailbox simulator's (SES facts section 4). */
