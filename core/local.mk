@@ -1,6 +1,7 @@
 noinst_LIBRARIES += core/libcore.a
 
 core_libcore_a_SOURCES = \
+	core/address.c core/address.h \
 	core/base64.c core/base64.h \
 	core/buf.c core/buf.h \
 	core/clock.c core/clock.h \
@@ -9,6 +10,7 @@ core_libcore_a_SOURCES = \
 	core/json.c core/json.h \
 	core/log.c core/log.h \
 	core/mem.c core/mem.h \
+	core/message.c core/message.h \
 	core/stream.c core/stream.h \
 	core/tls.h core/tls_fault.c core/tls_fault.h \
 	core/utf8.c core/utf8.h
