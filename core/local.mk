@@ -5,6 +5,10 @@ core_libcore_a_SOURCES = \
 	core/base64.c core/base64.h \
 	core/buf.c core/buf.h \
 	core/clock.c core/clock.h \
+	core/conf.c core/conf.h \
+	core/conf_check.c core/conf_check.h \
+	core/conf_scan.c core/conf_scan.h \
+	core/conf_table.c core/conf_table.h core/conf_value.c \
 	core/crypto.h \
 	core/err.c core/err.h \
 	core/json.c core/json.h \
