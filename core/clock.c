@@ -129,7 +129,7 @@ clock_rfc5322(int64_t wall_us, char buf[CLOCK_RFC5322_LEN])
 	if (gmtime_r(&sec, &tm) == NULL)
 		memset(&tm, 0, sizeof(tm));
 	(void)snprintf(buf, CLOCK_RFC5322_LEN,
-	    "%s, %d %s %d %02d:%02d:%02d +0000", days[tm.tm_wday % 7],
+	    "%.3s, %d %.3s %d %02d:%02d:%02d +0000", days[tm.tm_wday % 7],
 	    tm.tm_mday, months[tm.tm_mon % 12], tm.tm_year + 1900, tm.tm_hour,
 	    tm.tm_min, tm.tm_sec);
 	return buf;

@@ -367,7 +367,7 @@ advance(struct iovec iov[2], size_t n)
 {
 	size_t part;
 
-	for (int i = 0; i < 2; i++) {
+	for (int i = 0; i < 2 && n > 0; i++) {
 		part = n < iov[i].iov_len ? n : iov[i].iov_len;
 		iov[i].iov_base = (char *)iov[i].iov_base + part;
 		iov[i].iov_len -= part;

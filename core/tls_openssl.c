@@ -3,6 +3,11 @@
 
 #include "core/tls.h"
 
+#include <sys/socket.h>
+
+#include <netinet/in.h>
+
+#include <arpa/inet.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -86,17 +91,20 @@ add_name(struct buf *names, const char *name)
 static void
 add_general_name(struct buf *names, const GENERAL_NAME *gn)
 {
-	char *ip;
+	const unsigned char *data;
+	char ip[INET6_ADDRSTRLEN];
+	int len;
 
-	if (gn->type == GEN_DNS) {
-		add_name(names,
-		    (const char *)ASN1_STRING_get0_data(gn->d.dNSName));
-	} else if (gn->type == GEN_IPADD) {
-		ip = i2s_ASN1_OCTET_STRING(NULL, gn->d.iPAddress);
-		if (ip != NULL)
-			add_name(names, ip);
-		OPENSSL_free(ip);
-	}
+	if (gn->type != GEN_DNS && gn->type != GEN_IPADD)
+		return;
+	data = ASN1_STRING_get0_data(gn->d.ia5);
+	len = ASN1_STRING_length(gn->d.ia5);
+	if (gn->type == GEN_DNS)
+		add_name(names, (const char *)data);
+	else if ((len == 4 || len == 16) &&
+	    inet_ntop(len == 4 ? AF_INET : AF_INET6, data, ip, sizeof(ip)) !=
+		NULL)
+		add_name(names, ip);
 }
 
 /* The names in a certificate, as many as a line of the log can take. */

@@ -1,0 +1,26 @@
+# Unit tests: one program for each t_*.c, which mirrors the file that it tests.
+# To add tests/unit/t_foo.c (its name is found by itself):
+#
+#	unit_tests += tests/unit/t_foo
+#	tests_unit_t_foo_LDADD = ses/libses.a $(UNIT_LIBS)
+#
+# The second line only where more than core is needed.
+
+EXTRA_DIST += tests/unit/make-certs.sh tests/unit/unit.h
+
+if HAVE_CMOCKA
+AM_CFLAGS += $(CMOCKA_CFLAGS)
+UNIT_LIBS = $(CORE_LIBS) $(CMOCKA_LIBS)
+LDADD = $(UNIT_LIBS)
+
+unit_tests =
+unit_tests += tests/unit/t_core
+unit_tests += tests/unit/t_crypto
+unit_tests += tests/unit/t_stream
+unit_tests += tests/unit/t_tls
+tests_unit_t_tls_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DMAKE_CERTS='"$(abs_top_srcdir)/tests/unit/make-certs.sh"'
+
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+endif
