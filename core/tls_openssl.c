@@ -191,32 +191,41 @@ on_verify(int ok, X509_STORE_CTX *store)
 	return 0;
 }
 
-/* A session comes here only after its connection was verified. */
+/*
+ * A session comes here only after its connection was verified. Connections
+ * go on writing to theirs, so what is shared is a copy, touched under the lock
+ * alone.
+ */
 static int
 on_session(SSL *ssl, SSL_SESSION *session)
 {
 	struct tls *t = SSL_get_app_data(ssl);
 	struct tls_context *c = t->ctx;
+	SSL_SESSION *copy = SSL_SESSION_dup(session);
 
 	(void)pthread_mutex_lock(&c->lock);
 	SSL_SESSION_free(c->session);
-	c->session = session;
+	c->session = copy;
 	free(c->session_host);
 	c->session_host = mem_strdup(t->host);
 	(void)pthread_mutex_unlock(&c->lock);
-	return 1; /* the reference is ours now */
+	return 0; /* the original stays the connection's */
 }
 
 static void
 offer_session(struct tls *t)
 {
 	struct tls_context *c = t->ctx;
+	SSL_SESSION *copy = NULL;
 
 	(void)pthread_mutex_lock(&c->lock);
 	if (c->session != NULL && strcmp(c->session_host, t->host) == 0 &&
 	    SSL_SESSION_is_resumable(c->session))
-		(void)SSL_set_session(t->ssl, c->session);
+		copy = SSL_SESSION_dup(c->session);
 	(void)pthread_mutex_unlock(&c->lock);
+	if (copy != NULL)
+		(void)SSL_set_session(t->ssl, copy);
+	SSL_SESSION_free(copy);
 }
 
 /* A key with a pass phrase is an error; nobody is there to type one. */

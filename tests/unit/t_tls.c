@@ -692,6 +692,54 @@ resumption(void **state)
 	tls_context_free(c);
 }
 
+/* Contexts are shared: sessions come and are offered in many threads at once. */
+struct shared {
+	struct tls_context *server, *client;
+};
+
+static void *
+connect_often(void *arg)
+{
+	struct shared *sh = arg;
+	const char *line;
+	struct err err;
+	intptr_t bad = 0;
+	size_t len;
+
+	for (int i = 0; i < 20; i++) {
+		struct server v = { .ctx = sh->server };
+		struct stream *s = start(&v);
+
+		if (stream_start_tls(s, sh->client, "mail.example.org",
+			&err) == -1 ||
+		    stream_line(s, 100, &line, &len, &err) != 1)
+			bad++;
+		stream_close(s);
+		if (pthread_join(v.thread, NULL) != 0 || v.rc != 0)
+			bad++;
+	}
+	return (void *)bad;
+}
+
+static void
+threads(void **state)
+{
+	struct shared sh = { server_context("good", NULL), client_context() };
+	pthread_t t[4];
+	void *bad;
+
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(
+		    pthread_create(&t[i], NULL, connect_often, &sh), 0);
+	for (int i = 0; i < 4; i++) {
+		assert_int_equal(pthread_join(t[i], &bad), 0);
+		assert_null(bad);
+	}
+	tls_context_free(sh.server);
+	tls_context_free(sh.client);
+}
+
 static void
 bad_files(void **state)
 {
@@ -735,6 +783,7 @@ main(void)
 		cmocka_unit_test(pipelined_clear_input),
 		cmocka_unit_test(bulk),
 		cmocka_unit_test(resumption),
+		cmocka_unit_test(threads),
 		cmocka_unit_test(bad_files),
 	};
 
