@@ -1,0 +1,99 @@
+"""What all tests share: private directories, and parts that end with the test."""
+
+import os
+import shutil
+import signal
+import sys
+import tempfile
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+from lib import build  # noqa: E402
+
+
+def pytest_configure(config):
+    # An interrupted run cleans up as a finished one does.
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupted)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    # Fixtures ask at teardown how the test went.
+    outcome = yield
+    if call.when == "call":
+        item.failed = outcome.get_result().failed
+
+
+def _keep_logs(rundir, name):
+    """Leave the logs of a failed test in the build directory."""
+    kept = build.BUILD / "failed" / name
+    for path, _, files in os.walk(rundir):
+        for file in files:
+            if file.endswith((".log", ".conf", ".cf", ".json")):
+                kept.mkdir(parents=True, exist_ok=True)
+                shutil.copy(os.path.join(path, file), kept / file)
+
+
+def _private(request, parent):
+    path = tempfile.mkdtemp(prefix="po", dir=parent)
+    # Daemons that give up root must get through it to their own files.
+    os.chmod(path, 0o755)
+    yield path
+    if getattr(request.node, "failed", True):
+        _keep_logs(path, request.node.name.replace("/", "_"))
+    shutil.rmtree(path)
+
+
+@pytest.fixture
+def rundir(request):
+    """A private directory with a name short enough for unix socket paths."""
+    yield from _private(request, "/tmp")
+
+
+@pytest.fixture
+def safe_rundir(request):
+    """The same where no directory above is writable for others, on which
+    Sendmail insists for sockets. For root only."""
+    yield from _private(request, "/run")
+
+
+@pytest.fixture
+def parts(rundir):
+    """Hands out what a test starts, and ends it after the test in reverse order.
+
+    parts.add(x) returns x, whose close() is called whatever happens, so that a
+    sanitizer's report in any of them fails the test.
+    """
+    keeper = _Parts(rundir)
+    yield keeper
+    keeper.close()
+
+
+class _Parts:
+    def __init__(self, rundir):
+        self.rundir = rundir
+        self._open = []
+
+    def dir(self, name):
+        path = os.path.join(self.rundir, name)
+        os.mkdir(path, 0o755)
+        return path
+
+    def add(self, part):
+        self._open.append(part)
+        return part
+
+    def close(self):
+        failures = []
+        while self._open:
+            try:
+                self._open.pop().close()
+            except Exception as e:  # the others must be closed all the same
+                failures.append(e)
+        if failures:
+            raise failures[0]

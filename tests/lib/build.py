@@ -1,0 +1,24 @@
+"""Where the programs under test and the unpacked MTAs are."""
+
+import os
+import pathlib
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+BUILD = pathlib.Path(
+    os.environ.get("POSTERN_BUILD", SOURCE / "build" / "gcc-openssl")
+).resolve()
+MTAS = pathlib.Path(
+    os.environ.get("POSTERN_MTAS", SOURCE / "build" / "mtas")
+).resolve()
+
+# Which sanitizer the build has: "", "asan" or "tsan" (set by tests/run.sh).
+SANITIZER = os.environ.get("POSTERN_SANITIZER", "")
+
+
+def program(name):
+    """The path of a program of ours, or None when it is not built."""
+    for place in ("", "lmtp", "cli", "sandbox", "milter"):
+        path = BUILD / place / name
+        if path.is_file() and os.access(path, os.X_OK):
+            return str(path)
+    return None
