@@ -14,12 +14,18 @@ UNIT_LIBS = $(CORE_LIBS) $(CMOCKA_LIBS)
 LDADD = $(UNIT_LIBS)
 
 unit_tests =
+unit_tests += tests/unit/t_conf
 unit_tests += tests/unit/t_core
 unit_tests += tests/unit/t_crypto
 unit_tests += tests/unit/t_stream
 unit_tests += tests/unit/t_tls
 tests_unit_t_tls_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DMAKE_CERTS='"$(abs_top_srcdir)/tests/unit/make-certs.sh"'
+unit_tests += tests/unit/t_manual
+tests_unit_t_manual_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DMANUAL='"$(abs_top_srcdir)/man/postern.conf.5"'
+unit_tests += tests/unit/t_password
+tests_unit_t_password_LDADD = ses/libses.a $(UNIT_LIBS)
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
