@@ -6,5 +6,6 @@ ses_libses_a_SOURCES = \
 	ses/credentials.c ses/credentials.h \
 	ses/dialogue.c ses/dialogue.h \
 	ses/endpoint.c ses/endpoint.h \
+	ses/password.c ses/password.h \
 	ses/reply.c ses/reply.h \
 	ses/ses.c ses/ses.h
