@@ -11,6 +11,11 @@ core_libcore_a_SOURCES = \
 	core/conf_table.c core/conf_table.h core/conf_value.c \
 	core/crypto.h \
 	core/err.c core/err.h \
+	core/header.c core/header.h \
+	core/header_encode.c core/header_encode.h \
+	core/header_fold.c core/header_fold.h \
+	core/header_mailbox.c core/header_repair.c \
+	core/header_scan.c core/header_scan.h \
 	core/json.c core/json.h \
 	core/log.c core/log.h \
 	core/mem.c core/mem.h \
