@@ -1,0 +1,3 @@
+noinst_LIBRARIES += identity/libidentity.a
+
+identity_libidentity_a_SOURCES = identity/verified.c identity/verified.h
