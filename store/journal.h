@@ -57,8 +57,9 @@ typedef int journal_op(struct journal_tx *, void *arg, struct err *);
 /*
  * Run op and wait until it is durable. Failures are tried again until deadline_us (clock_mono_us) where that can
  * help (database locked by somebody, disk full, journal moved away); then -1 and err: ERR_FULL for no space,
- * ERR_STATE for a journal that is locked, moved away or corrupt, ERR_LOCAL for I/O. An op may run more than once, never
- * twice in what is committed.
+ * ERR_STATE for a journal that is locked, moved away or corrupt, ERR_LOCAL for I/O, ERR_TIMEOUT when its turn did not come.
+ * An op may run more than once, never twice in what is committed. While a COMMIT is under way its end is
+ * awaited beyond the deadline, since nobody could say before whether the op counts.
  */
 int journal_do(struct journal *, journal_op *, void *arg, int64_t deadline_us,
     struct err *);
@@ -69,6 +70,10 @@ int journal_do(struct journal *, journal_op *, void *arg, int64_t deadline_us,
 int journal_append(struct journal_tx *, const char *event,
     const struct uuid *message, unsigned n, const char *detail, int64_t *seq_r,
     struct err *);
+
+/* For the modules of store/ that change other tables in the same transaction (store/db.h). */
+struct db;
+struct db *journal_tx_db(struct journal_tx *);
 
 /* The time that this transaction's rows carry: wall, never going backwards, and mono. */
 int64_t journal_tx_at(const struct journal_tx *);

@@ -1,0 +1,592 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "store/journal.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "store/checkpoint.h"
+#include "store/journal_tx.h"
+#include "store/place.h"
+
+/*
+ * The journal's thread takes all requests that wait, runs them in one
+ * transaction, and wakes their owners after the COMMIT.
+ *
+ * - A request lies on its owner's stack. It is QUEUED, and its owner may take it
+ *   back, or RUNNING, and its owner waits however long the disk takes: the
+ *   outcome of a COMMIT under way is not known before it returns.
+ * - A transaction reads the clocks after it has taken its requests, so that
+ *   no row is older than what it tells.
+ * - Nobody is told of success before the COMMIT, nor when the file that was committed to is not
+ *   the one at the path any more.
+ */
+
+enum request_state { QUEUED, RUNNING, DONE };
+
+struct request {
+	struct request *next;
+	journal_op *op;
+	void *arg;
+	int64_t deadline_us;
+	enum request_state state;
+	bool ran; /* in the transaction that is open */
+	int rc;
+	struct err err;
+	pthread_cond_t done;
+};
+
+struct journal {
+	char *path;
+	int lock_fd;
+	struct place_inode inode;
+	pthread_t thread;
+
+	/* Of the journal's thread. */
+	struct db *db;
+	struct journal_tx tx;
+	struct checkpoint *checkpoint;
+	int64_t head_due_us;
+	int64_t head_logged;
+	bool trouble; /* the last transaction failed, and the log says so */
+
+	/* Of everybody, under lock. */
+	pthread_mutex_t lock;
+	pthread_cond_t wake;
+	struct request *first, **last;
+	bool stop;
+	struct journal_head head;
+	struct journal_stats stats;
+};
+
+/* A cut tail can't be seen without a head from the log. */
+#define HEAD_INTERVAL_US (300 * US_PER_SEC)
+
+/* What keeps a transaction from growing too long for those in it. */
+#define BATCH_MAX 512
+
+#define RETRY_US (50 * US_PER_MS)
+#define REOPEN_US (1 * US_PER_SEC)
+
+/* How long `started` and `stopped` may wait for a lock or a full disk. */
+#define OWN_ROWS_US (5 * US_PER_SEC)
+
+static int
+open_db(struct journal *j, struct err *err)
+{
+	j->db = db_open(j->path, DB_WRITE, err);
+	if (j->db == NULL)
+		return -1;
+	if (db_migrate(j->db, j->path, err) == 0 &&
+	    journal_tx_open(&j->tx, j->db, err) == 0 &&
+	    db_prepare(j->db, &record_sql, err) == 0 &&
+	    db_prepare(j->db, &suppression_sql, err) == 0)
+		return 0;
+	journal_tx_close(&j->tx);
+	db_close(j->db);
+	j->db = NULL;
+	return -1;
+}
+
+static void
+close_db(struct journal *j)
+{
+	if (j->db == NULL)
+		return;
+	journal_tx_close(&j->tx);
+	db_close(j->db);
+	j->db = NULL;
+}
+
+/* After an I/O error, or on a file system that was read-only for a time. */
+static int
+reopen_db(struct journal *j, struct err *err)
+{
+	struct journal_head durable = j->head;
+
+	close_db(j);
+	if (open_db(j, err) == -1)
+		return -1;
+	if (j->tx.head.seq != durable.seq ||
+	    memcmp(j->tx.head.chain, durable.chain, CHAIN_LEN) != 0)
+		log_error(NULL, "journal-head-changed", "expected",
+		    LOG_NUM(durable.seq), "found", LOG_NUM(j->tx.head.seq),
+		    "hint", "run postern verify");
+	return 0;
+}
+
+static int
+check_inode(struct journal *j, struct err *err)
+{
+	struct place_inode now;
+
+	if (place_inode(j->path, &now, err) == -1)
+		return err_context(err, "the journal was moved away");
+	if (!place_same(&now, &j->inode))
+		return err_set(err, ERR_STATE,
+		    "another file lies at %s: put the journal back or restart",
+		    j->path);
+	return 0;
+}
+
+static void
+request_finish(struct request *r, int rc, const struct err *err)
+{
+	r->rc = rc;
+	if (rc == -1 && err != NULL)
+		r->err = *err;
+	r->state = DONE;
+	(void)pthread_cond_signal(&r->done);
+}
+
+/* Requests that ran are durable, or failed by themselves; the rest stays. */
+static void
+finish_batch(struct journal *j, struct request **batch)
+{
+	struct request **p = batch, *r;
+
+	(void)pthread_mutex_lock(&j->lock);
+	j->head = j->tx.durable;
+	j->stats.commits++;
+	j->stats.rows += j->tx.rows;
+	while ((r = *p) != NULL) {
+		if (!r->ran) {
+			p = &r->next;
+			continue;
+		}
+		*p = r->next;
+		request_finish(r, r->rc, NULL);
+	}
+	(void)pthread_mutex_unlock(&j->lock);
+}
+
+/* Give up on requests: all of them, or those whose deadline has passed. */
+static void
+fail_batch(struct journal *j, struct request **batch, bool all,
+    const struct err *err)
+{
+	struct request **p = batch, *r;
+	int64_t now = clock_mono_us();
+
+	(void)pthread_mutex_lock(&j->lock);
+	while ((r = *p) != NULL) {
+		if (!all && now < r->deadline_us) {
+			p = &r->next;
+			continue;
+		}
+		*p = r->next;
+		j->stats.failed++;
+		request_finish(r, -1, err);
+	}
+	(void)pthread_mutex_unlock(&j->lock);
+}
+
+/* -1 when the database itself is in trouble: the whole batch failed. */
+static int
+run_requests(struct journal *j, struct request *batch, struct err *err)
+{
+	for (struct request *r = batch; r != NULL; r = r->next) {
+		db_fault_clear(j->db);
+		r->rc = journal_tx_run(&j->tx, r->op, r->arg, &r->err);
+		if (r->rc == -1 && db_fault(j->db) != DB_OK &&
+		    db_fault(j->db) != DB_FAULT_SQL) {
+			*err = r->err;
+			return -1;
+		}
+		r->ran = true;
+	}
+	db_fault_clear(j->db);
+	return 0;
+}
+
+static int
+try_batch(struct journal *j, struct request **batch, struct err *err)
+{
+	for (struct request *r = *batch; r != NULL; r = r->next)
+		r->ran = false;
+	if (j->db == NULL && reopen_db(j, err) == -1)
+		return -1;
+	db_fault_clear(j->db);
+	if (journal_tx_begin(&j->tx, err) == -1)
+		return -1;
+	if (run_requests(j, *batch, err) == -1 || check_inode(j, err) == -1) {
+		journal_tx_rollback(&j->tx);
+		return -1;
+	}
+	return journal_tx_commit(&j->tx, err);
+}
+
+static void
+tell_trouble(struct journal *j, const struct err *err)
+{
+	if (!j->trouble)
+		log_error(NULL, "journal-trouble", "reason", err->text);
+	j->trouble = true;
+}
+
+static void
+tell_recovery(struct journal *j)
+{
+	if (j->trouble)
+		log_warning(NULL, "journal-recovered");
+	j->trouble = false;
+}
+
+static void
+wait_a_little(struct journal *j, int64_t us)
+{
+	int64_t until = clock_mono_us() + us;
+
+	(void)pthread_mutex_lock(&j->lock);
+	while (clock_cond_wait(&j->wake, &j->lock, until) == 0)
+		continue;
+	(void)pthread_mutex_unlock(&j->lock);
+}
+
+/* Take what waits, at most BATCH_MAX, behind what is in the batch already. */
+static void
+take_requests(struct journal *j, struct request **batch)
+{
+	struct request **end = batch, *r;
+	unsigned n = 0;
+
+	for (; *end != NULL; end = &(*end)->next)
+		n++;
+	while (n++ < BATCH_MAX && (r = j->first) != NULL) {
+		j->first = r->next;
+		if (j->first == NULL)
+			j->last = &j->first;
+		r->next = NULL;
+		r->state = RUNNING;
+		*end = r;
+		end = &r->next;
+	}
+}
+
+static void
+help_checkpoint(struct journal *j)
+{
+	int pages = 0;
+
+	if (j->checkpoint == NULL || j->db == NULL)
+		return;
+	pages = db_wal_pages(j->db);
+	if (checkpoint_due(j->checkpoint, pages))
+		(void)sqlite3_wal_checkpoint_v2(db_handle(j->db), NULL,
+		    SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+/* What to do after a failure: wait, give up, or open the file anew. */
+static void
+after_failure(struct journal *j, struct request **batch, const struct err *err)
+{
+	enum db_fault fault = j->db != NULL ? db_fault(j->db)
+	    : err->class == ERR_STATE	    ? DB_FAULT_CORRUPT
+					    : DB_FAULT_BROKEN;
+
+	tell_trouble(j, err);
+	fail_batch(j, batch, fault == DB_FAULT_CORRUPT || fault == DB_FAULT_SQL,
+	    err);
+	if (fault == DB_FAULT_BROKEN || fault == DB_FAULT_CORRUPT) {
+		close_db(j);
+		wait_a_little(j, *batch != NULL ? REOPEN_US : 0);
+	} else if (*batch != NULL) {
+		wait_a_little(j, RETRY_US);
+	}
+}
+
+static void
+run_batch(struct journal *j, struct request *batch)
+{
+	struct err err;
+
+	while (batch != NULL) {
+		if (try_batch(j, &batch, &err) == 0) {
+			tell_recovery(j);
+			finish_batch(j, &batch);
+			help_checkpoint(j);
+			continue;
+		}
+		after_failure(j, &batch, &err);
+		(void)pthread_mutex_lock(&j->lock);
+		take_requests(j, &batch);
+		(void)pthread_mutex_unlock(&j->lock);
+	}
+}
+
+static void
+log_head(struct journal *j)
+{
+	char text[CHAIN_TEXT_LEN];
+
+	j->head_due_us = clock_mono_us() + HEAD_INTERVAL_US;
+	if (j->head.seq == j->head_logged)
+		return;
+	log_info(NULL, "journal-head", "seq", LOG_NUM(j->head.seq), "chain",
+	    chain_text(j->head.chain, text));
+	j->head_logged = j->head.seq;
+}
+
+static void *
+journal_thread(void *arg)
+{
+	struct journal *j = arg;
+	struct request *batch = NULL;
+
+	(void)pthread_mutex_lock(&j->lock);
+	for (;;) {
+		while (j->first == NULL && !j->stop &&
+		    clock_mono_us() < j->head_due_us)
+			(void)clock_cond_wait(
+			    &j->wake, &j->lock, j->head_due_us);
+		if (j->first == NULL && j->stop)
+			break;
+		take_requests(j, &batch);
+		(void)pthread_mutex_unlock(&j->lock);
+		if (clock_mono_us() >= j->head_due_us)
+			log_head(j);
+		run_batch(j, batch);
+		batch = NULL;
+		(void)pthread_mutex_lock(&j->lock);
+	}
+	(void)pthread_mutex_unlock(&j->lock);
+	return NULL;
+}
+
+/* Take a request back that nobody has begun with. */
+static bool
+withdraw(struct journal *j, struct request *mine)
+{
+	struct request **p = &j->first;
+
+	if (mine->state != QUEUED)
+		return false;
+	while (*p != mine)
+		p = &(*p)->next;
+	*p = mine->next;
+	if (*p == NULL)
+		j->last = p;
+	j->stats.failed++;
+	return true;
+}
+
+int
+journal_do(struct journal *j, journal_op *op, void *arg, int64_t deadline_us,
+    struct err *err)
+{
+	struct request r = { .op = op, .arg = arg, .deadline_us = deadline_us };
+
+	(void)err_set(&r.err, ERR_TIMEOUT, "the journal is busy");
+	clock_cond_init(&r.done);
+	(void)pthread_mutex_lock(&j->lock);
+	*j->last = &r;
+	j->last = &r.next;
+	(void)pthread_cond_signal(&j->wake);
+	while (r.state != DONE) {
+		if (clock_cond_wait(&r.done, &j->lock,
+			r.state == QUEUED ? deadline_us : INT64_MAX) == 0)
+			continue;
+		if (withdraw(j, &r)) {
+			r.rc = -1;
+			break;
+		}
+	}
+	(void)pthread_mutex_unlock(&j->lock);
+	(void)pthread_cond_destroy(&r.done);
+	if (r.rc == -1)
+		*err = r.err;
+	return r.rc;
+}
+
+struct note {
+	const char *event, *detail;
+};
+
+static int
+note_op(struct journal_tx *tx, void *arg, struct err *err)
+{
+	const struct note *note = arg;
+
+	return journal_append(
+	    tx, note->event, NULL, 0, note->detail, NULL, err);
+}
+
+int
+journal_note(struct journal *j, const char *event, const char *detail,
+    int64_t deadline_us, struct err *err)
+{
+	struct note note = { event, detail };
+
+	return journal_do(j, note_op, &note, deadline_us, err);
+}
+
+/* `started` first, so that what was found stands after it. */
+struct start {
+	const char *detail;
+	unsigned doubtful;
+};
+
+static int
+start_op(struct journal_tx *tx, void *arg, struct err *err)
+{
+	struct start *start = arg;
+
+	start->doubtful = 0;
+	if (journal_append(
+		tx, "started", NULL, 0, start->detail, NULL, err) == -1)
+		return -1;
+	return journal_tx_doubt(tx, &start->doubtful, err);
+}
+
+static int
+note_start(struct journal *j, const char *program, struct err *err)
+{
+	struct start start = { 0 };
+	struct buf detail;
+	int rc;
+
+	buf_init(&detail, 1024);
+	json_open(&detail, '{');
+	json_add_string(&detail, "program", program);
+	json_add_string(&detail, "version", PACKAGE_VERSION);
+	json_add_int(&detail, "pid", getpid());
+	json_close(&detail, '}');
+	start.detail = detail.data;
+	rc = journal_do(
+	    j, start_op, &start, clock_mono_us() + OWN_ROWS_US, err);
+	buf_free(&detail);
+	if (rc == 0 && start.doubtful > 0)
+		log_warning(NULL, "doubtful-found", "deliveries",
+		    LOG_NUM(start.doubtful));
+	return rc;
+}
+
+static int
+start_thread(struct journal *j, struct err *err)
+{
+	sigset_t all, old;
+	int rc;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(&j->thread, NULL, journal_thread, j);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (rc != 0)
+		return err_sys(err, ERR_LOCAL, rc, "start a thread");
+	return 0;
+}
+
+static void
+journal_free(struct journal *j)
+{
+	checkpoint_stop(j->checkpoint);
+	close_db(j);
+	if (j->lock_fd != -1)
+		(void)close(j->lock_fd);
+	(void)pthread_cond_destroy(&j->wake);
+	(void)pthread_mutex_destroy(&j->lock);
+	free(j->path);
+	free(j);
+}
+
+static void
+stop_thread(struct journal *j)
+{
+	(void)pthread_mutex_lock(&j->lock);
+	j->stop = true;
+	(void)pthread_cond_broadcast(&j->wake);
+	(void)pthread_mutex_unlock(&j->lock);
+	(void)pthread_join(j->thread, NULL);
+}
+
+static int
+open_store(struct journal *j, bool create, struct err *err)
+{
+	struct place_inode inode;
+
+	if (place_check_fs(j->path, err) == -1)
+		return -1;
+	if (!create && place_inode(j->path, &inode, err) == -1)
+		return err_context(err, "no journal");
+	if (store_lock(j->path, &j->lock_fd, err) == -1)
+		return -1;
+	if (create && place_create(j->path, err) == -1)
+		return -1;
+	if (place_inode(j->path, &j->inode, err) == -1 ||
+	    open_db(j, err) == -1)
+		return -1;
+	j->head = j->tx.durable;
+	j->checkpoint = checkpoint_start(j->path, err);
+	return j->checkpoint != NULL ? 0 : -1;
+}
+
+int
+journal_open(const char *path, bool create, const char *program,
+    struct journal **journal_r, struct err *err)
+{
+	struct journal *j = mem_new(sizeof(*j));
+
+	j->path = mem_strdup(path);
+	j->lock_fd = -1;
+	j->last = &j->first;
+	j->head_due_us = clock_mono_us() + HEAD_INTERVAL_US;
+	(void)pthread_mutex_init(&j->lock, NULL);
+	clock_cond_init(&j->wake);
+	if (open_store(j, create, err) == -1 || start_thread(j, err) == -1) {
+		journal_free(j);
+		return -1;
+	}
+	if (note_start(j, program, err) == -1) {
+		stop_thread(j);
+		journal_free(j);
+		return -1;
+	}
+	*journal_r = j;
+	return 0;
+}
+
+void
+journal_close(struct journal *j)
+{
+	struct err err;
+
+	if (j == NULL)
+		return;
+	if (journal_note(j, "stopped", "{}", clock_mono_us() + OWN_ROWS_US,
+		&err) == -1)
+		log_error(NULL, "journal-close", "reason", err.text);
+	stop_thread(j);
+	log_head(j);
+	journal_free(j);
+}
+
+const char *
+journal_path(const struct journal *j)
+{
+	return j->path;
+}
+
+void
+journal_head(struct journal *j, int64_t *seq_r, char chain[65])
+{
+	(void)pthread_mutex_lock(&j->lock);
+	*seq_r = j->head.seq;
+	(void)chain_text(j->head.chain, chain);
+	(void)pthread_mutex_unlock(&j->lock);
+}
+
+void
+journal_stats(struct journal *j, struct journal_stats *stats_r)
+{
+	(void)pthread_mutex_lock(&j->lock);
+	*stats_r = j->stats;
+	(void)pthread_mutex_unlock(&j->lock);
+}
