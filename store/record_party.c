@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "store/record_party.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "core/crypto.h"
+#include "core/mem.h"
+#include "core/utf8.h"
+#include "store/chain.h"
+
+/*
+ * Hiding leans to the safe side: what looks like an address is replaced even
+ * where it is none, since what has entered the chain can't be taken out again.
+ */
+
+char *
+party_clean(const char *text, size_t max)
+{
+	struct buf out;
+	size_t n;
+
+	if (text == NULL)
+		return NULL;
+	buf_init(&out, max);
+	for (; *text != '\0'; text += n > 0 ? n : 1) {
+		n = utf8_printable(text);
+		if (n > 0)
+			buf_add(&out, text, n);
+		else
+			buf_adds(&out, "\xef\xbf\xbd");
+	}
+	return buf_take(&out);
+}
+
+char *
+party_commit(const char *value, unsigned char *salt_r)
+{
+	crypto_random(salt_r, COMMITMENT_SALT_LEN);
+	return chain_commitment(
+	    salt_r, COMMITMENT_SALT_LEN, value, strlen(value));
+}
+
+/* RFC 5322 atext and the dot, and whatever is not ASCII. */
+static bool
+is_local(char c)
+{
+	return isalnum((unsigned char)c) || (unsigned char)c >= 0x80 ||
+	    (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~.", c) != NULL);
+}
+
+static bool
+is_domain(char c)
+{
+	return isalnum((unsigned char)c) || (unsigned char)c >= 0x80 ||
+	    (c != '\0' && strchr("-.[]:_", c) != NULL);
+}
+
+struct span {
+	const char *start, *end;
+};
+
+/* From an @ outwards; an empty span when no address stands around it. */
+static struct span
+address_around(const char *text, const char *at)
+{
+	struct span s = { at, at + 1 };
+
+	if (at > text && at[-1] == '"') {
+		for (s.start = at - 1; s.start > text && s.start[-1] != '"';)
+			s.start--;
+		if (s.start > text)
+			s.start--;
+	} else {
+		while (s.start > text && is_local(s.start[-1]))
+			s.start--;
+	}
+	while (is_domain(*s.end))
+		s.end++;
+	while (s.end > at + 1 && strchr(".:", s.end[-1]) != NULL)
+		s.end--;
+	if (s.start == at || s.end == at + 1)
+		s.start = s.end = at;
+	return s;
+}
+
+/*
+ * "...region US-WEST-2: John Doe <john@example.com>": the name goes too, where
+ * a colon or comma tells where it begins.
+ */
+static struct span
+with_name(const char *text, struct span s)
+{
+	const char *p;
+
+	if (s.start == text || s.start[-1] != '<' || *s.end != '>')
+		return s;
+	for (p = s.start - 1; p > text; p--)
+		if (strchr(":,;", p[-1]) != NULL) {
+			s.start = p + strspn(p, " ");
+			s.end++;
+			break;
+		}
+	return s;
+}
+
+static void
+add_label(struct buf *out, struct span address,
+    const struct party_name *names, size_t n)
+{
+	size_t len = (size_t)(address.end - address.start);
+
+	for (size_t i = 0; i < n; i++) {
+		if (strlen(names[i].value) != len ||
+		    strncasecmp(names[i].value, address.start, len) != 0)
+			continue;
+		if (names[i].n > 0)
+			buf_addf(out, "{%s:%u}", names[i].role, names[i].n);
+		else
+			buf_addf(out, "{%s}", names[i].role);
+		return;
+	}
+	buf_adds(out, "{address}");
+}
+
+void
+party_hide(const char *text, const struct party_name *names, size_t n,
+    struct buf *out)
+{
+	const char *at, *done = text;
+	struct span address, whole;
+
+	for (at = strchr(text, '@'); at != NULL; at = strchr(at + 1, '@')) {
+		address = address_around(text, at);
+		if (address.start == address.end || at < done)
+			continue;
+		whole = with_name(text, address);
+		if (whole.start < done)
+			whole.start = done;
+		buf_add(out, done, (size_t)(whole.start - done));
+		add_label(out, address, names, n);
+		done = whole.end;
+	}
+	buf_adds(out, done);
+}
+
+struct slot {
+	char *address;
+	unsigned n;
+};
+
+/* Open addressing; never more than half full. */
+struct party_index {
+	struct slot *slots;
+	size_t cap, used;
+};
+
+static size_t
+hash(const char *s)
+{
+	uint64_t h = 14695981039346656037u; /* FNV-1a */
+
+	for (; *s != '\0'; s++)
+		h = (h ^ (unsigned char)*s) * 1099511628211u;
+	return (size_t)(h ^ h >> 32);
+}
+
+static struct slot *
+slot_for(const struct party_index *ix, const char *address)
+{
+	size_t i = hash(address) & (ix->cap - 1);
+
+	while (ix->slots[i].address != NULL &&
+	    strcmp(ix->slots[i].address, address) != 0)
+		i = (i + 1) & (ix->cap - 1);
+	return &ix->slots[i];
+}
+
+static void
+set_capacity(struct party_index *ix, size_t cap)
+{
+	struct slot *old = ix->slots;
+	size_t n = ix->cap;
+
+	ix->slots = mem_array(cap, sizeof(*ix->slots));
+	ix->cap = cap;
+	for (size_t i = 0; i < n; i++)
+		if (old[i].address != NULL)
+			*slot_for(ix, old[i].address) = old[i];
+	free(old);
+}
+
+struct party_index *
+party_index_new(size_t expected)
+{
+	struct party_index *ix = mem_new(sizeof(*ix));
+	size_t cap = 8;
+
+	while (cap < 2 * expected)
+		cap *= 2;
+	set_capacity(ix, cap);
+	return ix;
+}
+
+void
+party_index_free(struct party_index *ix)
+{
+	if (ix == NULL)
+		return;
+	for (size_t i = 0; i < ix->cap; i++)
+		free(ix->slots[i].address);
+	free(ix->slots);
+	free(ix);
+}
+
+unsigned
+party_index_find(const struct party_index *ix, const char *address)
+{
+	return slot_for(ix, address)->n;
+}
+
+void
+party_index_add(struct party_index *ix, const char *address, unsigned n)
+{
+	struct slot *slot;
+
+	if (2 * (ix->used + 1) > ix->cap)
+		set_capacity(ix, 2 * ix->cap);
+	slot = slot_for(ix, address);
+	if (slot->address == NULL) {
+		slot->address = mem_strdup(address);
+		ix->used++;
+	}
+	slot->n = n;
+}

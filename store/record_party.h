@@ -1,0 +1,42 @@
+/*
+ * record_party: the people in a message, and keeping them out of the chain.
+ */
+#ifndef STORE_RECORD_PARTY_H
+#define STORE_RECORD_PARTY_H
+
+#include <stddef.h>
+
+#include "core/buf.h"
+#include "store/journal.h"
+
+/*
+ * Texts as they are stored: valid UTF-8 without control characters (U+FFFD instead), at most max bytes. A new string;
+ * NULL stays NULL.
+ */
+char *party_clean(const char *text, size_t max);
+
+/* Random salt, its commitment to value in base64 (to be freed). */
+char *party_commit(const char *value, unsigned char *salt_r);
+
+/*
+ * Append text to out with every address in it replaced: by {ROLE} or {recipient:N} when it is a party's, by
+ * {address} when it is nobody's. A name before an address in angle brackets goes with it.
+ */
+struct party_name {
+	const char *value;
+	const char *role;
+	unsigned n; /* 0 for the message's own */
+};
+void party_hide(const char *text, const struct party_name *, size_t n,
+    struct buf *out);
+
+/* Numbers by address, for the recipients of one message. */
+struct party_index;
+struct party_index *party_index_new(size_t expected);
+void party_index_free(struct party_index *);
+/* The number of an address, or 0. */
+unsigned party_index_find(const struct party_index *, const char *address);
+/* Address is copied. */
+void party_index_add(struct party_index *, const char *address, unsigned n);
+
+#endif
