@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "store/suppression.h"
+
+#include <ctype.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/json.h"
+#include "core/mem.h"
+#include "store/chain.h"
+#include "store/db.h"
+#include "store/record_party.h"
+
+/*
+ * An entry is in force while its `until` is NULL or lies ahead. Lifting one
+ * sets `until` to the time of lifting; the row stays, so that one can see later why a
+ * recipient was refused at the time. `user+label` is another address than
+ * `user`: only what was listed is refused.
+ *
+ * The list in memory is a table by address in lower case. Readers and the one
+ * who changes it meet at a lock; an entry that has run out is skipped, and
+ * leaves when the list is loaded anew.
+ */
+#define REASON_MAX_BYTES 200
+#define DETAIL_MAX_BYTES 8192
+
+enum { SQL_IN_FORCE, SQL_LISTED, SQL_ADD, SQL_END };
+
+static const char *const sql_text[] = {
+	[SQL_IN_FORCE] = "SELECT address, reason, until FROM suppression "
+			 "WHERE address IS NOT NULL "
+			 "AND (until IS NULL OR until > ?) ORDER BY seq",
+	[SQL_LISTED] = "SELECT seq FROM suppression WHERE address = ? "
+		       "AND (until IS NULL OR until > ?) ORDER BY seq",
+	[SQL_ADD] = "INSERT INTO suppression "
+		    "(seq, address, salt, reason, since, until) "
+		    "VALUES (?, ?, ?, ?, ?, ?)",
+	[SQL_END] = "UPDATE suppression SET until = ?1 WHERE address = ?2 "
+		    "AND (until IS NULL OR until > ?1)",
+};
+
+const struct db_sql suppression_sql = { DB_SLOT_SUPPRESSION,
+	sizeof(sql_text) / sizeof(*sql_text), sql_text };
+
+struct entry {
+	char *address; /* NULL: the slot is free */
+	char *reason;  /* NULL: not listed any more */
+	int64_t until; /* INT64_MAX: for ever */
+};
+
+struct suppressions {
+	pthread_rwlock_t lock;
+	struct entry *slots;
+	size_t cap, used;
+};
+
+static void
+lower(const char *address, char key[sizeof(((struct address *)0)->text)])
+{
+	size_t i;
+
+	for (i = 0; address[i] != '\0' &&
+	     i < sizeof(((struct address *)0)->text) - 1;
+	     i++)
+		key[i] = (char)tolower((unsigned char)address[i]);
+	key[i] = '\0';
+}
+
+static struct entry *
+slot_for(const struct suppressions *s, const char *key)
+{
+	uint64_t h = 14695981039346656037u; /* FNV-1a */
+	size_t i;
+
+	for (const char *p = key; *p != '\0'; p++)
+		h = (h ^ (unsigned char)*p) * 1099511628211u;
+	for (i = (size_t)(h ^ h >> 32) & (s->cap - 1);
+	     s->slots[i].address != NULL &&
+	     strcmp(s->slots[i].address, key) != 0;)
+		i = (i + 1) & (s->cap - 1);
+	return &s->slots[i];
+}
+
+static void
+set_capacity(struct suppressions *s, size_t cap)
+{
+	struct entry *old = s->slots;
+	size_t n = s->cap;
+
+	s->slots = mem_array(cap, sizeof(*s->slots));
+	s->cap = cap;
+	for (size_t i = 0; i < n; i++)
+		if (old[i].address != NULL)
+			*slot_for(s, old[i].address) = old[i];
+	free(old);
+}
+
+/* reason NULL: not listed any more. */
+static void
+put(struct suppressions *s, const char *key, const char *reason, int64_t until)
+{
+	struct entry *e;
+
+	if (2 * (s->used + 1) > s->cap)
+		set_capacity(s, 2 * s->cap);
+	e = slot_for(s, key);
+	if (e->address == NULL) {
+		e->address = mem_strdup(key);
+		s->used++;
+	}
+	free(e->reason);
+	e->reason = mem_strdup(reason);
+	e->until = until;
+}
+
+static int
+load(struct suppressions *s, struct db *db, struct err *err)
+{
+	char key[sizeof(((struct address *)0)->text)];
+	enum db_result result;
+	sqlite3_stmt *stmt;
+
+	stmt = db_stmt(db, &suppression_sql, SQL_IN_FORCE);
+	db_bind_int(stmt, 1, clock_wall_us());
+	while ((result = db_step(db, stmt, err)) == DB_ROW) {
+		lower(db_text(stmt, 0), key);
+		put(s, key, db_text(stmt, 1),
+		    sqlite3_column_type(stmt, 2) == SQLITE_NULL
+			? INT64_MAX
+			: db_int(stmt, 2));
+	}
+	db_reset(stmt);
+	return result == DB_DONE ? 0 : -1;
+}
+
+int
+suppressions_open(
+    const char *journal_path, struct suppressions **list_r, struct err *err)
+{
+	struct suppressions *s = mem_new(sizeof(*s));
+	struct db *db;
+	int rc = -1;
+
+	(void)pthread_rwlock_init(&s->lock, NULL);
+	set_capacity(s, 64);
+	db = db_open_journal(journal_path, err);
+	if (db != NULL && db_prepare(db, &suppression_sql, err) == 0)
+		rc = load(s, db, err);
+	db_close(db);
+	if (rc == -1)
+		suppressions_close(s);
+	else
+		*list_r = s;
+	return rc;
+}
+
+void
+suppressions_close(struct suppressions *s)
+{
+	if (s == NULL)
+		return;
+	for (size_t i = 0; i < s->cap; i++) {
+		free(s->slots[i].address);
+		free(s->slots[i].reason);
+	}
+	free(s->slots);
+	(void)pthread_rwlock_destroy(&s->lock);
+	free(s);
+}
+
+bool
+suppressions_find(
+    struct suppressions *s, const struct address *address, char reason[200])
+{
+	char key[sizeof(address->text)];
+	const struct entry *e;
+	bool found;
+
+	lower(address->text, key);
+	(void)pthread_rwlock_rdlock(&s->lock);
+	e = slot_for(s, key);
+	found = e->address != NULL && e->reason != NULL &&
+	    e->until > clock_wall_us();
+	if (found)
+		(void)snprintf(reason, REASON_MAX_BYTES, "%s", e->reason);
+	(void)pthread_rwlock_unlock(&s->lock);
+	return found;
+}
+
+struct change {
+	char key[sizeof(((struct address *)0)->text)];
+	char *reason; /* as it may be stored */
+	const char *who;
+	int64_t until_us;
+};
+
+static void
+change_init(struct change *c, const struct address *address,
+    const char *reason, const char *who)
+{
+	struct party_name name = { .role = "address" };
+	char *clean = party_clean(reason, REASON_MAX_BYTES - 1);
+	struct buf hidden;
+
+	lower(address->text, c->key);
+	c->who = who;
+	name.value = c->key;
+	buf_init(&hidden, 4 * REASON_MAX_BYTES);
+	if (clean != NULL)
+		party_hide(clean, &name, 1, &hidden);
+	c->reason = buf_take(&hidden);
+	free(clean);
+}
+
+static int
+end_entries(struct journal_tx *tx, const struct change *c, struct err *err)
+{
+	struct db *db = journal_tx_db(tx);
+	sqlite3_stmt *stmt = db_stmt(db, &suppression_sql, SQL_END);
+
+	db_bind_int(stmt, 1, journal_tx_at(tx));
+	db_bind_text(stmt, 2, c->key);
+	return db_run(db, stmt, err);
+}
+
+static int
+insert_entry(struct journal_tx *tx, const struct change *c, int64_t seq,
+    const unsigned char *salt, struct err *err)
+{
+	struct db *db = journal_tx_db(tx);
+	sqlite3_stmt *stmt = db_stmt(db, &suppression_sql, SQL_ADD);
+
+	db_bind_int(stmt, 1, seq);
+	db_bind_text(stmt, 2, c->key);
+	db_bind_blob(stmt, 3, salt, COMMITMENT_SALT_LEN);
+	db_bind_text(stmt, 4, c->reason);
+	db_bind_int(stmt, 5, journal_tx_at(tx));
+	if (c->until_us != 0)
+		db_bind_int(stmt, 6, c->until_us);
+	return db_run(db, stmt, err);
+}
+
+static int
+add_op(struct journal_tx *tx, void *arg, struct err *err)
+{
+	const struct change *c = arg;
+	unsigned char salt[COMMITMENT_SALT_LEN];
+	struct buf detail;
+	char *commitment;
+	int64_t seq;
+	int rc;
+
+	commitment = party_commit(c->key, salt);
+	buf_init(&detail, DETAIL_MAX_BYTES);
+	json_open(&detail, '{');
+	json_add_string(&detail, "address", commitment);
+	json_add_string(&detail, "reason", c->reason);
+	if (c->until_us != 0)
+		json_add_int(&detail, "until", c->until_us);
+	json_add_string(&detail, "who", c->who);
+	json_close(&detail, '}');
+	rc = journal_append(
+	    tx, "suppressed", NULL, 0, detail.data, &seq, err);
+	if (rc == 0)
+		rc = end_entries(tx, c, err);
+	if (rc == 0)
+		rc = insert_entry(tx, c, seq, salt, err);
+	buf_free(&detail);
+	free(commitment);
+	return rc;
+}
+
+/* The seqs of what is lifted, so that the row needs no address. */
+static int
+add_listed(struct journal_tx *tx, const struct change *c, struct buf *detail,
+    struct err *err)
+{
+	struct db *db = journal_tx_db(tx);
+	sqlite3_stmt *stmt = db_stmt(db, &suppression_sql, SQL_LISTED);
+	enum db_result result;
+	unsigned n = 0;
+
+	db_bind_text(stmt, 1, c->key);
+	db_bind_int(stmt, 2, journal_tx_at(tx));
+	json_key(detail, "suppressed");
+	json_open(detail, '[');
+	while ((result = db_step(db, stmt, err)) == DB_ROW) {
+		json_int(detail, db_int(stmt, 0));
+		n++;
+	}
+	json_close(detail, ']');
+	db_reset(stmt);
+	if (result == DB_DONE && n == 0)
+		return err_set(err, ERR_STATE, "%s is not listed", c->key);
+	return result == DB_DONE ? 0 : -1;
+}
+
+static int
+remove_op(struct journal_tx *tx, void *arg, struct err *err)
+{
+	const struct change *c = arg;
+	struct buf detail;
+	int rc;
+
+	buf_init(&detail, DETAIL_MAX_BYTES);
+	json_open(&detail, '{');
+	rc = add_listed(tx, c, &detail, err);
+	json_add_string(&detail, "reason", c->reason);
+	json_add_string(&detail, "who", c->who);
+	json_close(&detail, '}');
+	if (rc == 0)
+		rc = journal_append(tx, "unsuppressed", NULL, 0, detail.data,
+		    NULL, err);
+	if (rc == 0)
+		rc = end_entries(tx, c, err);
+	buf_free(&detail);
+	return rc;
+}
+
+int
+suppression_add(struct journal *j, struct suppressions *list,
+    const struct address *address, const char *reason, int64_t until_us,
+    const char *who, int64_t deadline_us, struct err *err)
+{
+	struct change c = { .until_us = until_us };
+	int rc;
+
+	change_init(&c, address, reason, who);
+	rc = journal_do(j, add_op, &c, deadline_us, err);
+	if (rc == 0 && list != NULL) {
+		(void)pthread_rwlock_wrlock(&list->lock);
+		put(list, c.key, c.reason,
+		    until_us != 0 ? until_us : INT64_MAX);
+		(void)pthread_rwlock_unlock(&list->lock);
+	}
+	free(c.reason);
+	return rc;
+}
+
+int
+suppression_remove(struct journal *j, struct suppressions *list,
+    const struct address *address, const char *reason, const char *who,
+    int64_t deadline_us, struct err *err)
+{
+	struct change c = { .until_us = 0 };
+	int rc;
+
+	change_init(&c, address, reason, who);
+	rc = journal_do(j, remove_op, &c, deadline_us, err);
+	if (rc == 0 && list != NULL) {
+		(void)pthread_rwlock_wrlock(&list->lock);
+		put(list, c.key, NULL, 0);
+		(void)pthread_rwlock_unlock(&list->lock);
+	}
+	free(c.reason);
+	return rc;
+}
