@@ -1,0 +1,42 @@
+noinst_LIBRARIES += store/libstore.a
+
+SCHEMA_FILES = \
+	schema/001_journal.sql \
+	schema/002_views.sql \
+	schema/search.sql
+
+store_libstore_a_SOURCES = \
+	store/attime.c store/attime.h \
+	store/chain.c store/chain.h \
+	store/checkpoint.c store/checkpoint.h \
+	store/db.c store/db.h \
+	store/journal.c store/journal.h \
+	store/journal_tx.c store/journal_tx.h \
+	store/ledger.c store/ledger.h \
+	store/migrate.c \
+	store/place.c store/place.h \
+	store/record.c store/record.h \
+	store/record_party.c store/record_party.h \
+	store/schema.h \
+	store/suppression.c store/suppression.h \
+	store/uuid.c
+nodist_store_libstore_a_SOURCES = store/schema_sql.c
+
+if STATFS_NAMES
+store_libstore_a_SOURCES += store/place_bsd.c
+else
+store_libstore_a_SOURCES += store/place_linux.c
+endif
+
+EXTRA_DIST += $(SCHEMA_FILES) store/embed.awk
+BUILT_SOURCES += store/schema_sql.c
+CLEANFILES += store/schema_sql.c
+
+# The directory is made by hand: a build out of tree may come here before any
+# object of it was compiled.
+store/schema_sql.c: $(SCHEMA_FILES) store/embed.awk
+	$(AM_V_GEN)$(MKDIR_P) store && ( cd $(srcdir) && \
+	    $(AWK) -f store/embed.awk $(SCHEMA_FILES) ) > $@.tmp && \
+	    mv -f $@.tmp $@
+
+STORE_LIBS = store/libstore.a $(SQLITE_LIBS)
