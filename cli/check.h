@@ -1,0 +1,55 @@
+/*
+ * check: the findings of `postern check`, and the parts that make them.
+ *
+ * Each part looks at one area and says what it found. A finding that is not
+ * fine has words that name its cause, and a cure. Nothing is sent and nothing
+ * changed.
+ */
+#ifndef CLI_CHECK_H
+#define CLI_CHECK_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+
+#include "cli/cli.h"
+
+struct check {
+	struct cli *cli;
+	struct conf *conf;
+	const char *area; /* of the findings that follow */
+	bool area_shown;
+	unsigned warnings, wrong;
+	struct buf json; /* findings so far */
+};
+
+/* Begin an area; its name is the heading. */
+void check_area(struct check *, const char *area);
+
+void check_fine(struct check *, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* Works, but an operator should know. */
+void check_warn(struct check *, const char *cure, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void check_wrong(struct check *, const char *cure, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* The parts, in the order in which they run. */
+void check_conf(struct check *);
+void check_files(struct check *);
+void check_identities(struct check *);
+void check_sockets(struct check *);
+void check_store(struct check *);
+void check_mta(struct check *);
+void check_ses(struct check *);
+
+/*
+ * Whether daemon.user may do that (R_OK, W_OK, X_OK) with a file; asked as that
+ * user when we are root, otherwise as who we are. 0, or an errno value.
+ */
+int check_access(const struct check *, const char *path, int how);
+
+/* Who that was, for words. */
+const char *check_user(const struct check *);
+
+#endif

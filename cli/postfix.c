@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "cli/postfix.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/run.h"
+#include "core/clock.h"
+
+#define VALUE_MAX 4096
+
+/* Postfix's defaults (SES facts section 9). */
+#define CONCURRENCY 20
+#define RECIPIENTS 50
+
+bool
+postfix_there(void)
+{
+	return run_there("postconf");
+}
+
+static int
+ask(const char *option, const char *name, struct buf *value, struct err *err)
+{
+	const char *const argv[] = { "postconf", option, "-h", name, NULL };
+
+	buf_init(value, VALUE_MAX);
+	if (run_program(argv, value, err) == -1) {
+		buf_free(value);
+		return -1;
+	}
+	while (value->len > 0 && value->data[value->len - 1] == '\n')
+		buf_cut(value, value->len - 1);
+	if (value->len > 0)
+		return 0;
+	buf_free(value);
+	return err_set(err, ERR_LOCAL, "Postfix does not know %s", name);
+}
+
+int
+postfix_param(const char *name, struct buf *value, struct err *err)
+{
+	return ask("-x", name, value, err);
+}
+
+bool
+postfix_chrooted(const char *transport)
+{
+	struct buf value;
+	char field[160];
+	struct err err;
+	bool chrooted;
+	int64_t level;
+
+	(void)snprintf(field, sizeof(field), "%s/unix/chroot", transport);
+	if (ask("-F", field, &value, &err) == -1)
+		return false;
+	/* "-" is the default, which Postfix 3.0 turned from y to n
+	 * (COMPATIBILITY_README). */
+	if (value.data[0] == '-')
+		chrooted =
+		    postfix_number("compatibility_level", &level, &err) == 0 &&
+		    level < 1;
+	else
+		chrooted = value.data[0] == 'y';
+	buf_free(&value);
+	return chrooted;
+}
+
+static int64_t
+unit(const char *s)
+{
+	switch (*s) {
+	case 's':
+		return US_PER_SEC;
+	case 'm':
+		return 60 * US_PER_SEC;
+	case 'h':
+		return 3600 * US_PER_SEC;
+	case 'd':
+		return 86400 * US_PER_SEC;
+	case 'w':
+		return 7 * 86400 * US_PER_SEC;
+	default:
+		return 0;
+	}
+}
+
+static int
+number(const char *name, const char **rest_r, struct buf *value, int64_t *n_r,
+    struct err *err)
+{
+	char *end;
+
+	if (postfix_param(name, value, err) == -1)
+		return -1;
+	*n_r = strtoll(value->data, &end, 10);
+	*rest_r = end;
+	if (end != value->data && *n_r >= 0 && *n_r < 1000000000)
+		return 0;
+	(void)err_set(err, ERR_LOCAL, "Postfix's %s = %s is no number", name,
+	    value->data);
+	buf_free(value);
+	return -1;
+}
+
+int
+postfix_time(const char *name, int64_t *us_r, struct err *err)
+{
+	const char *rest;
+	struct buf value;
+	int64_t n, u;
+
+	if (number(name, &rest, &value, &n, err) == -1)
+		return -1;
+	u = *rest == '\0' ? US_PER_SEC : unit(rest);
+	buf_free(&value);
+	if (u == 0)
+		return err_set(err, ERR_LOCAL, "Postfix's %s is no time", name);
+	*us_r = n * u;
+	return 0;
+}
+
+int
+postfix_number(const char *name, int64_t *n_r, struct err *err)
+{
+	const char *rest;
+	struct buf value;
+
+	if (number(name, &rest, &value, n_r, err) == -1)
+		return -1;
+	buf_free(&value);
+	return 0;
+}
+
+void
+postfix_limits(double rate, int64_t within_us, unsigned *concurrency_r,
+    unsigned *recipients_r)
+{
+	double slots = rate * (double)within_us / (double)US_PER_SEC;
+
+	*concurrency_r = CONCURRENCY;
+	*recipients_r = RECIPIENTS;
+	if (rate < 0 || slots >= CONCURRENCY * RECIPIENTS)
+		return;
+	*recipients_r = (unsigned)(slots / CONCURRENCY);
+	if (*recipients_r >= 2)
+		return;
+	/* A limit of 1 would make Postfix count concurrency by recipient. */
+	*recipients_r = 2;
+	*concurrency_r = slots >= 4 ? (unsigned)(slots / 2) : 1;
+}

@@ -1,0 +1,22 @@
+/*
+ * run: other programs, started without a shell.
+ */
+#ifndef CLI_RUN_H
+#define CLI_RUN_H
+
+#include <stdbool.h>
+
+#include "core/buf.h"
+#include "core/err.h"
+
+/* Whether a program is in the PATH or in one of the system's directories. */
+bool run_there(const char *program);
+
+/*
+ * Run argv (ended by NULL) and wait. Its standard output goes into out, when
+ * that is not NULL, up to its ceiling. -1 and err (ERR_LOCAL) when it can't be
+ * run or does not exit with 0; its own last words are in err where out is NULL.
+ */
+int run_program(const char *const argv[], struct buf *out, struct err *);
+
+#endif
