@@ -13,6 +13,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/address.h"
+
 /*
  * Pure functions over one word each. They see printable text only and at most
  * CONF_VALUE_MAX bytes of it, since conf_value_set has looked before.
@@ -253,14 +255,14 @@ conf_check_ses_header(const char *s, struct err *err)
 int
 conf_check_sender(const char *s, struct err *err)
 {
-	const char *at = strrchr(s, '@');
+	struct address address;
+	struct err why;
 
-	if (at == NULL || at == s || strchr(s, ' ') != NULL ||
-	    !is_host(at + 1, strlen(at + 1)))
+	if (address_parse(s, strlen(s), &address, &why) != ADDRESS_OK)
 		return err_set(err, ERR_CONFIG,
-		    "\"%s\" is no address: write LOCAL@DOMAIN, such as "
+		    "\"%s\" is no address (%s): write LOCAL@DOMAIN, such as "
 		    "mailer-daemon@example.com",
-		    s);
+		    s, why.text);
 	return 0;
 }
 
