@@ -6,7 +6,8 @@
 #
 # The second line only where more than core is needed.
 
-EXTRA_DIST += tests/unit/make-certs.sh tests/unit/unit.h
+EXTRA_DIST += tests/unit/make-certs.sh tests/unit/unit.h \
+	tests/unit/storetest.h
 
 if HAVE_CMOCKA
 AM_CFLAGS += $(CMOCKA_CFLAGS)
@@ -26,6 +27,22 @@ tests_unit_t_manual_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DMANUAL='"$(abs_top_srcdir)/man/postern.conf.5"'
 unit_tests += tests/unit/t_password
 tests_unit_t_password_LDADD = ses/libses.a $(UNIT_LIBS)
+
+unit_tests += tests/unit/t_quota
+tests_unit_t_quota_LDADD = $(STORE_LIBS) $(UNIT_LIBS)
+tests_unit_t_quota_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_mono_us \
+	-Wl,--wrap=ledger_read
+unit_tests += tests/unit/t_reply
+tests_unit_t_reply_LDADD = ses/libses.a $(UNIT_LIBS)
+tests_unit_t_reply_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_mono_us
+unit_tests += tests/unit/t_chain
+tests_unit_t_chain_LDADD = $(STORE_LIBS) $(UNIT_LIBS)
+unit_tests += tests/unit/t_journal
+tests_unit_t_journal_LDADD = $(STORE_LIBS) $(UNIT_LIBS)
+unit_tests += tests/unit/t_ledger
+tests_unit_t_ledger_LDADD = $(STORE_LIBS) $(UNIT_LIBS)
+unit_tests += tests/unit/t_record
+tests_unit_t_record_LDADD = $(STORE_LIBS) $(UNIT_LIBS)
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
