@@ -20,6 +20,9 @@ core_libcore_a_SOURCES = \
 	core/log.c core/log.h \
 	core/mem.c core/mem.h \
 	core/message.c core/message.h \
+	core/peer.c core/peer.h \
+	core/socket.c core/socket.h \
+	core/thread.c core/thread.h \
 	core/stream.c core/stream.h \
 	core/tls.h core/tls_fault.c core/tls_fault.h \
 	core/utf8.c core/utf8.h

@@ -340,7 +340,7 @@ connection_stale(struct connection *c)
 	 * Readable: a goodbye, or only TLS's own (a session ticket), which
 	 * leaves nothing to read for us.
 	 */
-	stream_deadline(c->stream, clock_mono_us());
+	stream_deadline(c->stream, clock_mono_us() + 2 * US_PER_MS);
 	if (stream_peek(c->stream, &data, &len, &err) == -1 &&
 	    err.class == ERR_TIMEOUT)
 		return false;

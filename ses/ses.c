@@ -66,6 +66,12 @@ ses_release(struct ses *s)
 	free(s);
 }
 
+const struct conf *
+ses_conf(const struct ses *s)
+{
+	return s->conf;
+}
+
 void
 ses_key_endpoint(const struct endpoint *e, char *key_r)
 {

@@ -20,6 +20,7 @@ struct ses;
 struct ses *ses_new(struct conf *, struct breakers *, struct err *);
 struct ses *ses_hold(struct ses *);
 void ses_release(struct ses *);
+const struct conf *ses_conf(const struct ses *);
 
 /*
  * A connection ready for MAIL, or NULL and result: SES_UNREACHABLE or SES_TLS_TROUBLE when no endpoint could be reached (their

@@ -15,6 +15,7 @@ store_libstore_a_SOURCES = \
 	store/ledger.c store/ledger.h \
 	store/migrate.c \
 	store/place.c store/place.h \
+	store/quota.c store/quota.h \
 	store/record.c store/record.h \
 	store/record_party.c store/record_party.h \
 	store/schema.h \

@@ -43,6 +43,7 @@ int quota_rebuild(struct quota *, const char *journal_path, struct err *);
 /* What a delivery holds from quota_take until settle or release. */
 struct quota_ticket {
 	int64_t slot_us; /* its place on the grid */
+	int64_t shift_us; /* how far the grid had moved by then */
 	int64_t dot_us;	 /* when its dot went out; 0 before */
 	bool counts;	 /* spends the day */
 };
@@ -82,6 +83,9 @@ void quota_throttled_day(struct quota *, struct quota_ticket *);
  * When a recipient that has `ahead` others before it would find a free unit of the day: now or earlier when there is room.
  */
 int64_t quota_day_slot(struct quota *, size_t ahead);
+
+/* Recipients a second now; negative: unlimited. */
+double quota_pace(struct quota *);
 
 /* For `postern quota`, metrics and replies. */
 struct quota_state {

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "lmtp/arrival.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/mem.h"
+
+#define JOURNAL_WITHIN_US (60 * US_PER_SEC)
+
+static void
+client_words(const struct session *s, char *words, size_t size)
+{
+	if (s->xforward.addr[0] != '\0' || s->xforward.name[0] != '\0')
+		(void)snprintf(words, size, "%s[%s]", s->xforward.name,
+		    s->xforward.addr);
+	else if (!s->is_unix)
+		(void)snprintf(words, size, "[%s]", s->peer);
+	else
+		words[0] = '\0';
+}
+
+/* What was decided before the dot, as the journal wants it. */
+static void
+fill(struct record_rcpt *to, const struct recipient *r,
+    const struct gate_reply *refusal)
+{
+	struct address key;
+
+	address_key(&r->address, &key);
+	to->address = mem_strdup(r->raw != NULL ? r->raw : key.text);
+	if (!r->accepted) {
+		to->refused = true;
+		to->code = r->verdict.code;
+		to->dsn = r->verdict.dsn;
+		to->reply = r->verdict.text;
+	} else if (refusal != NULL) {
+		to->refused = true;
+		to->code = refusal->code;
+		to->dsn = refusal->dsn;
+		to->reply = refusal->text;
+	}
+}
+
+static bool
+wanted(const struct recipient *r)
+{
+	return r->same == NULL && !r->counted_only;
+}
+
+static void
+fill_rcpts(struct transaction *txn, const struct gate_reply *refusal,
+    struct arrival *a)
+{
+	a->rcpts = mem_array(txn->nrcpts, sizeof(*a->rcpts));
+	a->record.rcpts = a->rcpts;
+	for (size_t i = 0; i < txn->nrcpts; i++)
+		if (wanted(txn->rcpts[i]))
+			fill(&a->rcpts[a->record.nrcpts++], txn->rcpts[i],
+			    refusal);
+}
+
+static void
+give_numbers(struct transaction *txn, const struct arrival *a)
+{
+	size_t next = 0;
+
+	for (size_t i = 0; i < txn->nrcpts; i++) {
+		if (wanted(txn->rcpts[i]))
+			txn->rcpts[i]->n = a->rcpts[next++].n;
+		else if (txn->rcpts[i]->same != NULL)
+			txn->rcpts[i]->n = txn->rcpts[i]->same->n;
+	}
+}
+
+int
+arrival_journal(struct session *s, const struct message *message,
+    const struct gate_output *gate, const struct gate_reply *refusal,
+    struct arrival *a, struct err *err)
+{
+	unsigned char digest[SHA256_LEN];
+	char client[340], queue_ids[64 + 4096] = "";
+	struct record_arrival *r = &a->record;
+	int rc;
+
+	memset(a, 0, sizeof(*a));
+	fill_rcpts(s->txn, refusal, a);
+	r->id = uuid_new();
+	r->sender = s->txn->sender.text;
+	r->repeat_window_us = s->conf->store.repeat_window;
+	client_words(s, client, sizeof(client));
+	r->client = client[0] != '\0' ? client : NULL;
+	(void)snprintf(queue_ids, sizeof(queue_ids), "%s%s%s",
+	    s->xforward.ident, s->xforward.ident[0] != '\0' ? " " : "",
+	    gate != NULL ? gate->queue_ids.data : "");
+	r->queue_ids = queue_ids[0] != '\0' ? queue_ids : NULL;
+	if (message != NULL) {
+		message_digest(message, digest);
+		r->size = message_size(message);
+	}
+	if (gate != NULL) {
+		r->digest = gate->has_received ? digest : NULL;
+		r->from = gate->from.len > 0 ? gate->from.data : NULL;
+		r->message_id = gate->message_id;
+		r->repairs = gate->repairs.len > 0 ? gate->repairs.data : NULL;
+		if (strcmp(gate->sender.text, s->txn->sender.text) != 0 &&
+		    refusal == NULL)
+			r->rewritten = gate->sender.text;
+	}
+	rc = record_arrival(s->server->journal, r,
+	    clock_mono_us() + JOURNAL_WITHIN_US, err);
+	r->digest = NULL; /* and the other pointers into this frame */
+	r->client = r->queue_ids = NULL;
+	s->txn->journalled = true;
+	if (rc == 0)
+		give_numbers(s->txn, a);
+	return rc;
+}
+
+void
+arrival_free(struct arrival *a)
+{
+	for (size_t i = 0; i < a->record.nrcpts; i++) {
+		free((void *)(uintptr_t)a->rcpts[i].address);
+		free(a->rcpts[i].ses_id);
+	}
+	free(a->rcpts);
+}
+
+/* Refusals for the full day are not journalled one by one: the MTA comes back with them again and again. */
+void
+arrival_without_data(struct session *s)
+{
+	struct arrival a;
+	bool any = false;
+	struct err err;
+
+	for (size_t i = 0; i < s->txn->nrcpts; i++)
+		any = any || (wanted(s->txn->rcpts[i]) &&
+		    !s->txn->rcpts[i]->accepted);
+	if (!any)
+		return;
+	for (size_t i = 0; i < s->txn->nrcpts; i++)
+		if (s->txn->rcpts[i]->accepted)
+			s->txn->rcpts[i]->counted_only = true;
+	if (arrival_journal(s, NULL, NULL, NULL, &a, &err) == -1)
+		log_error(NULL, "journal", "outcome", "refused", "reason",
+		    err.text);
+	arrival_free(&a);
+}

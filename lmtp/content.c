@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "lmtp/session.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/mem.h"
+
+/*
+ * A client that trickles may not hold a session for ever: after the first command-timeout it has
+ * to have sent this much a second on average.
+ */
+#define BYTES_PER_SEC_MIN 1000
+
+static int64_t
+data_deadline(const struct session *s, int64_t began, uint64_t received)
+{
+	int64_t silent = clock_mono_us() + s->conf->lmtp.command_timeout;
+	int64_t slow = began + s->conf->lmtp.command_timeout +
+	    (int64_t)(received / BYTES_PER_SEC_MIN) * US_PER_SEC;
+
+	return silent < slow ? silent : slow;
+}
+
+/* Temporary files go beside the store: the same file system, the same owner. */
+static char *
+directory_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash == NULL ? mem_strdup(".")
+			     : mem_strndup(path, (size_t)(slash - path));
+}
+
+/*
+ * Feed what comes to the message until its end. What is too large, or can't be kept, is still read to its end,
+ * so that the client hears why.
+ */
+static int
+feed(struct session *s, struct message *m, bool *too_large_r, bool *failed_r,
+    struct err *why)
+{
+	int64_t began = clock_mono_us();
+	uint64_t received = 0;
+	const char *data;
+	struct err err;
+	size_t len, used;
+	int got, end;
+
+	for (end = 0; end == 0;) {
+		stream_deadline(s->stream, data_deadline(s, began, received));
+		got = stream_peek(s->stream, &data, &len, &err);
+		if (got == -1 && err.class == ERR_STATE)
+			continue;
+		if (got != 1)
+			return -1;
+		end = message_feed(m, data, len, &used, &err);
+		if (end == -1 && !*failed_r) {
+			*failed_r = true;
+			*why = err;
+		}
+		if (end == -1)
+			end = 0;
+		stream_consume(s->stream, used);
+		received += used;
+		*too_large_r = received >
+		    (uint64_t)s->conf->lmtp.max_message_size;
+		if (received > 4 * (uint64_t)s->conf->lmtp.max_message_size)
+			return -1; /* enough is enough */
+	}
+	return 0;
+}
+
+static void
+reply_all(struct session *s, const struct verdict *v)
+{
+	for (size_t i = 0; i < s->txn->nrcpts; i++)
+		if (s->txn->rcpts[i]->accepted)
+			session_reply(s, v->code, v->dsn, "%s", v->text);
+}
+
+int
+content_receive(struct session *s, struct message **message_r)
+{
+	char *dir = directory_of(s->conf->store.path);
+	struct message *m = message_new(dir, s->txn->sender.text);
+	bool too_large = false, failed = false;
+	struct verdict v;
+	struct err err;
+	int rc;
+
+	free(dir);
+	stream_deadline(s->stream, clock_mono_us() +
+	    s->conf->lmtp.command_timeout);
+	rc = stream_flush(s->stream, &err);
+	if (rc == 0)
+		rc = feed(s, m, &too_large, &failed, &err);
+	if (rc == 0 && !failed && !too_large)
+		failed = message_end(m, &err) == -1;
+	if (rc == 0 && too_large) {
+		v = (struct verdict) { .code = 552, .dsn = "5.3.4",
+			.text = "Message larger than lmtp.max-message-size" };
+		reply_all(s, &v);
+	} else if (rc == 0 && failed) {
+		log_error(NULL, "content", "reason", err.text);
+		verdict_local(&err, &v);
+		reply_all(s, &v);
+	}
+	if (rc == 0 && !too_large && !failed) {
+		*message_r = m;
+		return 1;
+	}
+	message_release(m);
+	return rc;
+}

@@ -1,0 +1,28 @@
+/*
+ * control: what `postern` asks of a running posternd, JSON lines over a unix socket (mode 0660).
+ *
+ * A request is an object with "op", the answer an object with "ok" and, when that is false, "error". The peer's uid is the
+ * 'who' in the journal.
+ *
+ *	quota		limits, pace, what is spent, the next slot
+ *	status		sessions, deliveries, senders, open breakers, the journal's head
+ *	suppress-add	address, reason, until (wall time in microseconds, 0: for ever)
+ *	suppress-remove	address, reason
+ */
+#ifndef LMTP_CONTROL_H
+#define LMTP_CONTROL_H
+
+#include "core/err.h"
+#include "lmtp/listener.h"
+#include "lmtp/server.h"
+
+struct control;
+
+/* Bind daemon.control. NULL and err. */
+struct control *control_bind(const char *path, struct err *);
+int control_start(struct control *, struct server *, struct listener *);
+
+/* Remove the socket. */
+void control_stop(struct control *);
+
+#endif

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "lmtp/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/socket.h"
+#include "core/thread.h"
+#include "lmtp/allow.h"
+#include "lmtp/session.h"
+
+#define SOCKETS_MAX 16
+#define IDLE_US (5 * US_PER_SEC) /* then a session may have to make room */
+
+/*
+ * A session as the listener sees it. Entries are in a list from accept to the end of their thread.
+ */
+struct entry {
+	struct entry *next;
+	struct listener *listener;
+	int fd;
+	int wake[2];
+	bool is_unix;
+	char peer[80];
+	int64_t idle_since; /* 0: not idle */
+	bool asked;	    /* to make room */
+};
+
+struct listener {
+	struct server *server;
+	struct listen_socket sockets[SOCKETS_MAX];
+	size_t n;
+	int stop[2]; /* a pipe: a byte or end of file ends a wait */
+	pthread_mutex_t lock;
+	pthread_cond_t ended;
+	struct entry *sessions;
+	size_t nsessions;
+	bool stopping, accepting;
+};
+
+static int
+bind_all(struct listener *l, const struct conf *conf, struct err *err)
+{
+	const char *spec;
+
+	for (size_t i = 0; i < conf->lmtp.listen.n; i++) {
+		spec = conf->lmtp.listen.items[i];
+		if (l->n == SOCKETS_MAX)
+			return err_set(err, ERR_CONFIG,
+			    "lmtp.listen: more than %d sockets", SOCKETS_MAX);
+		if (socket_listen(spec, &l->sockets[l->n], err) == -1)
+			return err_context(err, "lmtp.listen: %s", spec);
+		log_info(NULL, "listening", "address", l->sockets[l->n++].text);
+	}
+	return 0;
+}
+
+static int
+wake_pipe(int fds[2])
+{
+	if (pipe(fds) == -1)
+		return -1;
+	for (int i = 0; i < 2; i++) {
+		(void)fcntl(fds[i], F_SETFD, FD_CLOEXEC);
+		(void)fcntl(fds[i], F_SETFL, O_NONBLOCK);
+	}
+	return 0;
+}
+
+struct listener *
+listener_bind(const struct conf *conf, struct err *err)
+{
+	struct listener *l = mem_new(sizeof(*l));
+
+	(void)pthread_mutex_init(&l->lock, NULL);
+	clock_cond_init(&l->ended);
+	if (bind_all(l, conf, err) == 0) {
+		if (wake_pipe(l->stop) == 0)
+			return l;
+		(void)err_sys(err, ERR_LOCAL, errno, "pipe");
+	}
+	for (size_t i = 0; i < l->n; i++)
+		socket_unlisten(&l->sockets[i]);
+	free(l);
+	return NULL;
+}
+
+static void
+tell_idle(void *arg, bool is_idle)
+{
+	struct entry *e = arg;
+
+	(void)pthread_mutex_lock(&e->listener->lock);
+	e->idle_since = is_idle ? clock_mono_us() : 0;
+	(void)pthread_mutex_unlock(&e->listener->lock);
+}
+
+static void
+close_entry(struct entry *e)
+{
+	(void)close(e->wake[0]);
+	(void)close(e->wake[1]);
+	free(e);
+}
+
+static void *
+session_main(void *arg)
+{
+	struct entry *e = arg, **at;
+	struct listener *l = e->listener;
+
+	session_run(l->server, e->fd, e->wake, e->peer, e->is_unix, tell_idle,
+	    e);
+	(void)pthread_mutex_lock(&l->lock);
+	for (at = &l->sessions; *at != e;)
+		at = &(*at)->next;
+	*at = e->next;
+	l->nsessions--;
+	(void)!write(l->stop[1], "", 1); /* there is room again */
+	(void)pthread_cond_broadcast(&l->ended);
+	(void)pthread_mutex_unlock(&l->lock);
+	close_entry(e);
+	return NULL;
+}
+
+/* What can't be served is told so before it is closed; the MTA keeps its mail. */
+static void
+turn_away(int fd, const char *words)
+{
+	(void)send(fd, words, strlen(words), MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)close(fd);
+}
+
+static void
+serve(struct listener *l, int fd, bool is_unix, const char *peer)
+{
+	struct entry *e = mem_new(sizeof(*e));
+
+	e->listener = l;
+	e->fd = fd;
+	e->is_unix = is_unix;
+	(void)snprintf(e->peer, sizeof(e->peer), "%s", peer);
+	if (wake_pipe(e->wake) == -1) {
+		log_error(NULL, "no-session", "reason", "no descriptors left");
+		turn_away(fd, "421 4.3.1 No descriptors left, come back\r\n");
+		free(e);
+		return;
+	}
+	(void)pthread_mutex_lock(&l->lock);
+	e->next = l->sessions;
+	l->sessions = e;
+	l->nsessions++;
+	(void)pthread_mutex_unlock(&l->lock);
+	if (thread_start(session_main, e) == 0)
+		return;
+	log_error(NULL, "no-session", "reason", "no thread to be had");
+	turn_away(fd, "421 4.3.1 No thread to be had, come back\r\n");
+	(void)pthread_mutex_lock(&l->lock);
+	l->sessions = e->next;
+	l->nsessions--;
+	(void)pthread_mutex_unlock(&l->lock);
+	close_entry(e);
+}
+
+static void
+accept_one(struct listener *l, struct listen_socket *s)
+{
+	struct sockaddr_storage addr;
+	socklen_t len = sizeof(addr);
+	char peer[80] = "unix";
+	struct conf *conf;
+	bool may = true;
+	int fd;
+
+	fd = accept(s->fd, (struct sockaddr *)&addr, &len);
+	if (fd == -1) {
+		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
+			log_error(NULL, "no-session", "reason",
+			    "no descriptors or memory left");
+			/* Nothing will change by trying at once. */
+			(void)poll(NULL, 0, 100);
+		}
+		return;
+	}
+	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	(void)fcntl(fd, F_SETFL, O_NONBLOCK);
+	if (!s->is_unix) {
+		if (getnameinfo((struct sockaddr *)&addr, len, peer,
+			sizeof(peer), NULL, 0, NI_NUMERICHOST) != 0)
+			(void)snprintf(peer, sizeof(peer), "?");
+		conf = conf_current();
+		may = allow_match(&conf->lmtp.allow, &addr);
+		conf_release(conf);
+	}
+	if (may) {
+		serve(l, fd, s->is_unix, peer);
+	} else {
+		log_warning(NULL, "not-allowed", "peer", peer);
+		turn_away(fd, "554 5.7.1 Not in lmtp.allow\r\n");
+	}
+}
+
+/* Ask the session that has been idle for longest to go, once that is long enough. */
+static void
+ask_for_room(struct listener *l)
+{
+	struct entry *oldest = NULL;
+
+	for (struct entry *e = l->sessions; e != NULL; e = e->next)
+		if (e->idle_since != 0 && !e->asked &&
+		    e->idle_since < clock_mono_us() - IDLE_US &&
+		    (oldest == NULL || e->idle_since < oldest->idle_since))
+			oldest = e;
+	if (oldest == NULL)
+		return;
+	oldest->asked = true;
+	(void)!write(oldest->wake[1], "", 1);
+}
+
+/* Whether one more may be accepted; when not, somebody may have to make room for who waits in the backlog. */
+static bool
+has_room(struct listener *l)
+{
+	struct conf *conf = conf_current();
+	bool room;
+
+	(void)pthread_mutex_lock(&l->lock);
+	room = l->nsessions < (size_t)conf->lmtp.max_sessions;
+	if (!room)
+		ask_for_room(l);
+	(void)pthread_mutex_unlock(&l->lock);
+	conf_release(conf);
+	return room;
+}
+
+static void *
+listener_main(void *arg)
+{
+	struct listener *l = arg;
+	struct pollfd p[SOCKETS_MAX + 1];
+	char bytes[64];
+	bool room;
+
+	for (size_t i = 0; i < l->n; i++)
+		p[i] = (struct pollfd) { .fd = l->sockets[i].fd };
+	p[l->n] = (struct pollfd) { .fd = l->stop[0], .events = POLLIN };
+	for (;;) {
+		room = has_room(l);
+		for (size_t i = 0; i < l->n; i++) {
+			p[i].events = room ? POLLIN : 0;
+			p[i].revents = 0;
+		}
+		/* Without room, look again soon for who has become idle. */
+		(void)poll(p, (nfds_t)l->n + 1, room ? -1 : 500);
+		if (p[l->n].revents != 0)
+			while (read(l->stop[0], bytes, sizeof(bytes)) ==
+			    sizeof(bytes))
+				;
+		(void)pthread_mutex_lock(&l->lock);
+		if (l->stopping)
+			break;
+		(void)pthread_mutex_unlock(&l->lock);
+		for (size_t i = 0; i < l->n; i++)
+			if ((p[i].revents & POLLIN) != 0)
+				accept_one(l, &l->sockets[i]);
+	}
+	l->accepting = false;
+	(void)pthread_cond_broadcast(&l->ended);
+	(void)pthread_mutex_unlock(&l->lock);
+	return NULL;
+}
+
+int
+listener_start(struct listener *l, struct server *server)
+{
+	l->server = server;
+	l->accepting = true;
+	return thread_start(listener_main, l);
+}
+
+void
+listener_stop(struct listener *l, int64_t deadline_us)
+{
+	(void)pthread_mutex_lock(&l->lock);
+	l->stopping = true;
+	(void)!write(l->stop[1], "", 1);
+	for (struct entry *e = l->sessions; e != NULL; e = e->next)
+		(void)!write(e->wake[1], "", 1);
+	while (l->accepting || l->nsessions > 0)
+		if (clock_cond_wait(&l->ended, &l->lock, deadline_us) == -1)
+			break;
+	(void)pthread_mutex_unlock(&l->lock);
+	for (size_t i = 0; i < l->n; i++)
+		socket_unlisten(&l->sockets[i]);
+}
+
+size_t
+listener_sessions(struct listener *l)
+{
+	size_t n;
+
+	(void)pthread_mutex_lock(&l->lock);
+	n = l->nsessions;
+	(void)pthread_mutex_unlock(&l->lock);
+	return n;
+}

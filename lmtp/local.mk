@@ -1,0 +1,31 @@
+# The gate and the parser are a library of their own, so that unit tests and fuzz
+# targets can link them.
+noinst_LIBRARIES += lmtp/libgate.a
+
+lmtp_libgate_a_SOURCES = \
+	lmtp/allow.c lmtp/allow.h \
+	lmtp/command.c lmtp/command.h \
+	lmtp/gate.c lmtp/gate.h lmtp/gate_parts.h \
+	lmtp/gate_headers.c \
+	lmtp/gate_trace.c
+
+sbin_PROGRAMS += posternd
+
+posternd_SOURCES = \
+	lmtp/alarm.c lmtp/alarm.h \
+	lmtp/arrival.c lmtp/arrival.h \
+	lmtp/content.c \
+	lmtp/control.c lmtp/control.h \
+	lmtp/dispatch.c lmtp/dispatch.h \
+	lmtp/listener.c lmtp/listener.h \
+	lmtp/main.c \
+	lmtp/notify.c lmtp/notify.h \
+	lmtp/privilege.c lmtp/privilege.h \
+	lmtp/relay.c \
+	lmtp/sender.c lmtp/sender.h lmtp/server.h \
+	lmtp/session.c lmtp/session.h \
+	lmtp/transaction.c lmtp/transaction.h \
+	lmtp/verbs.c \
+	lmtp/verdict.c lmtp/verdict.h
+posternd_LDADD = lmtp/libgate.a identity/libidentity.a ses/libses.a \
+	$(STORE_LIBS) $(CORE_LIBS)

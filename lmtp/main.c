@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/json.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "lmtp/control.h"
+#include "lmtp/listener.h"
+#include "lmtp/notify.h"
+#include "lmtp/privilege.h"
+#include "lmtp/sender.h"
+#include "lmtp/server.h"
+
+/*
+ * posternd: start, configuration, signals, end. One thread each for what the
+ * design names; this one waits for signals.
+ */
+#define NEEDS (CONF_NEED_SES | CONF_NEED_LMTP | CONF_NEED_STORE)
+#define STOP_WAIT_US (10 * US_PER_SEC)
+#define NOTE_WITHIN_US (5 * US_PER_SEC)
+
+struct ses *
+server_ses(struct server *s)
+{
+	struct ses *ses;
+
+	(void)pthread_mutex_lock(&s->lock);
+	ses = ses_hold(s->ses);
+	(void)pthread_mutex_unlock(&s->lock);
+	return ses;
+}
+
+struct verified *
+server_verified(struct server *s)
+{
+	struct verified *v;
+
+	(void)pthread_mutex_lock(&s->lock);
+	v = verified_file_get(s->identities);
+	(void)pthread_mutex_unlock(&s->lock);
+	return v;
+}
+
+/* A change of state: one alarm and one journal row. */
+static void
+breaker_changed(void *arg, const char *key, bool open, const char *cause)
+{
+	struct server *s = arg;
+	struct buf detail;
+	struct err err;
+	char *words;
+
+	buf_init(&detail, 4096);
+	json_open(&detail, '{');
+	json_add_string(&detail, "what", key);
+	json_add_bool(&detail, "open", open);
+	json_add_string(&detail, "cause", open ? cause : NULL);
+	json_close(&detail, '}');
+	if (journal_note(s->journal, "breaker", detail.data,
+		clock_mono_us() + NOTE_WITHIN_US, &err) == -1)
+		log_error(NULL, "journal", "reason", err.text);
+	buf_free(&detail);
+	words = open
+	    ? mem_printf("SES trouble with %s: %s", key, cause)
+	    : mem_printf("SES trouble with %s is over", key);
+	alarm_raise(s->alarm, words);
+	free(words);
+}
+
+static void
+limits_of(const struct conf *conf, struct quota_limits *limits)
+{
+	limits->rate = conf->quota.rate;
+	limits->daily = conf->quota.daily;
+	limits->window_us = conf->quota.daily_window;
+	limits->doubt_us = conf->ses.data_timeout;
+}
+
+static void
+open_store(struct server *s, const struct conf *conf)
+{
+	struct quota_limits limits;
+	struct err err;
+
+	if (journal_open(conf->store.path, true, "posternd " PACKAGE_VERSION,
+		&s->journal, &err) == -1)
+		log_fatal("%s", err.text);
+	limits_of(conf, &limits);
+	s->quota = quota_new(&limits);
+	if (quota_rebuild(s->quota, conf->store.path, &err) == -1 ||
+	    suppressions_open(conf->store.path, &s->suppressions, &err) == -1)
+		log_fatal("%s", err.text);
+}
+
+/* All that can fail for want of rights is done here, as the user that serves: start-up proves that it can. */
+static void
+open_parts(struct server *s, struct conf *conf)
+{
+	struct credentials creds;
+	struct err err;
+
+	(void)pthread_mutex_init(&s->lock, NULL);
+	s->alarm = alarm_new();
+	s->breakers = breakers_new(breaker_changed, s);
+	if (credentials_load(conf->ses.credentials, &creds, &err) == -1)
+		log_fatal("ses.credentials: %s", err.text);
+	credentials_wipe(&creds);
+	s->ses = ses_new(conf, s->breakers, &err);
+	if (s->ses == NULL)
+		log_fatal("%s", err.text);
+	s->identities = verified_file_open(conf->identities.file, &err);
+	if (s->identities == NULL)
+		log_fatal("%s", err.text);
+	open_store(s, conf);
+	s->dispatch = dispatch_new(s->quota, (unsigned)conf->ses.connections,
+	    sender_spawn, s);
+}
+
+static void
+note_configuration(struct server *s, const struct conf *conf)
+{
+	struct buf detail;
+	struct err err;
+
+	buf_init(&detail, 4096);
+	json_open(&detail, '{');
+	json_add_string(&detail, "file", conf->file);
+	json_close(&detail, '}');
+	if (journal_note(s->journal, "config", detail.data,
+		clock_mono_us() + NOTE_WITHIN_US, &err) == -1)
+		log_error(NULL, "journal", "reason", err.text);
+	buf_free(&detail);
+}
+
+static void
+name_restart_keys(const struct conf *old, const struct conf *new)
+{
+	const char *names[32];
+	size_t n = conf_restart_keys(old, new, names, 32);
+
+	for (size_t i = 0; i < n && i < 32; i++)
+		log_warning(NULL, "reload", "needs-restart", names[i]);
+}
+
+static void
+put_in_force(struct server *s, struct conf *new, struct ses *ses,
+    struct verified_file *identities)
+{
+	struct conf *old = conf_current();
+	struct quota_limits limits;
+	struct verified_file *old_identities;
+	struct ses *old_ses;
+	struct err err;
+
+	name_restart_keys(old, new);
+	conf_set_current(new);
+	(void)pthread_mutex_lock(&s->lock);
+	old_ses = s->ses;
+	old_identities = s->identities;
+	s->ses = ses;
+	s->identities = identities;
+	(void)pthread_mutex_unlock(&s->lock);
+	ses_release(old_ses);
+	verified_file_close(old_identities);
+	limits_of(new, &limits);
+	quota_limits(s->quota, &limits);
+	/* Without a limit nobody counted; a longer window looks further back. */
+	if (quota_rebuild(s->quota, old->store.path, &err) == -1)
+		log_error(NULL, "reload", "reason", err.text);
+	dispatch_max_senders(s->dispatch, (unsigned)new->ses.connections);
+	breakers_reset(s->breakers);
+	note_configuration(s, new);
+	log_info(NULL, "reload", "file", new->file);
+	conf_release(old);
+}
+
+/* SIGHUP: all of the new configuration, or none of it. */
+static void
+reload(struct server *s, const char *file)
+{
+	struct verified_file *identities = NULL;
+	struct credentials creds;
+	struct ses *ses = NULL;
+	struct conf *new;
+	struct err err;
+
+	new = conf_load(file, NEEDS, &err);
+	if (new != NULL &&
+	    credentials_load(new->ses.credentials, &creds, &err) == 0) {
+		credentials_wipe(&creds);
+		if ((ses = ses_new(new, s->breakers, &err)) != NULL)
+			identities = verified_file_open(new->identities.file,
+			    &err);
+	}
+	if (identities != NULL) {
+		put_in_force(s, new, ses, identities);
+	} else {
+		log_error(NULL, "reload", "reason", err.text, "in-force",
+		    "the old configuration");
+		ses_release(ses);
+	}
+	if (new != NULL)
+		conf_release(new);
+}
+
+static void
+wait_for_signals(struct server *s, const sigset_t *signals, const char *file)
+{
+	int sig;
+
+	for (;;) {
+		if (sigwait(signals, &sig) != 0)
+			continue;
+		if (sig != SIGHUP)
+			break;
+		notify_send("RELOADING=1");
+		reload(s, file);
+		notify_send("READY=1");
+	}
+	log_info(NULL, "stopping", "signal", LOG_NUM(sig));
+}
+
+/*
+ * Give up what has no dot, wait for what has, journal the rest as doubtful. Threads that are left end with the process: all
+ * they could still say is in the journal.
+ */
+static void
+stop(struct server *s, struct listener *listener, struct control *control)
+{
+	int64_t deadline = clock_mono_us() + STOP_WAIT_US;
+	size_t left;
+
+	notify_send("STOPPING=1");
+	dispatch_stop(s->dispatch);
+	left = dispatch_drain(s->dispatch, deadline, sender_abandon, s);
+	if (left == 0)
+		listener_stop(listener, clock_mono_us() + 2 * US_PER_SEC);
+	else
+		listener_stop(listener, clock_mono_us());
+	control_stop(control);
+	journal_close(s->journal);
+	log_info(NULL, "stopped", "senders-left", LOG_NUM(left));
+	_exit(0);
+}
+
+static void
+usage(void)
+{
+	(void)fprintf(stderr, "usage: posternd [-t] [-c file]\n");
+	exit(2);
+}
+
+static struct conf *
+configure(int argc, char **argv)
+{
+	const char *file = CONF_DEFAULT_FILE;
+	bool test_only = false;
+	struct conf *conf;
+	struct err err;
+	int opt;
+
+	while ((opt = getopt(argc, argv, "c:t")) != -1) {
+		if (opt == 'c')
+			file = optarg;
+		else if (opt == 't')
+			test_only = true;
+		else
+			usage();
+	}
+	if (optind != argc)
+		usage();
+	conf = conf_load(file, NEEDS, &err);
+	if (conf == NULL)
+		log_fatal("%s", err.text);
+	if (test_only) {
+		(void)printf("%s: good\n", file);
+		exit(0);
+	}
+	return conf;
+}
+
+static enum log_to
+log_destination(const struct conf *conf)
+{
+	if (conf->log.to == CONF_LOG_AUTO)
+		return isatty(STDERR_FILENO) ||
+			getenv("NOTIFY_SOCKET") != NULL ||
+			getenv("JOURNAL_STREAM") != NULL
+		    ? LOG_TO_STDERR
+		    : LOG_TO_SYSLOG;
+	return conf->log.to == CONF_LOG_STDERR ? LOG_TO_STDERR : LOG_TO_SYSLOG;
+}
+
+static void
+block_signals(sigset_t *signals)
+{
+	(void)sigemptyset(signals);
+	(void)sigaddset(signals, SIGHUP);
+	(void)sigaddset(signals, SIGTERM);
+	(void)sigaddset(signals, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, signals, NULL);
+	(void)signal(SIGPIPE, SIG_IGN);
+}
+
+int
+main(int argc, char **argv)
+{
+	static struct server server;
+	struct listener *listener;
+	struct control *control;
+	struct conf *conf;
+	sigset_t signals;
+	struct err err;
+
+	log_open("posternd", LOG_TO_STDERR);
+	conf = configure(argc, argv);
+	log_open("posternd", log_destination(conf));
+	block_signals(&signals);
+	(void)umask(027);
+	conf_set_current(conf);
+	if (privilege_group(conf->daemon.user, &err) == -1 ||
+	    (listener = listener_bind(conf, &err)) == NULL ||
+	    (control = control_bind(conf->daemon.control, &err)) == NULL ||
+	    privilege_drop(conf->daemon.user, &err) == -1)
+		log_fatal("%s", err.text);
+	open_parts(&server, conf);
+	if (control_start(control, &server, listener) == -1 ||
+	    listener_start(listener, &server) == -1)
+		log_fatal("no thread to be had");
+	notify_send("READY=1");
+	log_info(NULL, "ready", "version", PACKAGE_VERSION, "pid",
+	    LOG_NUM(getpid()));
+	wait_for_signals(&server, &signals, conf->file);
+	stop(&server, listener, control);
+	return 0;
+}

@@ -1,0 +1,15 @@
+/*
+ * privilege: root for as long as it takes to bind, then never again.
+ */
+#ifndef LMTP_PRIVILEGE_H
+#define LMTP_PRIVILEGE_H
+
+#include "core/err.h"
+
+/* Started as root: what is made from now on, sockets above all, belongs to the user's group. */
+int privilege_group(const char *user, struct err *);
+
+/* Started as root: become user for good, with its groups. Started as anyone else: nothing. */
+int privilege_drop(const char *user, struct err *);
+
+#endif

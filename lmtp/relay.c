@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "lmtp/session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "lmtp/arrival.h"
+#include "lmtp/gate.h"
+
+/*
+ * From a message that has been received to an answer for each of its recipients:
+ * gate, claim, journal, submit, and collect in the order of the RCPTs.
+ */
+struct relay {
+	struct session *s;
+	struct turn *turn;
+	struct mail *mail;
+	struct delivery **deliveries; /* by recipient; NULL for second namings and refused ones */
+	bool *joined;		      /* another session's */
+	int64_t began_us, deadline_us;
+	bool client_gone;
+};
+
+static void
+reply_verdict(struct session *s, const struct verdict *v)
+{
+	session_reply(s, v->code, v->dsn, "%s", v->text);
+}
+
+/* Our place in the trail that RFC 5321 section 4.4 wants. */
+static char *
+received_field(const struct session *s, const char *id)
+{
+	char host[256], when[CLOCK_RFC5322_LEN], from[256];
+	size_t n;
+
+	if (gethostname(host, sizeof(host)) == -1)
+		(void)snprintf(host, sizeof(host), "localhost");
+	host[sizeof(host) - 1] = '\0';
+	n = strspn(s->lhlo, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW"
+			    "XYZ0123456789.-_:[]");
+	(void)snprintf(from, sizeof(from), "%.*s", (int)n, s->lhlo);
+	return mem_printf("Received: from %s (%s)\r\n"
+			  "\tby %s (Postern) with %s id %s;\r\n\t%s\r\n",
+	    from, s->is_unix ? "local socket" : s->peer, host,
+	    stream_is_tls(s->stream) ? "LMTPS" : "LMTP", id,
+	    clock_rfc5322(clock_wall_us(), when));
+}
+
+static bool
+goes_out(const struct recipient *r)
+{
+	return r->accepted && r->same == NULL;
+}
+
+/* Claim before the journal is asked: see dispatch.h. */
+static void
+claim(struct relay *r, const unsigned char *digest)
+{
+	struct transaction *txn = r->s->txn;
+
+	for (size_t i = 0; i < txn->nrcpts; i++)
+		if (goes_out(txn->rcpts[i]))
+			r->joined[i] = !dispatch_claim(r->turn, digest,
+			    &txn->rcpts[i]->address, &r->deliveries[i]);
+}
+
+/* What the journal knows from before decides: answered from it, held, or lined up. */
+static void
+submit(struct relay *r, size_t i, const struct record_rcpt *known)
+{
+	struct session *s = r->s;
+	struct delivery *d = r->deliveries[i];
+	struct verdict v;
+
+	if (r->joined[i]) {
+		dispatch_extend(r->turn, d, r->deadline_us);
+		return;
+	}
+	d->n = known->n;
+	d->attempts = known->attempts;
+	if (known->state == RECORD_SENT) {
+		verdict_sent_before(known->ses_id, known->sent_at, &v);
+		log_info(r->mail->id_text, "repeat", "n", LOG_NUM(d->n), "to",
+		    d->rcpt.text, "ses-id", known->ses_id);
+		dispatch_finish(s->server->dispatch, d, &v);
+		return;
+	}
+	if (known->state == RECORD_DOUBTFUL || known->state == RECORD_SENDING) {
+		if (s->conf->store.doubtful == CONF_DOUBTFUL_HOLD) {
+			verdict_held(&v);
+			dispatch_finish(s->server->dispatch, d, &v);
+			return;
+		}
+		log_warning(r->mail->id_text, "resend", "n", LOG_NUM(d->n),
+		    "to", d->rcpt.text, "reason",
+		    "in doubt: may be a duplicate");
+	}
+	dispatch_submit(r->turn, d, r->mail, r->deadline_us);
+}
+
+static void
+submit_all(struct relay *r, const struct arrival *a)
+{
+	struct transaction *txn = r->s->txn;
+	size_t next = 0;
+
+	for (size_t i = 0; i < txn->nrcpts; i++) {
+		if (txn->rcpts[i]->same != NULL || txn->rcpts[i]->counted_only)
+			continue;
+		if (goes_out(txn->rcpts[i]))
+			submit(r, i, &a->rcpts[next]);
+		next++;
+	}
+}
+
+static void
+fail_all(struct relay *r, const struct err *err)
+{
+	struct transaction *txn = r->s->txn;
+	struct verdict v;
+
+	verdict_local(err, &v);
+	log_error(NULL, "journal", "outcome", "not accepted", "reason",
+	    err->text);
+	for (size_t i = 0; i < txn->nrcpts; i++)
+		if (goes_out(txn->rcpts[i]) && !r->joined[i])
+			dispatch_finish(r->s->server->dispatch,
+			    r->deliveries[i], &v);
+}
+
+/*
+ * Wait for something to happen: an outcome, the client going away, the deadline. Input that waits (a pipelined QUIT) hides
+ * the client's going; then only POLLRDHUP, where there is one, can tell.
+ */
+static void
+wait_for_news(struct relay *r, int64_t until_us)
+{
+#ifdef POLLRDHUP
+	const short hup = POLLRDHUP;
+#else
+	const short hup = 0;
+#endif
+	struct pollfd p[2] = {
+		{ .fd = r->s->wake[0], .events = POLLIN },
+		{ .fd = stream_fd(r->s->stream), .events = hup },
+	};
+	int64_t rest = until_us - clock_mono_us();
+	char bytes[256];
+
+	if (hup == 0 && stream_pending(r->s->stream) == 0)
+		p[1].events = POLLIN;
+	if (poll(p, 2, rest <= 0 ? 0
+		: until_us == INT64_MAX
+		    ? -1
+		    : (int)((rest + US_PER_MS - 1) / US_PER_MS)) <= 0)
+		return;
+	if (p[0].revents != 0)
+		while (read(r->s->wake[0], bytes, sizeof(bytes)) ==
+		    sizeof(bytes))
+			;
+	if (p[1].revents != 0)
+		r->client_gone = (p[1].revents & (hup | POLLHUP | POLLERR)) !=
+			0 || stream_peer_gone(r->s->stream);
+}
+
+static void
+record_late(struct relay *r, const struct recipient *to,
+    const struct verdict *v)
+{
+	struct record_outcome o = {
+		.state = v->state,
+		.code = v->code,
+		.dsn = v->dsn,
+		.reply = v->text,
+	};
+	struct err err;
+
+	log_info(r->mail->id_text, record_state_name(v->state), "n",
+	    LOG_NUM(to->n), "to", to->address.text, "reply", v->text);
+	if (record_outcome(r->s->server->journal, &r->mail->id, to->n, &o,
+		clock_mono_us() + 5 * US_PER_SEC, &err) == -1)
+		log_error(r->mail->id_text, "journal", "n", LOG_NUM(to->n),
+		    "outcome", record_state_name(v->state), "reason",
+		    err.text);
+}
+
+/* Its turn has not come in time: why not? */
+static void
+no_turn(struct relay *r, const struct verdict *last, struct verdict *v)
+{
+	struct ses *ses = server_ses(r->s->server);
+	struct ses_result result;
+	struct quota_state q;
+	int64_t now = clock_mono_us();
+
+	if (last->code != 0) {
+		*v = *last;
+		v->state = RECORD_DEFERRED;
+	} else if (r->client_gone) {
+		verdict_stopping(v);
+	} else if (ses_trouble(ses, r->mail->sender.text, &result) == -1) {
+		verdict_from_ses(&result, v);
+	} else {
+		quota_state(r->s->server->quota, &q);
+		verdict_no_turn(now - r->began_us, q.pace,
+		    clock_wall_us() + q.next_us - now, v);
+	}
+	ses_release(ses);
+}
+
+/*
+ * The outcome for one recipient. Past its dot a delivery waits for SES however long that takes (data-timeout bounds it); before
+ * it, until answer-within or the client has gone.
+ */
+static void
+await(struct relay *r, size_t i, struct verdict *v)
+{
+	struct recipient *to = r->s->txn->rcpts[i];
+	struct dispatch *dispatch = r->s->server->dispatch;
+	struct delivery *d = r->deliveries[i];
+	enum delivery_progress p;
+	struct verdict last;
+
+	for (;;) {
+		p = dispatch_progress(dispatch, d);
+		if (p == DELIVERY_DONE || p == DELIVERY_UNRECORDED)
+			break;
+		if (p == DELIVERY_WAITING && (r->client_gone ||
+		    clock_mono_us() >= r->deadline_us))
+			break;
+		wait_for_news(r, p == DELIVERY_DOT ? INT64_MAX
+						   : r->deadline_us);
+		if (p == DELIVERY_DOT && r->client_gone)
+			break;
+	}
+	if (p == DELIVERY_DONE || p == DELIVERY_UNRECORDED) {
+		*v = d->verdict;
+		(void)dispatch_leave(r->turn, d, &last);
+		if (p == DELIVERY_UNRECORDED)
+			record_late(r, to, v);
+		return;
+	}
+	if (dispatch_leave(r->turn, d, &last)) {
+		no_turn(r, &last, v);
+		record_late(r, to, v);
+	} else {
+		no_turn(r, &last, v);
+	}
+}
+
+static int
+flush(struct session *s)
+{
+	struct err err;
+
+	stream_deadline(s->stream,
+	    clock_mono_us() + s->conf->lmtp.command_timeout);
+	return stream_flush(s->stream, &err);
+}
+
+/* RFC 2033 section 4.2: a reply for each accepted RCPT, in their order, each as soon as it is known. */
+static void
+collect(struct relay *r)
+{
+	struct transaction *txn = r->s->txn;
+	struct recipient *to;
+
+	for (size_t i = 0; i < txn->nrcpts; i++) {
+		to = txn->rcpts[i];
+		if (!to->accepted)
+			continue;
+		if (to->same != NULL)
+			to->verdict = to->same->verdict;
+		else
+			await(r, i, &to->verdict);
+		if (r->client_gone)
+			continue;
+		reply_verdict(r->s, &to->verdict);
+		if (flush(r->s) == -1)
+			r->client_gone = true;
+	}
+}
+
+static void
+refuse_all(struct session *s, const struct message *message,
+    const struct gate_output *out, const struct gate_reply *reply)
+{
+	char id[UUID_TEXT_LEN];
+	struct arrival a;
+	struct err err;
+
+	if (arrival_journal(s, message, out, reply, &a, &err) == -1)
+		log_error(NULL, "journal", "outcome", "refused", "reason",
+		    err.text);
+	log_info(uuid_text(&a.record.id, id), "refused", "from",
+	    s->txn->sender.text, "reply", reply->text);
+	arrival_free(&a);
+	for (size_t i = 0; i < s->txn->nrcpts; i++)
+		if (s->txn->rcpts[i]->accepted)
+			session_reply(s, reply->code, reply->dsn, "%s",
+			    reply->text);
+}
+
+static void
+log_arrival(const struct relay *r, const struct arrival *a,
+    const struct gate_output *out)
+{
+	log_info(r->mail->id_text, a->record.known ? "offered" : "received",
+	    "from", r->s->txn->sender.text, "size",
+	    LOG_NUM(message_size(r->mail->message)), "rcpts",
+	    LOG_NUM(a->record.nrcpts), "queue-ids", out->queue_ids.data,
+	    "message-id", out->message_id, "repairs",
+	    out->repairs.len > 0 ? out->repairs.data : NULL);
+}
+
+/* The gate has passed it. */
+static int
+send_all(struct session *s, struct message *message, struct gate_output *out)
+{
+	struct relay r = { .s = s };
+	unsigned char digest[SHA256_LEN];
+	struct arrival a;
+	struct err err;
+
+	r.began_us = clock_mono_us();
+	r.deadline_us = r.began_us + s->conf->lmtp.answer_within;
+	r.turn = turn_new(s->server->dispatch, s->wake[1]);
+	r.deliveries = mem_array(s->txn->nrcpts, sizeof(*r.deliveries));
+	r.joined = mem_array(s->txn->nrcpts, sizeof(*r.joined));
+	r.mail = mail_new(message);
+	message_digest(message, digest);
+	claim(&r, out->has_received ? digest : NULL);
+	if (arrival_journal(s, message, out, NULL, &a, &err) == -1) {
+		fail_all(&r, &err);
+	} else {
+		r.mail->id = a.record.id;
+		(void)uuid_text(&r.mail->id, r.mail->id_text);
+		r.mail->sender = out->sender;
+		r.mail->body_off = out->body_off;
+		buf_add(&r.mail->head, out->head.data, out->head.len);
+		r.mail->received = received_field(s, r.mail->id_text);
+		log_arrival(&r, &a, out);
+		submit_all(&r, &a);
+	}
+	collect(&r);
+	arrival_free(&a);
+	turn_free(r.turn);
+	mail_release(r.mail);
+	free(r.deliveries);
+	free(r.joined);
+	return r.client_gone ? -1 : 0;
+}
+
+int
+relay_message(struct session *s, struct message *message)
+{
+	struct verified *verified = server_verified(s->server);
+	struct gate_input in = {
+		.conf = s->conf,
+		.verified = verified,
+		.message = message,
+		.sender = &s->txn->sender,
+	};
+	struct gate_output out;
+	struct gate_reply reply;
+	int rc = 0;
+
+	if (gate_check(&in, &out, &reply) == GATE_PASS)
+		rc = send_all(s, message, &out);
+	else
+		refuse_all(s, message, &out, &reply);
+	gate_output_free(&out);
+	verified_release(verified);
+	return rc;
+}

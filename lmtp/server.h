@@ -1,0 +1,36 @@
+/*
+ * server: what posternd's threads share. Filled by main before the first of
+ * them starts; each part owns its lock.
+ */
+#ifndef LMTP_SERVER_H
+#define LMTP_SERVER_H
+
+#include <pthread.h>
+
+#include "core/conf.h"
+#include "identity/verified.h"
+#include "lmtp/alarm.h"
+#include "lmtp/dispatch.h"
+#include "ses/ses.h"
+#include "store/journal.h"
+#include "store/quota.h"
+#include "store/suppression.h"
+
+struct server {
+	struct journal *journal;
+	struct quota *quota;
+	struct suppressions *suppressions;
+	struct dispatch *dispatch;
+	struct breakers *breakers;
+	struct alarm *alarm;
+
+	pthread_mutex_t lock; /* guards the two that SIGHUP replaces */
+	struct ses *ses;
+	struct verified_file *identities;
+};
+
+/* The account and the identities in force: a reference each. */
+struct ses *server_ses(struct server *);
+struct verified *server_verified(struct server *);
+
+#endif

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "lmtp/session.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "lmtp/command.h"
+
+/*
+ * A reply line is 512 octets at most (RFC 5321 section 4.5.3.1.5), and Postfix logs what it gets: longer words are cut.
+ */
+#define REPLY_MAX 500
+
+/*
+ * Text that came from elsewhere is made harmless here: one line of printable ASCII (8-bit text
+ * would ask for SMTPUTF8 on the way back).
+ */
+void
+session_reply(struct session *s, unsigned code, const char *dsn,
+    const char *fmt, ...)
+{
+	char text[REPLY_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	for (char *p = text; *p != '\0'; p++)
+		if (*p < ' ' || *p > '~')
+			*p = '?';
+	stream_printf(s->stream, "%u %s%s%s\r\n", code, dsn,
+	    *dsn != '\0' ? " " : "", text);
+}
+
+void
+session_reply_more(struct session *s, unsigned code, const char *text)
+{
+	stream_printf(s->stream, "%u-%s\r\n", code, text);
+}
+
+void
+session_reset(struct session *s)
+{
+	if (s->txn != NULL && !s->txn->journalled)
+		arrival_without_data(s);
+	transaction_free(s->txn);
+	s->txn = NULL;
+}
+
+/* Between transactions a new configuration takes effect. */
+static void
+take_configuration(struct session *s)
+{
+	if (s->txn != NULL)
+		return;
+	conf_release(s->conf);
+	s->conf = conf_current();
+}
+
+static void
+drain_wake(struct session *s)
+{
+	char bytes[64];
+
+	while (read(s->wake[0], bytes, sizeof(bytes)) == sizeof(bytes))
+		;
+}
+
+/*
+ * The next command line. 1; 0 when the client has gone; -1 when the session ends for the reason that has been answered.
+ */
+static int
+next_line(struct session *s, const char **line_r, size_t *len_r)
+{
+	struct err err;
+	int got;
+
+	stream_deadline(s->stream,
+	    clock_mono_us() + s->conf->lmtp.command_timeout);
+	for (;;) {
+		got = stream_line(s->stream, COMMAND_LINE_MAX, line_r, len_r,
+		    &err);
+		if (got != -1)
+			return got;
+		if (err.class != ERR_STATE)
+			break;
+		drain_wake(s);
+		if (s->txn == NULL && stream_pending(s->stream) == 0) {
+			session_reply(s, 421, "4.3.2",
+			    "Idle, and others are waiting; come back");
+			return -1;
+		}
+	}
+	stream_deadline(s->stream, clock_mono_us() + 5 * US_PER_SEC);
+	if (err.class == ERR_PROTO)
+		session_reply(s, 500, "5.5.2", "Line too long");
+	else if (err.class == ERR_TIMEOUT)
+		session_reply(s, 421, "4.4.2", "Timeout, closing");
+	return -1;
+}
+
+static int
+flush(struct session *s)
+{
+	struct err err;
+
+	stream_deadline(s->stream,
+	    clock_mono_us() + s->conf->lmtp.command_timeout);
+	return stream_flush(s->stream, &err);
+}
+
+static void
+greet(struct session *s)
+{
+	char host[256];
+
+	if (gethostname(host, sizeof(host)) == -1 || host[0] == '\0')
+		(void)snprintf(host, sizeof(host), "localhost");
+	host[sizeof(host) - 1] = '\0';
+	session_reply(s, 220, "", "%s LMTP Postern", host);
+}
+
+void
+session_run(struct server *server, int fd, const int wake[2], const char *peer,
+    bool is_unix, void (*idle)(void *arg, bool is_idle), void *arg)
+{
+	struct session s = { .server = server, .is_unix = is_unix };
+	const char *line;
+	size_t len;
+
+	s.stream = stream_new(fd);
+	s.conf = conf_current();
+	s.wake[0] = wake[0];
+	s.wake[1] = wake[1];
+	(void)snprintf(s.peer, sizeof(s.peer), "%s", peer);
+	stream_wake_fd(s.stream, s.wake[0]);
+	greet(&s);
+	while (!s.ending) {
+		if (stream_pending(s.stream) == 0 && flush(&s) == -1)
+			break;
+		idle(arg, s.txn == NULL);
+		if (next_line(&s, &line, &len) != 1)
+			break;
+		idle(arg, false);
+		take_configuration(&s);
+		verbs_handle(&s, line, len);
+	}
+	session_reset(&s);
+	stream_deadline(s.stream, clock_mono_us() + US_PER_SEC);
+	stream_close(s.stream);
+	conf_release(s.conf);
+}

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "store/quota.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/mem.h"
+#include "store/ledger.h"
+
+/*
+ * Rate. next_us is the next free place on the grid. A dot that is late by less than LATE_SHARE of an interval leaves the
+ * grid alone, so the lateness is made good; one that is later moves the whole grid by the rest, tickets under way included. So
+ * two dots are never closer than half an interval, and over any stretch the dots run ahead of an even pace by
+ * less than one interval: what a bucket with a burst of one and that tolerance lets through.
+ *
+ * Day. ends[] holds, in order, when each recipient that was sent stops to count; open counts those whose end
+ * is not known yet. Nothing is sent while live + open has reached the limit.
+ */
+#define LATE_SHARE 0.75
+
+#define PACE_DOWN 0.93		      /* at a 454 for the rate */
+#define PACE_FLOOR 0.1		      /* share of the rate that always stays */
+#define PACE_UP_EVERY_US (30 * US_PER_SEC) /* one hundredth of the rate back */
+#define PACE_DOWN_EVERY_US (US_PER_SEC / 2)
+
+#define HOLD_SHARE 50
+#define HOLD_MIN_US (2 * US_PER_SEC)
+#define HOLD_MAX_US (300 * US_PER_SEC)
+
+struct quota {
+	pthread_mutex_t lock;
+	struct quota_limits limits;
+
+	int64_t next_us;
+	int64_t last_dot_us;
+	int64_t shift_us;
+	double share; /* of the rate that is used now */
+	int64_t share_at_us;
+
+	int64_t *ends; /* a ring */
+	size_t cap, first, live;
+	int64_t open;
+	bool holding;
+	int64_t hold_until_us;
+};
+
+struct quota *
+quota_new(const struct quota_limits *limits)
+{
+	struct quota *q = mem_new(sizeof(*q));
+
+	(void)pthread_mutex_init(&q->lock, NULL);
+	q->limits = *limits;
+	q->share = 1;
+	q->last_dot_us = INT64_MIN / 2;
+	return q;
+}
+
+void
+quota_free(struct quota *q)
+{
+	if (q == NULL)
+		return;
+	(void)pthread_mutex_destroy(&q->lock);
+	free(q->ends);
+	free(q);
+}
+
+static void
+lock(struct quota *q)
+{
+	(void)pthread_mutex_lock(&q->lock);
+}
+
+static void
+unlock(struct quota *q)
+{
+	(void)pthread_mutex_unlock(&q->lock);
+}
+
+/* Rounded up: never faster than allowed. 0 without a limit. */
+static int64_t
+interval(struct quota *q, int64_t now)
+{
+	int64_t steps;
+
+	if (q->limits.rate < 0)
+		return 0;
+	steps = (now - q->share_at_us) / PACE_UP_EVERY_US;
+	if (q->share < 1 && steps > 0) {
+		q->share += 0.01 * (double)steps;
+		if (q->share > 1)
+			q->share = 1;
+		q->share_at_us += steps * PACE_UP_EVERY_US;
+	}
+	return (int64_t)((double)US_PER_SEC / (q->limits.rate * q->share)) + 1;
+}
+
+static int64_t *
+end_at(struct quota *q, size_t i)
+{
+	return &q->ends[(q->first + i) % q->cap];
+}
+
+static void
+grow(struct quota *q)
+{
+	size_t cap = q->cap > 0 ? q->cap * 2 : 256;
+	int64_t *ends = mem_array(cap, sizeof(*ends));
+
+	for (size_t i = 0; i < q->live; i++)
+		ends[i] = *end_at(q, i);
+	free(q->ends);
+	q->ends = ends;
+	q->cap = cap;
+	q->first = 0;
+}
+
+/* Nearly always at the end: only doubtful ones end later than what follows. */
+static void
+add_end(struct quota *q, int64_t end_us)
+{
+	size_t i;
+
+	if (q->limits.daily < 0)
+		return;
+	if (q->live == q->cap)
+		grow(q);
+	for (i = q->live++; i > 0 && *end_at(q, i - 1) > end_us; i--)
+		*end_at(q, i) = *end_at(q, i - 1);
+	*end_at(q, i) = end_us;
+}
+
+static void
+expire(struct quota *q, int64_t now)
+{
+	while (q->live > 0 && *end_at(q, 0) <= now) {
+		q->first = (q->first + 1) % q->cap;
+		q->live--;
+	}
+}
+
+/*
+ * When the recipient behind `ahead` others finds room in the window. Where that hangs on recipients whose
+ * own end is still unknown, a whole window from now is the latest.
+ */
+static int64_t
+day_slot(struct quota *q, int64_t now, size_t ahead)
+{
+	int64_t over, at = now;
+
+	expire(q, now);
+	if (q->limits.daily >= 0) {
+		over = (int64_t)(q->live + ahead) + q->open + 1 -
+		    q->limits.daily;
+		if (over > (int64_t)q->live)
+			at = now + q->limits.window_us;
+		else if (over > 0)
+			at = *end_at(q, (size_t)over - 1);
+	}
+	return q->holding && q->hold_until_us > at ? q->hold_until_us : at;
+}
+
+static int64_t
+rate_slot(struct quota *q, int64_t now, int64_t step)
+{
+	return q->next_us < now - step ? now : q->next_us;
+}
+
+static int64_t
+next_slot(struct quota *q, int64_t now, bool counts)
+{
+	int64_t rate = rate_slot(q, now, interval(q, now));
+	int64_t day = counts ? day_slot(q, now, 0) : now;
+
+	return day > rate && day > now ? day : rate;
+}
+
+int64_t
+quota_next(struct quota *q, bool counts)
+{
+	int64_t at;
+
+	lock(q);
+	at = next_slot(q, clock_mono_us(), counts);
+	unlock(q);
+	return at;
+}
+
+static int64_t
+probe_interval(const struct quota *q)
+{
+	int64_t us = q->limits.window_us / HOLD_SHARE;
+
+	return us < HOLD_MIN_US ? HOLD_MIN_US
+	    : us > HOLD_MAX_US	? HOLD_MAX_US
+				: us;
+}
+
+void
+quota_take(struct quota *q, bool counts, struct quota_ticket *t)
+{
+	int64_t now = clock_mono_us();
+
+	lock(q);
+	*t = (struct quota_ticket) {
+		.slot_us = next_slot(q, now, counts),
+		.shift_us = q->shift_us,
+		.counts = counts,
+	};
+	q->next_us = t->slot_us + interval(q, now);
+	if (counts) {
+		q->open++;
+		if (q->holding)
+			q->hold_until_us = now + probe_interval(q);
+	}
+	unlock(q);
+}
+
+static void
+give_back(struct quota *q, const struct quota_ticket *t)
+{
+	if (t->counts)
+		q->open--;
+}
+
+void
+quota_release(struct quota *q, struct quota_ticket *t)
+{
+	int64_t slot;
+
+	lock(q);
+	give_back(q, t);
+	slot = t->slot_us + q->shift_us - t->shift_us;
+	if (t->dot_us == 0 && q->next_us - slot <=
+		interval(q, clock_mono_us()))
+		q->next_us = slot;
+	unlock(q);
+}
+
+int64_t
+quota_dot(struct quota *q, struct quota_ticket *t)
+{
+	int64_t now = clock_mono_us(), step, slot, at, late;
+
+	lock(q);
+	step = interval(q, now);
+	slot = t->slot_us + q->shift_us - t->shift_us;
+	at = slot > now ? slot : now;
+	if (at < q->last_dot_us + step / 2)
+		at = q->last_dot_us + step / 2;
+	late = at - slot - (int64_t)((double)step * LATE_SHARE);
+	if (late > 0) {
+		q->shift_us += late;
+		q->next_us += late;
+	}
+	q->last_dot_us = at;
+	t->dot_us = at;
+	unlock(q);
+	return at;
+}
+
+void
+quota_accepted(struct quota *q, struct quota_ticket *t)
+{
+	lock(q);
+	give_back(q, t);
+	if (t->counts) {
+		add_end(q, clock_mono_us() + q->limits.window_us);
+		q->holding = false;
+	}
+	unlock(q);
+}
+
+void
+quota_refused(struct quota *q, struct quota_ticket *t)
+{
+	lock(q);
+	give_back(q, t);
+	unlock(q);
+}
+
+void
+quota_doubtful(struct quota *q, struct quota_ticket *t)
+{
+	lock(q);
+	give_back(q, t);
+	if (t->counts)
+		add_end(q,
+		    t->dot_us + q->limits.doubt_us + q->limits.window_us);
+	unlock(q);
+}
+
+/* Those that were under way together meet their 454 together: that is one reason to slow down, not many. */
+void
+quota_throttled_rate(struct quota *q, struct quota_ticket *t)
+{
+	int64_t now = clock_mono_us(), step;
+
+	lock(q);
+	give_back(q, t);
+	step = interval(q, now);
+	if (now - q->share_at_us >= PACE_DOWN_EVERY_US + 2 * step ||
+	    q->share >= 1) {
+		q->share *= PACE_DOWN;
+		if (q->share < PACE_FLOOR)
+			q->share = PACE_FLOOR;
+		q->share_at_us = now;
+		if (q->next_us < now + step)
+			q->next_us = now + step;
+	}
+	unlock(q);
+}
+
+void
+quota_throttled_day(struct quota *q, struct quota_ticket *t)
+{
+	lock(q);
+	give_back(q, t);
+	q->holding = true;
+	q->hold_until_us = clock_mono_us() + probe_interval(q);
+	unlock(q);
+}
+
+int64_t
+quota_day_slot(struct quota *q, size_t ahead)
+{
+	int64_t at;
+
+	lock(q);
+	at = day_slot(q, clock_mono_us(), ahead);
+	unlock(q);
+	return at;
+}
+
+void
+quota_limits(struct quota *q, const struct quota_limits *limits)
+{
+	lock(q);
+	q->limits = *limits;
+	unlock(q);
+}
+
+static int
+count_one(void *arg, int64_t end_us)
+{
+	add_end(arg, end_us);
+	return 0;
+}
+
+int
+quota_rebuild(struct quota *q, const char *journal_path, struct err *err)
+{
+	int rc = 0;
+
+	lock(q);
+	q->live = 0;
+	q->first = 0;
+	if (q->limits.daily >= 0)
+		rc = ledger_read(journal_path, q->limits.window_us,
+		    q->limits.doubt_us, count_one, q, err);
+	unlock(q);
+	return rc;
+}
+
+static double
+pace(struct quota *q, int64_t now)
+{
+	return q->limits.rate < 0
+	    ? q->limits.rate
+	    : (double)US_PER_SEC / (double)interval(q, now);
+}
+
+double
+quota_pace(struct quota *q)
+{
+	double p;
+
+	lock(q);
+	p = pace(q, clock_mono_us());
+	unlock(q);
+	return p;
+}
+
+void
+quota_state(struct quota *q, struct quota_state *state)
+{
+	int64_t now = clock_mono_us();
+
+	lock(q);
+	expire(q, now);
+	state->limits = q->limits;
+	state->pace = pace(q, now);
+	state->spent = (int64_t)q->live + q->open;
+	state->next_us = next_slot(q, now, true);
+	state->hold_until = q->holding ? q->hold_until_us : 0;
+	unlock(q);
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "tests/unit/unit.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "ses/breaker.h"
+#include "ses/reply.h"
+
+/* Every reply of the facts about SES, at the phase where it comes. */
+static const struct {
+	enum ses_phase phase;
+	const char *line;
+	enum ses_class class;
+} cases[] = {
+	{ SES_PHASE_DOT, "250 Ok 0107-x-000000", SES_OK },
+	{ SES_PHASE_CONNECT, "421 Too many concurrent SMTP connections",
+	    SES_UNREACHABLE },
+	{ SES_PHASE_MAIL, "421 Connection closed by server. Maximum message "
+			  "count per session reached.", SES_RECONNECT },
+	{ SES_PHASE_MAIL, "421 Timeout waiting for data from client.",
+	    SES_RECONNECT },
+	{ SES_PHASE_DATA, "451 4.4.2 Timeout waiting for data from client.",
+	    SES_RECONNECT },
+	{ SES_PHASE_DOT, "451 Temporary service failure", SES_TRY_AGAIN },
+	{ SES_PHASE_DOT, "454 Temporary service failure", SES_TRY_AGAIN },
+	{ SES_PHASE_AUTH, "454 Temporary authentication failure",
+	    SES_UNREACHABLE },
+	{ SES_PHASE_DOT,
+	    "454 Throttling failure: Maximum sending rate exceeded.",
+	    SES_PACE },
+	{ SES_PHASE_DOT,
+	    "454 Throttling failure: Daily message quota exceeded.",
+	    SES_DAY_FULL },
+	{ SES_PHASE_DOT, "454 Throttling failure: Maximum SigV2 SMTP sending "
+			 "rate exceeded.", SES_ACCOUNT },
+	{ SES_PHASE_DOT, "454 Throttling failure: something new", SES_PACE },
+	{ SES_PHASE_DOT, "455 What is this", SES_DEFERRED },
+	{ SES_PHASE_MAIL, "501 Invalid MAIL FROM address provided",
+	    SES_REFUSED },
+	{ SES_PHASE_MAIL, "530 Must issue a STARTTLS command first",
+	    SES_ACCOUNT },
+	{ SES_PHASE_MAIL, "530 Authentication required", SES_ACCOUNT },
+	{ SES_PHASE_AUTH, "535 Authentication Credentials Invalid",
+	    SES_ACCOUNT },
+	{ SES_PHASE_AUTH, "535 Account not subscribed to SES", SES_ACCOUNT },
+	{ SES_PHASE_DOT, "552 Message is too long.", SES_TOO_LARGE },
+	{ SES_PHASE_RCPT, "553 <a@b> address unknown", SES_REFUSED },
+	{ SES_PHASE_DOT,
+	    "554 Message rejected: Email address is not verified. The "
+	    "following identities failed the check in region EU-CENTRAL-1: "
+	    "Me <me@example.com>", SES_UNVERIFIED },
+	{ SES_PHASE_DOT,
+	    "554 Access denied: User `arn:aws:iam::1:user/x' is not authorized "
+	    "to perform `ses:SendRawEmail' on resource `arn:aws:ses:r:1:"
+	    "identity/e'", SES_DENIED },
+	{ SES_PHASE_DOT,
+	    "554 Transaction failed: Duplicate header 'Content-Type'.",
+	    SES_REFUSED },
+	{ SES_PHASE_DOT, "554 Transaction failed: Missing final '@domain'",
+	    SES_REFUSED },
+	{ SES_PHASE_DOT,
+	    "554 MAIL FROM domain not verified: DNS setup for MAIL FROM domain "
+	    "is invalid.", SES_MAIL_FROM },
+	{ SES_PHASE_DOT,
+	    "554 Message rejected: Sending paused for this account.",
+	    SES_ACCOUNT },
+	{ SES_PHASE_DOT, "554 Configuration set x does not exist.",
+	    SES_CONFIG_SET },
+	{ SES_PHASE_DOT, "554 Message rejected: Stream is more than 10485760 "
+			 "bytes long.", SES_TOO_LARGE },
+	{ SES_PHASE_DOT, "571 Never seen", SES_UNKNOWN_5XX },
+};
+
+static int
+read_reply(const char *bytes, struct ses_reply *reply, struct err *err)
+{
+	struct stream *s;
+	int fds[2], rc;
+
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(write(fds[1], bytes, strlen(bytes)), strlen(bytes));
+	(void)close(fds[1]);
+	s = stream_new(fds[0]);
+	stream_deadline(s, clock_mono_us() + 5 * US_PER_SEC);
+	rc = ses_reply_read(s, reply, err);
+	stream_free(s);
+	return rc;
+}
+
+static void
+test_classes(void **state)
+{
+	struct ses_result result;
+	struct ses_reply reply;
+	char line[1024];
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		(void)snprintf(line, sizeof(line), "%s\r\n", cases[i].line);
+		assert_int_equal(read_reply(line, &reply, &err), 0);
+		ses_reply_classify(cases[i].phase, &reply, &result);
+		if (result.class != cases[i].class)
+			fail_msg("%s: %s", cases[i].line,
+			    ses_class_name(result.class));
+	}
+}
+
+static void
+test_id(void **state)
+{
+	struct ses_reply reply = { .code = 250, .text = "Ok 0107-abc-000000" };
+	struct ses_result result;
+
+	(void)state;
+	ses_reply_classify(SES_PHASE_DOT, &reply, &result);
+	assert_string_equal(result.ses_id, "0107-abc-000000");
+}
+
+static void
+test_lines(void **state)
+{
+	static const char *const bad[] = { "hello\r\n", "25 x\r\n", "999 x\r\n",
+		"250-a\r\n251 b\r\n", "250-a\r\n", "", "250_x\r\n", "\r\n" };
+	struct ses_reply reply;
+	struct err err;
+
+	(void)state;
+	assert_int_equal(read_reply("250-a\r\n250-b\r\n250 Ok\r\n", &reply,
+			     &err), 0);
+	assert_string_equal(reply.text, "a\nb\nOk");
+	assert_int_equal(read_reply("250\r\n", &reply, &err), 0);
+	assert_string_equal(reply.text, "");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		assert_int_equal(read_reply(bad[i], &reply, &err), -1);
+}
+
+static void
+test_endless(void **state)
+{
+	char bytes[70 * 8 + 1] = "";
+	struct ses_reply reply;
+	struct err err;
+
+	(void)state;
+	for (int i = 0; i < 70; i++)
+		memcpy(bytes + i * 8, "250-ab\r\n", 9);
+	assert_int_equal(read_reply(bytes, &reply, &err), -1);
+	assert_int_equal(err.class, ERR_PROTO);
+}
+
+/* Breakers: one report a change, one probe at a time. */
+static int opened, closed;
+
+static void
+changed(void *arg, const char *key, bool open, const char *cause)
+{
+	(void)arg, (void)key, (void)cause;
+	if (open)
+		opened++;
+	else
+		closed++;
+}
+
+static int64_t now_us = 1000 * US_PER_SEC;
+
+int64_t __real_clock_mono_us(void);
+int64_t __wrap_clock_mono_us(void);
+static bool simulated;
+
+int64_t
+__wrap_clock_mono_us(void)
+{
+	return simulated ? now_us : __real_clock_mono_us();
+}
+
+static void
+test_breaker(void **state)
+{
+	struct breakers *b = breakers_new(changed, NULL);
+	struct trouble trouble;
+
+	(void)state;
+	simulated = true;
+	assert_true(breaker_ask(b, "account", &trouble));
+	breaker_fail(b, "account", SES_ACCOUNT, "535");
+	breaker_fail(b, "account", SES_ACCOUNT, "535");
+	assert_int_equal(opened, 1);
+	assert_false(breaker_ask(b, "account", &trouble));
+	assert_string_equal(trouble.text, "535");
+	assert_int_equal(trouble.class, SES_ACCOUNT);
+	assert_true(breaker_ask(b, "other", &trouble));
+	now_us += 15 * US_PER_SEC;
+	assert_true(breaker_peek(b, "account", &trouble));
+	assert_true(breaker_ask(b, "account", &trouble)); /* the probe */
+	assert_false(breaker_ask(b, "account", &trouble));
+	breaker_fail(b, "account", SES_ACCOUNT, "535");
+	now_us += 29 * US_PER_SEC;
+	assert_false(breaker_ask(b, "account", &trouble));
+	now_us += 1 * US_PER_SEC;
+	assert_true(breaker_ask(b, "account", &trouble));
+	breaker_ok(b, "account");
+	assert_true(breaker_ask(b, "account", &trouble));
+	assert_int_equal(opened, 1);
+	assert_int_equal(closed, 1);
+	breakers_free(b);
+	simulated = false;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_classes),
+		cmocka_unit_test(test_id),
+		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_endless),
+		cmocka_unit_test(test_breaker),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
