@@ -93,5 +93,5 @@ main(int argc, char **argv)
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	output_init(&cli.out, stdout);
-	return finish(run(&cli, argc, argv));
+	return (int)finish(run(&cli, argc, argv));
 }

@@ -289,7 +289,7 @@ steps_dir(struct steps *s, const char *path, mode_t mode, const char *user,
 	if (rc == -1)
 		failed(s, what, &err);
 	else if (missing || note[0] != '\0')
-		done(s, what, note);
+		done(s, what, note[0] != '\0' ? note : NULL);
 	else
 		there(s, what);
 }
