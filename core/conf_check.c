@@ -304,7 +304,8 @@ listen_inet(const char *s, struct err *err)
 		    "\"inet:%s\" has no address of this host: write "
 		    "inet:127.0.0.1:PORT or inet:[::1]:PORT",
 		    s);
-	if (*end != ':' || !is_port(end + 1))
+	/* 0 lets the system choose; posternd logs what it chose. */
+	if (*end != ':' || (!is_port(end + 1) && strcmp(end + 1, "0") != 0))
 		return err_set(err, ERR_CONFIG,
 		    "\"inet:%s\" has no port from 1 to 65535: write it after "
 		    "the address, such as inet:127.0.0.1:2424",
