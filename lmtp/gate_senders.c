@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "lmtp/gate_parts.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/header_scan.h"
+#include "core/mem.h"
+
+/*
+ * Who may send.
+ *
+ * SES checks the envelope sender, each address in From, and Sender (SES facts
+ * 2.4). What it would refuse is refused here, before quota is spent and in words
+ * that say what to do. In mail with a null sender From and Sender are replaced
+ * instead: bounces and notices come from inside the MTA, under names that
+ * nobody thought of verifying.
+ */
+
+/* More than anyone writes; a bound for memory. */
+#define MAILBOXES_MAX 100
+
+static int
+add_mailbox(void *arg, const struct header_mailbox *mb)
+{
+	struct gate_sender *sf = arg;
+	struct gate_mailbox *box;
+	struct err err;
+
+	if (sf->n == MAILBOXES_MAX) {
+		sf->wrong = "has too many addresses";
+		return 1;
+	}
+	sf->box = mem_grow(sf->box, sf->n + 1, sizeof(*sf->box));
+	box = &sf->box[sf->n++];
+	box->mb = *mb;
+	box->mb.spec = NULL;
+	box->spec = mem_strndup(mb->spec, mb->spec_len);
+	box->fault = address_parse(mb->spec, mb->spec_len, &box->addr, &err);
+	if (box->fault != ADDRESS_OK)
+		(void)snprintf(box->why, sizeof(box->why), "%.*s",
+		    (int)sizeof(box->why) - 1, err.text);
+	return 0;
+}
+
+void
+gate_sender_init(struct gate_sender *sf, struct gate *g, const char *name)
+{
+	struct gate_field *field = gate_field(g, name);
+	int n;
+
+	*sf = (struct gate_sender) { .name = name, .field = field };
+	if (field == NULL)
+		return;
+	n = header_mailboxes(field->f.value, field->f.value_len, add_mailbox,
+	    sf);
+	if (n == -1)
+		sf->wrong = "is no list of addresses (RFC 5322 section 3.4)";
+	else if (n == 0)
+		sf->wrong = "has no address";
+}
+
+void
+gate_sender_free(struct gate_sender *sf)
+{
+	for (size_t i = 0; i < sf->n; i++)
+		free(sf->box[i].spec);
+	free(sf->box);
+}
+
+bool
+gate_covered(const struct gate *g, const struct address *addr)
+{
+	return verified_none(g->in->verified) ||
+	    verified_by(g->in->verified, addr) != NULL;
+}
+
+const char *
+gate_pasteable(const struct address *addr)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "abcdefghijklmnopqrstuvwxyz"
+				    "0123456789.@+=_-";
+
+	return addr->text[strspn(addr->text, plain)] == '\0' &&
+		addr->text[0] != '-' ? addr->text : "ADDRESS";
+}
+
+enum gate_result
+gate_unverified(struct gate *g, const char *what, const struct address *addr)
+{
+	const struct conf *conf = g->in->conf;
+	bool defer = conf->rewrite.dflt == CONF_DEFAULT_DEFER;
+
+	return gate_answer(g->reply, defer ? 451 : 550,
+	    defer ? "4.7.1" : "5.7.1",
+	    "%s <%s> is not a verified identity of this SES account; verify "
+	    "it and add it to %s (see: postern identities %s)", what,
+	    addr->text, conf->identities.file, gate_pasteable(addr));
+}
+
+static enum gate_result
+check_sender_field(struct gate *g, const struct gate_sender *sf)
+{
+	if (sf->wrong != NULL)
+		return gate_answer(g->reply, 550, "5.6.0",
+		    "the %s header %s", sf->name, sf->wrong);
+	for (size_t i = 0; i < sf->n; i++) {
+		const struct gate_mailbox *box = &sf->box[i];
+
+		if (box->fault != ADDRESS_OK)
+			return gate_answer(g->reply, 550, "5.6.0",
+			    "the %s header has <%.100s>: %s", sf->name,
+			    box->spec, box->why);
+		if (!gate_covered(g, &box->addr))
+			return gate_unverified(g, sf->name, &box->addr);
+	}
+	return GATE_PASS;
+}
+
+/*
+ * One blank-separated piece of a display name, to the next blank or comment.
+ * Whether it has an @ outside quotes.
+ */
+static bool
+name_piece(struct header_scan *s)
+{
+	bool at = false;
+
+	while (s->p < s->end && *s->p != '(' &&
+	    !header_scan_is_blank(*s->p)) {
+		if (header_scan_word(s) != 0)
+			continue;
+		at = at || *s->p == '@';
+		s->p++;
+	}
+	return at;
+}
+
+static void
+add_quoted(struct buf *out, const char *p, const char *end)
+{
+	buf_addc(out, '"');
+	for (; p < end; p++) {
+		if (*p == '\\' && p + 1 < end)
+			p++;
+		else if (*p == '"')
+			continue;
+		if (*p == '"' || *p == '\\')
+			buf_addc(out, '\\');
+		buf_addc(out, *p);
+	}
+	buf_addc(out, '"');
+}
+
+/*
+ * A display name in which each piece with a bare @ is quoted: SES would read it
+ * as one more address and check that (SES facts 2.4). Encoded words have no @
+ * and stay.
+ */
+static void
+add_name(struct buf *out, const struct header_mailbox *mb)
+{
+	struct header_scan s;
+	const char *p;
+	bool at;
+
+	header_scan_init(&s, mb->name, mb->name_len);
+	while (s.p < s.end) {
+		p = s.p;
+		(void)header_scan_cfws(&s);
+		buf_add(out, p, (size_t)(s.p - p));
+		p = s.p;
+		at = name_piece(&s);
+		if (at)
+			add_quoted(out, p, s.p);
+		else
+			buf_add(out, p, (size_t)(s.p - p));
+	}
+}
+
+/*
+ * The field once more, with some names quoted and the address `instead`, unless
+ * NULL, in place of those that SES would refuse. Everything between stays.
+ */
+static void
+rewrite_field(struct gate *g, struct gate_sender *sf,
+    const struct address *instead)
+{
+	const struct header_field *f = &sf->field->f;
+	struct buf *out = &sf->field->instead;
+	const char *p = f->raw;
+
+	for (size_t i = 0; i < sf->n; i++) {
+		const struct gate_mailbox *box = &sf->box[i];
+		const struct header_mailbox *mb = &box->mb;
+
+		if (mb->name_has_at) {
+			buf_add(out, p, (size_t)(mb->name - p));
+			add_name(out, mb);
+			p = mb->name + mb->name_len;
+			gate_note(&g->quoted, sf->name, strlen(sf->name));
+		}
+		buf_add(out, p, (size_t)(mb->at - p));
+		p = mb->at + mb->at_len;
+		if (instead != NULL && (box->fault != ADDRESS_OK ||
+					   !gate_covered(g, &box->addr)))
+			buf_addf(out, *mb->at == '<' ? "<%s>" : "%s",
+			    instead->text);
+		else
+			buf_add(out, mb->at, mb->at_len);
+	}
+	buf_add(out, p, (size_t)(f->raw + f->raw_len - p));
+}
+
+static bool
+any_name_with_at(const struct gate_sender *sf)
+{
+	for (size_t i = 0; i < sf->n; i++)
+		if (sf->box[i].mb.name_has_at)
+			return true;
+	return false;
+}
+
+/*
+ * Mail with a null sender: From or Sender that SES would refuse becomes the null
+ * sender. What does not parse is replaced as a whole.
+ */
+static void
+replace_sender_field(struct gate *g, struct gate_sender *sf)
+{
+	if (sf->wrong == NULL)
+		rewrite_field(g, sf, &g->out->sender);
+	else
+		buf_addf(&sf->field->instead, "%s: <%s>\r\n", sf->name,
+		    g->out->sender.text);
+	gate_word(g, strcmp(sf->name, "From") == 0 ? "from=replaced" :
+						     "sender=replaced");
+}
+
+/* So that the reader sees who wrote, and an answer goes where it would have. */
+static void
+keep_original(struct gate *g, const struct gate_sender *from)
+{
+	struct buf value;
+	bool usable = from->wrong == NULL;
+
+	for (size_t i = 0; i < from->n; i++)
+		usable = usable && from->box[i].fault == ADDRESS_OK;
+	buf_init(&value, MESSAGE_HEADER_MAX);
+	header_unfold(&from->field->f, &value);
+	buf_adds(&g->extra, "X-Original-From: ");
+	buf_add(&g->extra, value.data, value.len);
+	buf_adds(&g->extra, "\r\n");
+	if (usable && gate_field(g, "Reply-To") == NULL) {
+		buf_adds(&g->extra, "Reply-To: ");
+		buf_add(&g->extra, value.data, value.len);
+		buf_adds(&g->extra, "\r\n");
+	}
+	buf_free(&value);
+}
+
+enum gate_result
+gate_sender_judge(struct gate *g, struct gate_sender *sf)
+{
+	enum gate_result result = check_sender_field(g, sf);
+
+	if (result != GATE_PASS && g->in->sender->text[0] == '\0') {
+		replace_sender_field(g, sf);
+		if (strcmp(sf->name, "From") == 0)
+			keep_original(g, sf);
+		return GATE_PASS;
+	}
+	if (result == GATE_PASS && any_name_with_at(sf))
+		rewrite_field(g, sf, NULL);
+	return result;
+}
+
+void
+gate_sender_list(const struct gate_sender *from, struct buf *out)
+{
+	for (size_t i = 0; i < from->n; i++) {
+		const struct gate_mailbox *box = &from->box[i];
+		const char *text = box->fault == ADDRESS_OK ? box->addr.text :
+							      box->spec;
+
+		if (out->len + strlen(text) + 1 > out->max)
+			break;
+		if (out->len > 0)
+			buf_addc(out, ',');
+		gate_add_printable(out, text, strlen(text));
+	}
+}
