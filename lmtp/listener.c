@@ -104,6 +104,7 @@ tell_idle(void *arg, bool is_idle)
 
 	(void)pthread_mutex_lock(&e->listener->lock);
 	e->idle_since = is_idle ? clock_mono_us() : 0;
+	e->asked = false;
 	(void)pthread_mutex_unlock(&e->listener->lock);
 }
 

@@ -155,7 +155,6 @@ wait_for_news(struct relay *r, int64_t until_us)
 		{ .fd = stream_fd(r->s->stream), .events = hup },
 	};
 	int64_t rest = until_us - clock_mono_us();
-	char bytes[256];
 
 	if (hup == 0 && stream_pending(r->s->stream) == 0)
 		p[1].events = POLLIN;
@@ -165,9 +164,7 @@ wait_for_news(struct relay *r, int64_t until_us)
 		    : (int)((rest + US_PER_MS - 1) / US_PER_MS)) <= 0)
 		return;
 	if (p[0].revents != 0)
-		while (read(r->s->wake[0], bytes, sizeof(bytes)) ==
-		    sizeof(bytes))
-			;
+		session_drain_wake(r->s);
 	if (p[1].revents != 0)
 		r->client_gone = (p[1].revents & (hup | POLLHUP | POLLERR)) !=
 			0 || stream_peer_gone(r->s->stream);
@@ -318,7 +315,8 @@ log_arrival(const struct relay *r, const struct arrival *a,
 	log_info(r->mail->id_text, a->record.known ? "offered" : "received",
 	    "from", r->s->txn->sender.text, "size",
 	    LOG_NUM(message_size(r->mail->message)), "rcpts",
-	    LOG_NUM(a->record.nrcpts), "queue-ids", out->queue_ids.data,
+	    LOG_NUM(a->record.nrcpts), "queue-ids",
+	    out->queue_ids.len > 0 ? out->queue_ids.data : NULL,
 	    "message-id", out->message_id, "repairs",
 	    out->repairs.len > 0 ? out->repairs.data : NULL);
 }
@@ -355,6 +353,7 @@ send_all(struct session *s, struct message *message, struct gate_output *out)
 	collect(&r);
 	arrival_free(&a);
 	turn_free(r.turn);
+	session_drain_wake(s); /* what is left there was about these outcomes */
 	mail_release(r.mail);
 	free(r.deliveries);
 	free(r.joined);

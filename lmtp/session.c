@@ -66,8 +66,8 @@ take_configuration(struct session *s)
 	s->conf = conf_current();
 }
 
-static void
-drain_wake(struct session *s)
+void
+session_drain_wake(struct session *s)
 {
 	char bytes[64];
 
@@ -93,7 +93,7 @@ next_line(struct session *s, const char **line_r, size_t *len_r)
 			return got;
 		if (err.class != ERR_STATE)
 			break;
-		drain_wake(s);
+		session_drain_wake(s);
 		if (s->txn == NULL && stream_pending(s->stream) == 0) {
 			session_reply(s, 421, "4.3.2",
 			    "Idle, and others are waiting; come back");

@@ -52,6 +52,9 @@ void session_reply_more(struct session *, unsigned code, const char *text);
 /* Throw the transaction away (RSET, LHLO, end of DATA). */
 void session_reset(struct session *);
 
+/* Empty the wake pipe. */
+void session_drain_wake(struct session *);
+
 /* The verbs, in verbs.c: handle one command line. */
 void verbs_handle(struct session *, const char *line, size_t len);
 
