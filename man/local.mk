@@ -1,1 +1,2 @@
+dist_man_MANS += man/postern.1
 dist_man_MANS += man/postern.conf.5

@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import socket
 import ssl
@@ -97,6 +98,23 @@ def test_help_names_every_verb_and_each_has_its_own():
         assert done.returncode == 0
         assert done.stdout.startswith(f"Usage: postern [-c FILE] {verb}")
         assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_manual_knows_every_verb():
+    page = (build.SOURCE / "man" / "postern.1").read_text(encoding="utf-8")
+    verbs = re.findall(r"^  ([a-z][a-z-]+) ", run("--help").stdout, re.M)
+    for verb in verbs:
+        assert re.search(rf"^\.It Cm {verb}\b", page, re.M), verb
+
+
+@pytest.mark.skipif(shutil.which("mandoc") is None, reason="no mandoc here")
+@pytest.mark.parametrize(
+    "page", [p.name for p in (build.SOURCE / "man").glob("*.[1-9]")])
+def test_manual_is_sound(page):
+    done = subprocess.run(
+        ["mandoc", "-T", "lint", "-W", "warning", build.SOURCE / "man" / page],
+        capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("args, words", [
