@@ -275,9 +275,10 @@ address_parse(const char *s, size_t len, struct address *a, struct err *err)
 		    "a quoted string that no @ follows");
 	a->local_len = local_write(&local, a->text);
 	if (a->local_len == 0)
-		return fault(err, ADDRESS_TOO_LONG,
+		why = fault(err, ADDRESS_TOO_LONG,
 		    "the part before the @ is longer than 64 bytes");
-	why = domain_add(s + used + 1, len - used - 1, a, err);
+	else
+		why = domain_add(s + used + 1, len - used - 1, a, err);
 	if (why != ADDRESS_OK)
 		memset(a, 0, sizeof(*a));
 	return why;

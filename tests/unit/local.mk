@@ -15,9 +15,11 @@ UNIT_LIBS = $(CORE_LIBS) $(CMOCKA_LIBS)
 LDADD = $(UNIT_LIBS)
 
 unit_tests =
+unit_tests += tests/unit/t_address
 unit_tests += tests/unit/t_conf
 unit_tests += tests/unit/t_core
 unit_tests += tests/unit/t_crypto
+unit_tests += tests/unit/t_message
 unit_tests += tests/unit/t_stream
 unit_tests += tests/unit/t_tls
 tests_unit_t_tls_CPPFLAGS = $(AM_CPPFLAGS) \
