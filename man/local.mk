@@ -1,2 +1,3 @@
 dist_man_MANS += man/postern.1
 dist_man_MANS += man/postern.conf.5
+dist_man_MANS += man/posternd.8
