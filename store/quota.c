@@ -22,9 +22,16 @@
  */
 #define LATE_SHARE 0.75
 
-#define PACE_DOWN 0.93		      /* at a 454 for the rate */
-#define PACE_FLOOR 0.1		      /* share of the rate that always stays */
-#define PACE_UP_EVERY_US (30 * US_PER_SEC) /* one hundredth of the rate back */
+/*
+ * After a 454 the pace goes down at once and back up a little with each
+ * recipient that SES accepts: so it hovers just below what SES really allows, a
+ * moment's jitter at 200 a second is forgotten in seconds, and at one a second
+ * not every sixth is spent on finding out.
+ */
+#define PACE_DOWN 0.96
+#define PACE_FLOOR 0.1 /* share of the rate that always stays */
+#define PACE_UP 0.001
+#define PACE_UP_PER_SEC 0.01
 #define PACE_DOWN_EVERY_US (US_PER_SEC / 2)
 
 #define HOLD_SHARE 50
@@ -39,7 +46,7 @@ struct quota {
 	int64_t last_dot_us;
 	int64_t shift_us;
 	double share; /* of the rate that is used now */
-	int64_t share_at_us;
+	int64_t down_at_us, up_at_us;
 
 	int64_t *ends; /* a ring */
 	size_t cap, first, live;
@@ -56,7 +63,7 @@ quota_new(const struct quota_limits *limits)
 	(void)pthread_mutex_init(&q->lock, NULL);
 	q->limits = *limits;
 	q->share = 1;
-	q->last_dot_us = INT64_MIN / 2;
+	q->last_dot_us = q->down_at_us = INT64_MIN / 2;
 	return q;
 }
 
@@ -84,20 +91,38 @@ unlock(struct quota *q)
 
 /* Rounded up: never faster than allowed. 0 without a limit. */
 static int64_t
-interval(struct quota *q, int64_t now)
+interval(const struct quota *q)
 {
-	int64_t steps;
-
 	if (q->limits.rate < 0)
 		return 0;
-	steps = (now - q->share_at_us) / PACE_UP_EVERY_US;
-	if (q->share < 1 && steps > 0) {
-		q->share += 0.01 * (double)steps;
-		if (q->share > 1)
-			q->share = 1;
-		q->share_at_us += steps * PACE_UP_EVERY_US;
-	}
 	return (int64_t)((double)US_PER_SEC / (q->limits.rate * q->share)) + 1;
+}
+
+static void
+pace_down(struct quota *q, int64_t now)
+{
+	/* Those that were under way together meet their 454 together: one
+	 * reason to slow down, not many. */
+	if (now - q->down_at_us < PACE_DOWN_EVERY_US + 2 * interval(q))
+		return;
+	q->share *= PACE_DOWN;
+	if (q->share < PACE_FLOOR)
+		q->share = PACE_FLOOR;
+	q->down_at_us = q->up_at_us = now;
+	if (q->next_us < now + interval(q))
+		q->next_us = now + interval(q);
+}
+
+static void
+pace_up(struct quota *q, int64_t now)
+{
+	double gain = PACE_UP_PER_SEC * (double)(now - q->up_at_us) /
+	    (double)US_PER_SEC;
+
+	q->share += gain < PACE_UP ? gain : PACE_UP;
+	if (q->share > 1)
+		q->share = 1;
+	q->up_at_us = now;
 }
 
 static int64_t *
@@ -174,7 +199,7 @@ rate_slot(struct quota *q, int64_t now, int64_t step)
 static int64_t
 next_slot(struct quota *q, int64_t now, bool counts)
 {
-	int64_t rate = rate_slot(q, now, interval(q, now));
+	int64_t rate = rate_slot(q, now, interval(q));
 	int64_t day = counts ? day_slot(q, now, 0) : now;
 
 	return day > rate && day > now ? day : rate;
@@ -212,7 +237,7 @@ quota_take(struct quota *q, bool counts, struct quota_ticket *t)
 		.shift_us = q->shift_us,
 		.counts = counts,
 	};
-	q->next_us = t->slot_us + interval(q, now);
+	q->next_us = t->slot_us + interval(q);
 	if (counts) {
 		q->open++;
 		if (q->holding)
@@ -236,8 +261,7 @@ quota_release(struct quota *q, struct quota_ticket *t)
 	lock(q);
 	give_back(q, t);
 	slot = t->slot_us + q->shift_us - t->shift_us;
-	if (t->dot_us == 0 && q->next_us - slot <=
-		interval(q, clock_mono_us()))
+	if (t->dot_us == 0 && q->next_us - slot <= interval(q))
 		q->next_us = slot;
 	unlock(q);
 }
@@ -248,7 +272,7 @@ quota_dot(struct quota *q, struct quota_ticket *t)
 	int64_t now = clock_mono_us(), step, slot, at, late;
 
 	lock(q);
-	step = interval(q, now);
+	step = interval(q);
 	slot = t->slot_us + q->shift_us - t->shift_us;
 	at = slot > now ? slot : now;
 	if (at < q->last_dot_us + step / 2)
@@ -267,10 +291,13 @@ quota_dot(struct quota *q, struct quota_ticket *t)
 void
 quota_accepted(struct quota *q, struct quota_ticket *t)
 {
+	int64_t now = clock_mono_us();
+
 	lock(q);
 	give_back(q, t);
+	pace_up(q, now);
 	if (t->counts) {
-		add_end(q, clock_mono_us() + q->limits.window_us);
+		add_end(q, now + q->limits.window_us);
 		q->holding = false;
 	}
 	unlock(q);
@@ -295,24 +322,12 @@ quota_doubtful(struct quota *q, struct quota_ticket *t)
 	unlock(q);
 }
 
-/* Those that were under way together meet their 454 together: that is one reason to slow down, not many. */
 void
 quota_throttled_rate(struct quota *q, struct quota_ticket *t)
 {
-	int64_t now = clock_mono_us(), step;
-
 	lock(q);
 	give_back(q, t);
-	step = interval(q, now);
-	if (now - q->share_at_us >= PACE_DOWN_EVERY_US + 2 * step ||
-	    q->share >= 1) {
-		q->share *= PACE_DOWN;
-		if (q->share < PACE_FLOOR)
-			q->share = PACE_FLOOR;
-		q->share_at_us = now;
-		if (q->next_us < now + step)
-			q->next_us = now + step;
-	}
+	pace_down(q, clock_mono_us());
 	unlock(q);
 }
 
@@ -368,11 +383,11 @@ quota_rebuild(struct quota *q, const char *journal_path, struct err *err)
 }
 
 static double
-pace(struct quota *q, int64_t now)
+pace(const struct quota *q)
 {
 	return q->limits.rate < 0
 	    ? q->limits.rate
-	    : (double)US_PER_SEC / (double)interval(q, now);
+	    : (double)US_PER_SEC / (double)interval(q);
 }
 
 double
@@ -381,7 +396,7 @@ quota_pace(struct quota *q)
 	double p;
 
 	lock(q);
-	p = pace(q, clock_mono_us());
+	p = pace(q);
 	unlock(q);
 	return p;
 }
@@ -394,7 +409,7 @@ quota_state(struct quota *q, struct quota_state *state)
 	lock(q);
 	expire(q, now);
 	state->limits = q->limits;
-	state->pace = pace(q, now);
+	state->pace = pace(q);
 	state->spent = (int64_t)q->live + q->open;
 	state->next_us = next_slot(q, now, true);
 	state->hold_until = q->holding ? q->hold_until_us : 0;
