@@ -74,6 +74,13 @@ def parts(rundir):
     keeper.close()
 
 
+@pytest.fixture
+def safe_parts(safe_rundir):
+    keeper = _Parts(safe_rundir)
+    yield keeper
+    keeper.close()
+
+
 class _Parts:
     def __init__(self, rundir):
         self.rundir = rundir

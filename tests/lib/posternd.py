@@ -177,7 +177,7 @@ class Posternd:
         """The TCP ports it listens on, in the order of lmtp.listen."""
         found = []
         for address in self.addresses:
-            if "/" not in address:
+            if address.startswith("inet:"):
                 found.append(int(address.rpartition(":")[2]))
         return found
 
@@ -187,7 +187,12 @@ class Posternd:
 
     def connect(self, tcp=False, **kw):
         """An LMTP client that has said LHLO."""
-        client = Lmtp(("127.0.0.1", self.port) if tcp else self.socket, **kw)
+        if tcp:
+            address = ("127.0.0.1", self.port)
+        else:
+            unix = next(a for a in self.addresses if a.startswith("unix:"))
+            address = unix[len("unix:"):]
+        client = Lmtp(address, **kw)
         client.lhlo()
         return client
 

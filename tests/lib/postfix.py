@@ -275,11 +275,11 @@ class Postfix:
         return [m.groupdict() for m in found if m and m["agent"] == agent]
 
     def wait_deliveries(self, n, status="sent", agent="lmtp", patience=PATIENCE):
-        """Until n deliveries ended this way; returns all that were logged."""
+        """Until n deliveries ended this way; returns those that did."""
         self.wait_log(
             rf"postfix/{agent}\[.*, status={status} \(", n, patience
         )
-        return self.deliveries(agent)
+        return [d for d in self.deliveries(agent) if d["status"] == status]
 
     def wait_empty(self, patience=PATIENCE):
         """Until nothing is queued any more."""
