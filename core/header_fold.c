@@ -14,8 +14,8 @@
  * left alone: they harm nobody, and signatures cover them.
  *
  * No piece is blank, since some programs take a blank line for the end of the
- * header section: of blanks that would fill a line by themselves one is left,
- * and those at the end of a line go.
+ * header section: of blanks that would fill a line by themselves some go, and
+ * so do those at the end of a line.
  */
 
 static size_t
