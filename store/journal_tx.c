@@ -11,9 +11,12 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
+#include "store/record_sql.h"
 
 /* A row is bounded by what goes into it: the recipients of one message. */
 #define ROW_MAX_BYTES (size_t)(256 * 1024 * 1024)
+
+#define FOUND_AFTER_CRASH "found sending at start"
 
 enum {
 	SQL_BEGIN,
@@ -44,8 +47,7 @@ static const char *const sql_text[] = {
 		       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[SQL_SENDING] = "SELECT message, n, attempts FROM delivery "
 			"WHERE state = 'sending' LIMIT 1",
-	[SQL_DOUBT] = "UPDATE delivery SET state = 'doubtful', updated_at = ? "
-		      "WHERE message = ? AND n = ?",
+	[SQL_DOUBT] = RECORD_SQL_OUTCOME,
 };
 
 static const struct db_sql sql = { DB_SLOT_JOURNAL,
@@ -302,14 +304,17 @@ doubt_one(struct journal_tx *tx, const struct uuid *message, unsigned n,
 	char detail[96];
 
 	(void)snprintf(detail, sizeof(detail),
-	    "{\"attempt\":%" PRId64 ",\"reply\":\"found after a crash\"}",
+	    "{\"attempt\":%" PRId64 ",\"reply\":\"" FOUND_AFTER_CRASH "\"}",
 	    attempt);
 	if (journal_append(tx, "doubtful", message, n, detail, NULL, err) == -1)
 		return -1;
 	stmt = db_stmt(tx->db, &sql, SQL_DOUBT);
-	db_bind_int(stmt, 1, tx->at);
-	db_bind_blob(stmt, 2, message->bytes, UUID_LEN);
-	db_bind_int(stmt, 3, n);
+	db_bind_text(stmt, 1, "doubtful");
+	db_bind_text(stmt, 4, FOUND_AFTER_CRASH);
+	db_bind_int(stmt, 6, tx->at);
+	db_bind_blob(stmt, 7, message->bytes, UUID_LEN);
+	db_bind_int(stmt, 8, n);
+	db_bind_int(stmt, 9, attempt);
 	return db_run(tx->db, stmt, err);
 }
 

@@ -15,6 +15,7 @@
 #include "store/chain.h"
 #include "store/db.h"
 #include "store/record_party.h"
+#include "store/record_sql.h"
 
 /*
  * Every op writes its row of the journal and what that row means for message,
@@ -80,20 +81,11 @@ static const char *const sql_text[] = {
 	[SQL_NAMES] = "SELECT n, role, value FROM party WHERE message = ? "
 		      "AND n IN (0, ?) AND value IS NOT NULL",
 	[SQL_LAST_N] = "SELECT max(n) FROM delivery WHERE message = ?",
-	[SQL_ADD_DELIVERY] = "INSERT INTO delivery (message, n, state, "
-			     "attempts, updated_at) "
-			     "VALUES (?, ?, 'waiting', 0, ?)",
+	[SQL_ADD_DELIVERY] = RECORD_SQL_ADD_DELIVERY,
 	[SQL_DELIVERY] = "SELECT state, attempts, ses_id, sent_at "
 			 "FROM delivery WHERE message = ? AND n = ?",
-	[SQL_SENDING] = "UPDATE delivery SET state = 'sending', attempts = ?, "
-			"updated_at = ? WHERE message = ? AND n = ?",
-	[SQL_OUTCOME] = "UPDATE delivery SET state = ?1, code = ?2, dsn = ?3, "
-			"reply = ?4, ses_id = coalesce(?5, ses_id), "
-			"sent_at = CASE ?1 WHEN 'sent' THEN ?6 "
-			"ELSE sent_at END, updated_at = ?6 "
-			"WHERE message = ?7 AND n = ?8 AND CASE ?9 "
-			"WHEN 0 THEN state IN ('waiting', 'deferred', "
-			"'refused') ELSE state <> 'sent' OR ?1 = 'sent' END",
+	[SQL_SENDING] = RECORD_SQL_SENDING,
+	[SQL_OUTCOME] = RECORD_SQL_OUTCOME,
 };
 
 const struct db_sql record_sql = { DB_SLOT_RECORD,
@@ -609,8 +601,9 @@ message_detail(struct journal_tx *tx, const struct record_arrival *a,
 		digest = base64_text(a->digest, SHA256_LEN);
 		json_add_string(detail, "digest", digest);
 		free(digest);
-		json_add_int(detail, "size", (int64_t)a->size);
 	}
+	if (a->size > 0)
+		json_add_int(detail, "size", (int64_t)a->size);
 	json_add_string(detail, "queue_ids", a->queue_ids);
 	if (id != NULL)
 		commitment = party_commit(id, salt);
