@@ -1,8 +1,43 @@
 -- SPDX-License-Identifier: BSD-2-Clause
 --
 -- The search database, PATH-search.db: a disposable projection of the journal.
+-- It holds where to look, never what to show: every hit is read from the
+-- journal and held against the question again.
 
-CREATE TABLE state (
-	name	TEXT PRIMARY KEY,
-	value	INTEGER NOT NULL
+CREATE TABLE progress (
+	only	INTEGER PRIMARY KEY CHECK (only = 1),
+	seq	INTEGER NOT NULL,
+	chain	BLOB NOT NULL,
+	at	INTEGER NOT NULL
+) STRICT;
+
+-- Deliveries in the order in which they arrived; at never falls as id grows.
+CREATE TABLE found (
+	id	INTEGER PRIMARY KEY,
+	message	BLOB NOT NULL,
+	n	INTEGER NOT NULL,
+	at	INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX found_message ON found (message, n);
+
+-- One row for each thing that a delivery can be found by. term is 64 bits of a
+-- hash over what it is and its value; added in large sorted lots.
+CREATE TABLE posting (
+	term	INTEGER NOT NULL,
+	id	INTEGER NOT NULL,
+	PRIMARY KEY (term, id)
+) STRICT, WITHOUT ROWID;
+
+-- Deliveries that were not sent.
+CREATE TABLE odd (
+	id	INTEGER PRIMARY KEY,
+	state	TEXT NOT NULL
+) STRICT;
+CREATE INDEX odd_state ON odd (state, id);
+
+-- The journal's rows about a message.
+CREATE TABLE trail (
+	message	BLOB NOT NULL,
+	seq	INTEGER NOT NULL,
+	PRIMARY KEY (message, seq)
 ) STRICT, WITHOUT ROWID;

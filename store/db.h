@@ -20,7 +20,8 @@ struct db;
 
 enum db_mode {
 	DB_WRITE, /* the file exists; WAL, synchronous=FULL, no automatic checkpoint */
-	DB_READ	  /* nothing can be changed through it */
+	DB_READ,  /* nothing can be changed through it */
+	DB_COPY	  /* the file exists; as SQLite is by itself, for copies in the making */
 };
 
 /* How long a call waits for another process's lock before it is DB_BUSY. */

@@ -18,9 +18,16 @@ store_libstore_a_SOURCES = \
 	store/quota.c store/quota.h \
 	store/record.c store/record.h \
 	store/record_party.c store/record_party.h \
+	store/record_sql.h \
 	store/schema.h \
+	store/search.c store/search.h \
+	store/search_fill.c \
+	store/search_term.c store/search_term.h \
+	store/snapshot.c store/snapshot.h \
 	store/suppression.c store/suppression.h \
-	store/uuid.c
+	store/uuid.c \
+	store/verify.c store/verify.h \
+	store/verify_tables.c store/verify_tables.h
 nodist_store_libstore_a_SOURCES = store/schema_sql.c
 
 if STATFS_NAMES

@@ -1,0 +1,25 @@
+/*
+ * search_term: what a delivery can be found by, as 64 bits.
+ */
+#ifndef STORE_SEARCH_TERM_H
+#define STORE_SEARCH_TERM_H
+
+#include <stdint.h>
+
+enum term_kind {
+	TERM_SENDER = 1,
+	TERM_RECIPIENT,
+	TERM_DOMAIN,
+	TERM_CLIENT,
+	TERM_QUEUE_ID,
+	TERM_SES_ID,
+	TERM_MESSAGE_ID
+};
+
+/* Without regard to case; the numbers of kinds are part of the file's format. */
+int64_t search_term(enum term_kind, const char *value);
+
+/* From "host[192.0.2.1]" what stands between the brackets, to be freed, or NULL. */
+char *search_client_address(const char *client);
+
+#endif
