@@ -221,7 +221,7 @@ nothing_personal(void **state)
 	    "WHERE n = 2",
 	    "US-WEST-2: {from}, {recipient:2}, {address}");
 	assert_sql(p->path, "SELECT repairs FROM message",
-	    "From: <{from}> mended");
+	    "From: {from} mended");
 	assert_sql(p->path, "SELECT sender FROM audit WHERE n = 1",
 	    "postmaster@example.com");
 	assert_sql(p->path, "SELECT original_sender FROM audit WHERE n = 1",
