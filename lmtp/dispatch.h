@@ -11,30 +11,13 @@
 #ifndef LMTP_DISPATCH_H
 #define LMTP_DISPATCH_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "core/address.h"
-#include "core/buf.h"
-#include "core/message.h"
+#include "lmtp/mail.h"
 #include "lmtp/verdict.h"
 #include "store/quota.h"
-
-/* A message on its way, shared by its deliveries. */
-struct mail {
-	atomic_uint refs;
-	struct uuid id;
-	char id_text[UUID_TEXT_LEN];
-	struct message *message;
-	struct buf head;   /* header section for SES */
-	uint64_t body_off;
-	struct address sender; /* for SES */
-	char *received;	       /* our own Received field, with its CRLF */
-};
-
-struct mail *mail_new(struct message *); /* holds the message */
-void mail_release(struct mail *);
 
 struct dispatch;
 struct turn; /* one session's place in the round */

@@ -16,8 +16,12 @@ posternd_SOURCES = \
 	lmtp/arrival.c lmtp/arrival.h \
 	lmtp/content.c \
 	lmtp/control.c lmtp/control.h \
-	lmtp/dispatch.c lmtp/dispatch.h \
+	lmtp/dispatch.c lmtp/dispatch.h lmtp/dispatch_parts.h \
+	lmtp/dispatch_claims.c \
+	lmtp/dispatch_senders.c \
+	lmtp/dispatch_turns.c \
 	lmtp/listener.c lmtp/listener.h \
+	lmtp/mail.c lmtp/mail.h \
 	lmtp/main.c \
 	lmtp/notify.c lmtp/notify.h \
 	lmtp/privilege.c lmtp/privilege.h \

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "lmtp/dispatch_parts.h"
+
+#include "core/clock.h"
+
+/*
+ * Deliveries are given out ahead of their slots by the time that a dialogue takes, but a sender
+ * must not sit silent for long between body and dot: SES drops a silent client after about ten seconds
+ * (SES facts 1.5).
+ */
+#define LEAD_MAX_US (2500 * US_PER_MS)
+
+int64_t
+dispatch_lead_us(const struct dispatch *d)
+{
+	int64_t us = d->mean_us + 2 * d->deviation_us;
+
+	return us < LEAD_MAX_US ? us : LEAD_MAX_US;
+}
+
+/*
+ * How many senders the pace can keep busy: each is so long at one delivery, and twice that leaves room for
+ * bad moments. A backlog at one a second needs two, not fifty.
+ */
+static unsigned
+senders_wanted(struct dispatch *d)
+{
+	double pace = quota_pace(d->quota);
+	double need = pace * 2 * (double)dispatch_lead_us(d) / (double)US_PER_SEC + 2;
+
+	return pace < 0 || need > d->max_senders ? d->max_senders
+						 : (unsigned)need;
+}
+
+void
+dispatch_unlock(struct dispatch *d)
+{
+	bool spawn = d->waiting > d->starting && d->idle == NULL &&
+	    !d->paused && !d->stopping && d->senders < senders_wanted(d);
+
+	if (spawn) {
+		d->senders++;
+		d->starting++;
+	}
+	(void)pthread_mutex_unlock(&d->lock);
+	if (spawn)
+		d->spawn(d->arg);
+}
+
+void
+dispatch_wake_senders(struct dispatch *d)
+{
+	if (d->idle != NULL)
+		(void)pthread_cond_signal(&d->idle->cond);
+}
+
+void
+dispatch_max_senders(struct dispatch *d, unsigned max)
+{
+	dispatch_lock(d);
+	d->max_senders = max;
+	dispatch_unlock(d);
+}
+
+void
+taken_add(struct dispatch *d, struct delivery_state *s)
+{
+	s->next = d->taken;
+	d->taken = s;
+	d->ntaken++;
+}
+
+void
+taken_remove(struct dispatch *d, struct delivery_state *s)
+{
+	struct delivery_state **at = &d->taken;
+
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
+	d->ntaken--;
+}
+
+static struct delivery_state *
+take(struct dispatch *d, int64_t *when_r)
+{
+	int64_t now = clock_mono_us(), slot;
+	struct delivery_state *s = turn_candidate(d, now, when_r);
+
+	if (s == NULL)
+		return NULL;
+	slot = quota_next(d->quota, s->self->counts);
+	if (slot - dispatch_lead_us(d) > now) {
+		*when_r = slot - dispatch_lead_us(d);
+		return NULL;
+	}
+	quota_take(d->quota, s->self->counts, &s->self->ticket);
+	d->ring = s->turn->next;
+	turn_dequeue(d, s);
+	s->stage = STAGE_TAKEN;
+	taken_add(d, s);
+	return s;
+}
+
+static void
+idle_push(struct dispatch *d, struct idle *me)
+{
+	me->next = d->idle;
+	d->idle = me;
+}
+
+static void
+idle_remove(struct dispatch *d, struct idle *me)
+{
+	struct idle **at = &d->idle;
+
+	while (*at != me)
+		at = &(*at)->next;
+	*at = me->next;
+	dispatch_wake_senders(d);
+}
+
+struct delivery *
+dispatch_next(struct dispatch *d, int64_t idle_us)
+{
+	int64_t until = clock_mono_us() + idle_us, when;
+	struct delivery_state *s = NULL;
+	struct idle me;
+
+	clock_cond_init(&me.cond);
+	dispatch_lock(d);
+	idle_push(d, &me);
+	while (!d->stopping) {
+		when = INT64_MAX;
+		if (d->idle == &me)
+			s = take(d, &when);
+		if (s != NULL || clock_mono_us() >= until)
+			break;
+		(void)clock_cond_wait(&me.cond, &d->lock,
+		    when < until ? when : until);
+	}
+	idle_remove(d, &me);
+	dispatch_unlock(d);
+	(void)pthread_cond_destroy(&me.cond);
+	return s != NULL ? s->self : NULL;
+}
+
+void
+dispatch_sender_ready(struct dispatch *d)
+{
+	dispatch_lock(d);
+	d->starting--;
+	dispatch_unlock(d);
+}
+
+/* Jacobson's estimate (RFC 6298 section 2): mean and mean deviation, an eighth and a quarter at a time. */
+void
+dispatch_prepared(struct dispatch *d, int64_t took_us)
+{
+	int64_t off;
+
+	dispatch_lock(d);
+	off = took_us - d->mean_us;
+	d->mean_us += off / 8;
+	d->deviation_us += ((off < 0 ? -off : off) - d->deviation_us) / 4;
+	dispatch_unlock(d);
+}
+
+bool
+dispatch_may_dot(struct dispatch *d, struct delivery *delivery)
+{
+	struct delivery_state *s = delivery->state;
+	bool may;
+
+	dispatch_lock(d);
+	may = !d->stopping && s->waiters != NULL;
+	if (may)
+		s->stage = STAGE_DOT;
+	dispatch_unlock(d);
+	return may;
+}
+
+void
+dispatch_drop(struct dispatch *d, struct delivery *delivery)
+{
+	struct verdict v;
+
+	verdict_stopping(&v);
+	dispatch_lock(d);
+	delivery_done(d, delivery->state, &v, true);
+	dispatch_unlock(d);
+}
+
+int64_t
+dispatch_deadline(struct dispatch *d, struct delivery *delivery)
+{
+	int64_t at;
+
+	dispatch_lock(d);
+	at = delivery_latest(delivery->state);
+	dispatch_unlock(d);
+	return at;
+}
+
+void
+dispatch_requeue(struct dispatch *d, struct delivery *delivery,
+    int64_t not_before_us, const struct verdict *so_far)
+{
+	struct delivery_state *s = delivery->state;
+	struct verdict v;
+
+	dispatch_lock(d);
+	s->not_before_us = not_before_us;
+	s->last = *so_far;
+	if (d->stopping || s->waiters == NULL) {
+		verdict_stopping(&v);
+		delivery_done(d, s, &v, true);
+	} else {
+		taken_remove(d, s);
+		turn_enqueue(d, s, true);
+	}
+	dispatch_unlock(d);
+}
+
+bool
+dispatch_pause(struct dispatch *d, int64_t pause_us)
+{
+	struct idle me;
+	bool again;
+
+	dispatch_lock(d);
+	if (d->paused || d->waiting == 0 || d->stopping) {
+		dispatch_unlock(d);
+		return false;
+	}
+	d->paused = true;
+	clock_cond_init(&me.cond);
+	(void)clock_cond_wait(&me.cond, &d->lock, clock_mono_us() + pause_us);
+	(void)pthread_cond_destroy(&me.cond);
+	d->paused = false;
+	again = d->waiting > 0 && !d->stopping;
+	if (again)
+		d->starting++;
+	dispatch_unlock(d);
+	return again;
+}
+
+void
+dispatch_sender_end(struct dispatch *d)
+{
+	dispatch_lock(d);
+	d->senders--;
+	if (d->senders == 0)
+		(void)pthread_cond_broadcast(&d->ended);
+	dispatch_unlock(d);
+}
+
+void
+dispatch_stop(struct dispatch *d)
+{
+	struct verdict v;
+
+	verdict_stopping(&v);
+	dispatch_fail_waiting(d, &v);
+	dispatch_lock(d);
+	d->stopping = true;
+	for (struct idle *i = d->idle; i != NULL; i = i->next)
+		(void)pthread_cond_signal(&i->cond);
+	dispatch_unlock(d);
+	dispatch_fail_waiting(d, &v);
+}
+
+size_t
+dispatch_drain(struct dispatch *d, int64_t deadline_us,
+    void (*fn)(void *arg, struct delivery *), void *arg)
+{
+	struct delivery_state *s;
+	size_t left;
+
+	dispatch_lock(d);
+	while (d->senders > 0)
+		if (clock_cond_wait(&d->ended, &d->lock, deadline_us) == -1)
+			break;
+	/* Senders that are stuck find the lock held: nothing moves any more. */
+	for (s = d->taken; s != NULL; s = s->next)
+		if (s->stage == STAGE_DOT)
+			fn(arg, s->self);
+	left = d->senders;
+	(void)pthread_mutex_unlock(&d->lock);
+	return left;
+}

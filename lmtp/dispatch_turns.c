@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "lmtp/dispatch_parts.h"
+
+#include <stdlib.h>
+
+#include "core/mem.h"
+
+struct turn *
+turn_new(struct dispatch *d, int wake_fd)
+{
+	struct turn *t = mem_new(sizeof(*t));
+
+	t->dispatch = d;
+	t->wake_fd = wake_fd;
+	t->refs = 1;
+	return t;
+}
+
+void
+turn_unref(struct turn *t)
+{
+	if (--t->refs == 0)
+		free(t);
+}
+
+static void
+ring_add(struct dispatch *d, struct turn *t)
+{
+	if (d->ring == NULL) {
+		t->next = t->prev = t;
+		d->ring = t;
+		return;
+	}
+	/* Before the one whose turn it is: at the end of the round. */
+	t->next = d->ring;
+	t->prev = d->ring->prev;
+	t->prev->next = t;
+	d->ring->prev = t;
+}
+
+static void
+ring_remove(struct dispatch *d, struct turn *t)
+{
+	if (t->next == t) {
+		d->ring = NULL;
+	} else {
+		t->prev->next = t->next;
+		t->next->prev = t->prev;
+		if (d->ring == t)
+			d->ring = t->next;
+	}
+	t->next = t->prev = NULL;
+}
+
+void
+turn_enqueue(struct dispatch *d, struct delivery_state *s, bool front)
+{
+	struct turn *t = s->turn;
+
+	if (t->first == NULL) {
+		ring_add(d, t);
+		t->first = t->last = s;
+		s->next = NULL;
+	} else if (front) {
+		s->next = t->first;
+		t->first = s;
+	} else {
+		t->last->next = s;
+		t->last = s;
+		s->next = NULL;
+	}
+	s->stage = STAGE_QUEUED;
+	d->waiting++;
+	if (s->self->counts)
+		d->waiting_counts++;
+	dispatch_wake_senders(d);
+}
+
+void
+turn_dequeue(struct dispatch *d, struct delivery_state *s)
+{
+	struct turn *t = s->turn;
+	struct delivery_state **at = &t->first, *before = NULL;
+
+	while (*at != s) {
+		before = *at;
+		at = &before->next;
+	}
+	*at = s->next;
+	if (t->last == s)
+		t->last = before;
+	if (t->first == NULL)
+		ring_remove(d, t);
+	d->waiting--;
+	if (s->self->counts)
+		d->waiting_counts--;
+}
+
+/* Deliveries. */
+
+/*
+ * The delivery whose turn it is among those that may be taken now; NULL and the time when one may, at the earliest.
+ */
+struct delivery_state *
+turn_candidate(struct dispatch *d, int64_t now, int64_t *when_r)
+{
+	struct turn *t = d->ring;
+	struct delivery_state *s;
+
+	*when_r = INT64_MAX;
+	if (t == NULL)
+		return NULL;
+	do {
+		s = t->first;
+		if (s->not_before_us <= now)
+			return s;
+		if (s->not_before_us < *when_r)
+			*when_r = s->not_before_us;
+		t = t->next;
+	} while (t != d->ring);
+	return NULL;
+}
+
+void
+turn_free(struct turn *t)
+{
+	struct dispatch *d;
+
+	if (t == NULL)
+		return;
+	d = t->dispatch;
+	dispatch_lock(d);
+	t->wake_fd = -1;
+	turn_unref(t);
+	dispatch_unlock(d);
+}
