@@ -35,3 +35,8 @@ postern_sandbox_SOURCES += sandbox/cert_openssl.c
 else
 postern_sandbox_SOURCES += sandbox/cert_gnutls.c
 endif
+
+# A load generator, for the benchmark of the sandbox alone.
+EXTRA_PROGRAMS += smtpload
+smtpload_SOURCES = tests/bench/smtpload.c
+smtpload_LDADD = $(CORE_LIBS)

@@ -5,9 +5,9 @@
 	    ses.wait_for("messages", 3)
 	    assert [m["sender"] for m in ses.messages()] == [...]
 
-Options are those of postern-sandbox(1), with underscores; True stands for an
-option without a value, a list repeats the option. Ports are the kernel's
-choice unless given.
+Options are those of postern-sandbox(1), with underscores; a list repeats the
+option, True and False are yes and no. Ports are the kernel's choice unless
+given.
 """
 
 import json
@@ -23,15 +23,27 @@ USER = "AKIASANDBOX"
 PASSWORD = "BSecretOfTheSandbox"
 
 
+# Options that stand for themselves.
+FLAGS = ("production", "no_local_names")
+
+
+def _word(value):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
 def _argv(options):
     argv = []
     for name, value in options.items():
-        name = "--" + name.replace("_", "-")
-        for item in value if isinstance(value, (list, tuple)) else [value]:
-            if item is True:
-                argv.append(name)
-            elif item is not None and item is not False:
-                argv += [name, str(item)]
+        option = "--" + name.replace("_", "-")
+        if name in FLAGS:
+            argv += [option] if value else []
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                argv += [option, _word(item)]
+        elif value is not None:
+            argv += [option, _word(value)]
     return argv
 
 
@@ -42,15 +54,15 @@ class Refused(Exception):
 class Sandbox(Daemon):
     """Not started until start() or "with"; close() or stop() ends it.
 
-    rundir: a private directory. name: for a second one in the same directory.
+    rundir: a private directory. called: for a second one in the same directory.
     """
 
-    def __init__(self, rundir, name="sandbox", env=None, **options):
-        self.state = os.path.join(str(rundir), name)
-        self.ready_file = os.path.join(str(rundir), f"{name}.ready.json")
-        self.events_file = os.path.join(str(rundir), f"{name}.events")
-        self.summary_file = os.path.join(str(rundir), f"{name}.summary.json")
-        self.control_path = os.path.join(str(rundir), f"{name}.sock")
+    def __init__(self, rundir, called="sandbox", env=None, **options):
+        self.state = os.path.join(str(rundir), called)
+        self.ready_file = os.path.join(str(rundir), f"{called}.ready.json")
+        self.events_file = os.path.join(str(rundir), f"{called}.events")
+        self.summary_file = os.path.join(str(rundir), f"{called}.summary.json")
+        self.control_path = os.path.join(str(rundir), f"{called}.sock")
         options.setdefault("user", f"{USER}:{PASSWORD}")
         options.setdefault("starttls_port", 0)
         options.setdefault("wrapper_port", 0)
@@ -64,7 +76,7 @@ class Sandbox(Daemon):
         )
         path = program("postern-sandbox")
         assert path, "postern-sandbox is not built (see POSTERN_BUILD)"
-        super().__init__(name, [path, *_argv(self.options)], rundir, env=env)
+        super().__init__(called, [path, *_argv(self.options)], rundir, env=env)
         users = options["user"]
         first = users if isinstance(users, str) else users[0]
         self.username, self.password = first.split(":")[:2]
@@ -131,9 +143,7 @@ class Sandbox(Daemon):
     def set(self, **settings):
         """set(rate=14, day_window="30s"): in force with the next reply."""
         for name, value in settings.items():
-            if isinstance(value, bool):
-                value = "yes" if value else "no"
-            self.command(f"set {name.replace('_', '-')} {value}")
+            self.command(f"set {name.replace('_', '-')} {_word(value)}")
 
     def add(self, name, word):
         """add("identity", "example.org"), add("user", "NAME:PASSWORD:bad")."""
