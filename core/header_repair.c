@@ -100,6 +100,13 @@ kind_of(const struct header_field *f)
 	return TEXT;
 }
 
+/* What has been scanned since p. */
+static struct header_scan
+part(const struct header_scan *s, const char *p)
+{
+	return (struct header_scan) { p, s->p, s->utf8 };
+}
+
 static bool
 any_8bit(const char *p, const char *end)
 {
@@ -214,22 +221,6 @@ words_end(struct words *w, bool more)
 	buf_free(&w->text);
 }
 
-/* Append a word's text without quotes, backslashes and line ends. */
-static void
-add_unquoted(struct buf *b, const char *p, const char *end, bool in_comment)
-{
-	bool quoted = in_comment;
-
-	for (; p < end; p++) {
-		if (quoted && *p == '\\' && p + 1 < end)
-			buf_addc(b, *++p);
-		else if (*p == '"' && !in_comment)
-			quoted = !quoted;
-		else if (*p != '\r' && *p != '\n')
-			buf_addc(b, *p);
-	}
-}
-
 /* To the end of a word of free text, or in a comment. */
 static void
 text_word(struct header_scan *s, bool comment)
@@ -269,7 +260,7 @@ repair_text(struct header_scan s, bool comment, struct buf *out)
 		}
 		buf_reset(&word);
 		if (comment)
-			add_unquoted(&word, p, s.p, true);
+			header_scan_unquote(part(&s, p), true, &word);
 		else
 			buf_add(&word, p, (size_t)(s.p - p));
 		words_encode(&w, word.data, word.len);
@@ -311,7 +302,7 @@ phrase_comment(struct words *w, struct header_scan *s)
 		return;
 	}
 	words_plain(w, p, p);
-	repair_text((struct header_scan) { p, s->p, s->utf8 }, true, w->out);
+	repair_text(part(s, p), true, w->out);
 }
 
 /* Words, comments, and the specials among them. more: something follows that
@@ -343,7 +334,7 @@ repair_phrases(struct header_scan s, bool more, struct buf *out)
 			continue;
 		}
 		buf_reset(&word);
-		add_unquoted(&word, p, s.p, false);
+		header_scan_unquote(part(&s, p), false, &word);
 		words_encode(&w, word.data, word.len);
 	}
 	words_end(&w, more);
@@ -411,8 +402,7 @@ repair_token(struct header_scan *s, struct buf *out)
 	const char *p = s->p, *close;
 
 	if (*p == '(' && header_scan_comment(s) == 0) {
-		repair_text((struct header_scan) { p, s->p, s->utf8 }, true,
-		    out);
+		repair_text(part(s, p), true, out);
 		return;
 	}
 	s->p = p + 1;
@@ -433,7 +423,7 @@ repair_token(struct header_scan *s, struct buf *out)
  * not quite.
  */
 static void
-extended_value(const char *p, const char *end, bool utf8, struct buf *out)
+extended_value(struct header_scan value, struct buf *out)
 {
 	struct buf text;
 	size_t len = out->len - 1;
@@ -441,13 +431,14 @@ extended_value(const char *p, const char *end, bool utf8, struct buf *out)
 	while (len > 0 && header_scan_is_blank(out->data[len - 1]))
 		len--;
 	if (len > 0 && out->data[len - 1] == '*') {
-		header_encode_percent(out, p, (size_t)(end - p), false);
+		header_encode_percent(out, value.p,
+		    (size_t)(value.end - value.p), false);
 		return;
 	}
 	buf_cut(out, len);
-	buf_addf(out, "*=%s''", utf8 ? "UTF-8" : "unknown-8bit");
+	buf_addf(out, "*=%s''", value.utf8 ? "UTF-8" : "unknown-8bit");
 	buf_init(&text, WORK_MAX);
-	add_unquoted(&text, p, end, false);
+	header_scan_unquote(value, false, &text);
 	header_encode_percent(out, text.data, text.len, true);
 	buf_free(&text);
 }
@@ -467,7 +458,7 @@ repair_value(struct header_scan *s, struct buf *out)
 	for (end = s->p; end > p && header_scan_is_blank(end[-1]);)
 		end--;
 	if (any_8bit(p, end))
-		extended_value(p, end, s->utf8, out);
+		extended_value((struct header_scan) { p, end, s->utf8 }, out);
 	else
 		buf_add(out, p, (size_t)(end - p));
 	buf_add(out, end, (size_t)(s->p - end));

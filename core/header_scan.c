@@ -170,3 +170,24 @@ header_scan_word(struct header_scan *s)
 		s->p += header_scan_char(s);
 	return s->p > start;
 }
+
+void
+header_scan_unquote(struct header_scan s, bool comment, struct buf *out)
+{
+	bool quoted = comment;
+	size_t len;
+
+	for (; s.p < s.end; s.p += len) {
+		len = 1;
+		if (*s.p == '"' && !comment) {
+			quoted = !quoted;
+			continue;
+		}
+		if (*s.p == '\r' || *s.p == '\n')
+			continue;
+		if (*s.p == '\\' && quoted && s.p + 1 < s.end)
+			s.p++;
+		len = header_scan_char(&s);
+		buf_add(out, s.p, len);
+	}
+}

@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/buf.h"
+
 struct header_scan {
 	const char *p;
 	const char *end;
@@ -44,5 +46,9 @@ bool header_scan_encoded(struct header_scan *);
 /* Skip a word: quoted string or atom, encoded words among them. 1, 0 when there
  * is none, -1 when it has no end. */
 int header_scan_word(struct header_scan *);
+
+/* Append what s covers (a word, or the inside of a comment) without quotes,
+ * backslashes and line ends. */
+void header_scan_unquote(struct header_scan s, bool comment, struct buf *out);
 
 #endif

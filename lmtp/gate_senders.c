@@ -141,19 +141,24 @@ name_piece(struct header_scan *s)
 }
 
 static void
-add_quoted(struct buf *out, const char *p, const char *end)
+add_quoted(struct buf *out, struct header_scan piece)
 {
+	struct buf text;
+	size_t len;
+
+	buf_init(&text, MESSAGE_HEADER_MAX);
+	header_scan_unquote(piece, false, &text);
+	piece.p = text.data;
+	piece.end = text.data + text.len;
 	buf_addc(out, '"');
-	for (; p < end; p++) {
-		if (*p == '\\' && p + 1 < end)
-			p++;
-		else if (*p == '"')
-			continue;
-		if (*p == '"' || *p == '\\')
+	for (; piece.p < piece.end; piece.p += len) {
+		len = header_scan_char(&piece);
+		if (*piece.p == '"' || *piece.p == '\\')
 			buf_addc(out, '\\');
-		buf_addc(out, *p);
+		buf_add(out, piece.p, len);
 	}
 	buf_addc(out, '"');
+	buf_free(&text);
 }
 
 /*
@@ -176,7 +181,8 @@ add_name(struct buf *out, const struct header_mailbox *mb)
 		p = s.p;
 		at = name_piece(&s);
 		if (at)
-			add_quoted(out, p, s.p);
+			add_quoted(out,
+			    (struct header_scan) { p, s.p, s.utf8 });
 		else
 			buf_add(out, p, (size_t)(s.p - p));
 	}
