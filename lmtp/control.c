@@ -20,6 +20,7 @@
 #include "core/socket.h"
 #include "core/stream.h"
 #include "core/thread.h"
+#include "store/search.h"
 
 #define REQUEST_MAX 4096
 #define ANSWER_MAX (256 * 1024)
@@ -32,6 +33,7 @@ struct control {
 	struct listener *listener;
 	pthread_mutex_t lock;
 	unsigned clients;
+	pthread_mutex_t catching_up; /* one at a time */
 };
 
 struct client {
@@ -50,6 +52,7 @@ control_bind(const char *path, struct err *err)
 	free(spec);
 	if (rc == 0) {
 		(void)pthread_mutex_init(&c->lock, NULL);
+		(void)pthread_mutex_init(&c->catching_up, NULL);
 		return c;
 	}
 	(void)err_context(err, "daemon.control");
@@ -211,6 +214,23 @@ suppress_remove(struct client *c, const char *request, struct buf *out,
 	return rc;
 }
 
+/* Here and not in the CLI: the store's lock is ours while we run. */
+static int
+catch_up(struct client *c, const char *request, struct buf *out,
+    struct err *err)
+{
+	uint64_t rows = 0;
+	int rc;
+
+	(void)request;
+	(void)pthread_mutex_lock(&c->control->catching_up);
+	rc = search_catch_up(journal_path(c->control->server->journal), &rows,
+	    err);
+	(void)pthread_mutex_unlock(&c->control->catching_up);
+	json_add_int(out, "rows", (int64_t)rows);
+	return rc;
+}
+
 static const struct {
 	const char *op;
 	int (*handle)(struct client *, const char *request, struct buf *out,
@@ -220,6 +240,7 @@ static const struct {
 	{ "status", status },
 	{ "suppress-add", suppress_add },
 	{ "suppress-remove", suppress_remove },
+	{ "search-catch-up", catch_up },
 };
 
 static int

@@ -8,6 +8,7 @@
  *	status		sessions, deliveries, senders, open breakers, the journal's head
  *	suppress-add	address, reason, until (wall time in microseconds, 0: for ever)
  *	suppress-remove	address, reason
+ *	search-catch-up	bring the search database up to date; rows read
  */
 #ifndef LMTP_CONTROL_H
 #define LMTP_CONTROL_H

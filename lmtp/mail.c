@@ -26,5 +26,6 @@ mail_release(struct mail *m)
 	message_release(m->message);
 	buf_free(&m->head);
 	free(m->received);
+	free(m->tags);
 	free(m);
 }

@@ -22,6 +22,7 @@ struct mail {
 	uint64_t body_off;
 	struct address sender; /* for SES */
 	char *received;	       /* our own Received field, with its CRLF */
+	char *tags;	       /* users' own X-SES-MESSAGE-TAGS, or "" */
 };
 
 struct mail *mail_new(struct message *); /* holds the message */

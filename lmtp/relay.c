@@ -347,6 +347,7 @@ send_all(struct session *s, struct message *message, struct gate_output *out)
 		r.mail->body_off = out->body_off;
 		buf_add(&r.mail->head, out->head.data, out->head.len);
 		r.mail->received = received_field(s, r.mail->id_text);
+		r.mail->tags = mem_strndup(out->tags.data, out->tags.len);
 		log_arrival(&r, &a, out);
 		submit_all(&r, &a);
 	}

@@ -207,6 +207,8 @@ extra_fields(const struct sender *s, const struct delivery *d, struct buf *out)
 	    d->n, d->attempts + 1);
 	for (size_t i = 0; i < tags->n; i++)
 		buf_addf(out, ",\r\n\t%s", tags->items[i]);
+	if (d->mail->tags[0] != '\0')
+		buf_addf(out, ",\r\n\t%s", d->mail->tags);
 	buf_adds(out, "\r\n");
 }
 
