@@ -7,6 +7,7 @@ SCHEMA_FILES = \
 
 store_libstore_a_SOURCES = \
 	store/attime.c store/attime.h \
+	store/audit.c store/audit.h \
 	store/chain.c store/chain.h \
 	store/checkpoint.c store/checkpoint.h \
 	store/db.c store/db.h \

@@ -3,7 +3,7 @@
 
 #include "store/search.h"
 
-#include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -529,8 +529,8 @@ open_fresh(struct fill *f, const char *path, const char *journal_path,
 	return ready == 1 ? 0 : -1;
 }
 
-int
-search_catch_up(const char *journal_path, uint64_t *rows_r, struct err *err)
+static int
+catch_up(const char *journal_path, uint64_t *rows_r, struct err *err)
 {
 	char *path = mem_printf("%s-search.db", journal_path);
 	struct fill f = { .next_id = 1 };
@@ -547,5 +547,18 @@ search_catch_up(const char *journal_path, uint64_t *rows_r, struct err *err)
 	db_close(f.search);
 	db_close(f.journal);
 	free(path);
+	return rc;
+}
+
+/* The store's lock belongs to the process; this is for its threads. */
+int
+search_catch_up(const char *journal_path, uint64_t *rows_r, struct err *err)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	int rc;
+
+	(void)pthread_mutex_lock(&lock);
+	rc = catch_up(journal_path, rows_r, err);
+	(void)pthread_mutex_unlock(&lock);
 	return rc;
 }

@@ -29,7 +29,7 @@
 #define REASON_MAX_BYTES 200
 #define DETAIL_MAX_BYTES 8192
 
-enum { SQL_IN_FORCE, SQL_LISTED, SQL_ADD, SQL_END };
+enum { SQL_IN_FORCE, SQL_LISTED, SQL_ADD, SQL_END, SQL_ALL };
 
 static const char *const sql_text[] = {
 	[SQL_IN_FORCE] = "SELECT address, reason, until FROM suppression "
@@ -42,6 +42,10 @@ static const char *const sql_text[] = {
 		    "VALUES (?, ?, ?, ?, ?, ?)",
 	[SQL_END] = "UPDATE suppression SET until = ?1 WHERE address = ?2 "
 		    "AND (until IS NULL OR until > ?1)",
+	[SQL_ALL] = "SELECT s.seq, s.address, s.reason, "
+		    "json_extract(j.detail, '$.who'), s.since, s.until "
+		    "FROM suppression s LEFT JOIN journal j ON j.seq = s.seq "
+		    "ORDER BY s.seq",
 };
 
 const struct db_sql suppression_sql = { DB_SLOT_SUPPRESSION,
@@ -358,5 +362,44 @@ suppression_remove(struct journal *j, struct suppressions *list,
 		(void)pthread_rwlock_unlock(&list->lock);
 	}
 	free(c.reason);
+	return rc;
+}
+
+static int
+list_all(struct db *db, bool all,
+    int (*fn)(void *arg, const struct suppression *), void *arg,
+    struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(db, &suppression_sql, SQL_ALL);
+	int64_t now = clock_wall_us();
+	enum db_result result;
+	struct suppression s;
+
+	while ((result = db_step(db, stmt, err)) == DB_ROW) {
+		s.seq = db_int(stmt, 0);
+		s.address = db_text(stmt, 1);
+		s.reason = db_text(stmt, 2);
+		s.who = db_text(stmt, 3);
+		s.since_us = db_int(stmt, 4);
+		s.until_us = db_int(stmt, 5);
+		s.in_force = s.until_us == 0 || s.until_us > now;
+		if ((all || s.in_force) && fn(arg, &s) != 0)
+			break;
+	}
+	db_reset(stmt);
+	return result == DB_ROW || result == DB_DONE ? 0 : -1;
+}
+
+int
+suppression_list(const char *journal_path, bool all,
+    int (*fn)(void *arg, const struct suppression *), void *arg,
+    struct err *err)
+{
+	struct db *db = db_open_journal(journal_path, err);
+	int rc = -1;
+
+	if (db != NULL && db_prepare(db, &suppression_sql, err) == 0)
+		rc = list_all(db, all, fn, arg, err);
+	db_close(db);
 	return rc;
 }

@@ -28,4 +28,17 @@ int suppression_remove(struct journal *, struct suppressions *,
     const struct address *, const char *reason, const char *who,
     int64_t deadline_us, struct err *);
 
+/* The list as the database has it, for people: in force, or with all also what has ended. fn returns non-zero to stop. */
+struct suppression {
+	int64_t seq;	     /* of its row in the journal */
+	const char *address; /* in lower case; NULL: erased */
+	const char *reason;
+	const char *who;
+	int64_t since_us;
+	int64_t until_us;    /* 0: for ever */
+	bool in_force;
+};
+int suppression_list(const char *journal_path, bool all,
+    int (*fn)(void *arg, const struct suppression *), void *arg, struct err *);
+
 #endif
