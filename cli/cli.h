@@ -76,6 +76,12 @@ struct conf *cli_conf(struct cli *, unsigned need, enum cli_exit *exit_r);
 extern const struct verb verb_check;
 extern const struct verb verb_identities;
 extern const struct verb verb_init;
+extern const struct verb verb_log;
+extern const struct verb verb_quota;
+extern const struct verb verb_show;
 extern const struct verb verb_smtp_password;
+extern const struct verb verb_snapshot;
+extern const struct verb verb_suppress;
+extern const struct verb verb_verify;
 
 #endif

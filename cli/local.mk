@@ -7,14 +7,21 @@ cli_postern_SOURCES = \
 	cli/check_ses.c \
 	cli/check_store.c \
 	cli/cli.h \
+	cli/control.c cli/control.h \
 	cli/identities.c \
 	cli/init.c \
+	cli/log.c \
 	cli/main.c \
 	cli/options.c \
 	cli/output.c cli/output.h \
 	cli/postfix.c cli/postfix.h \
+	cli/quota.c \
 	cli/run.c cli/run.h \
+	cli/show.c \
 	cli/smtp_password.c \
-	cli/steps.c cli/steps.h
+	cli/steps.c cli/steps.h \
+	cli/suppress.c \
+	cli/verify.c \
+	cli/when.c cli/when.h
 cli_postern_LDADD = identity/libidentity.a ses/libses.a $(STORE_LIBS) \
 	$(CORE_LIBS)

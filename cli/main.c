@@ -14,6 +14,12 @@
 static const struct verb *const verbs[] = {
 	&verb_init,
 	&verb_check,
+	&verb_quota,
+	&verb_log,
+	&verb_show,
+	&verb_verify,
+	&verb_snapshot,
+	&verb_suppress,
 	&verb_identities,
 	&verb_smtp_password,
 };

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "cli/cli.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/control.h"
+#include "core/clock.h"
+#include "core/json.h"
+#include "core/mem.h"
+#include "store/ledger.h"
+
+/*
+ * postern quota: what is spent and when more may be sent. posternd knows
+ * best; without it the journal tells what still counts.
+ */
+#define ANSWER_MAX_BYTES ((size_t)64 * 1024)
+
+struct ends {
+	int64_t *until;
+	size_t n, cap;
+};
+
+static int
+add_end(void *arg, int64_t until)
+{
+	struct ends *e = arg;
+
+	if (e->n == e->cap) {
+		e->cap = e->cap > 0 ? 2 * e->cap : 1024;
+		e->until = mem_grow(e->until, e->cap, sizeof(*e->until));
+	}
+	e->until[e->n++] = until;
+	return 0;
+}
+
+static int
+earlier(const void *a, const void *b)
+{
+	const int64_t *x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static void
+add_rate(struct buf *out, const char *key, double rate)
+{
+	char text[32];
+
+	(void)snprintf(text, sizeof(text), "%.6g", rate);
+	json_key(out, key);
+	json_raw(out, rate < 0 ? "null" : text);
+}
+
+/* The same answer that posternd gives, as far as the journal knows. */
+static void
+from_ends(const struct conf *conf, struct ends *e, struct buf *answer)
+{
+	int64_t daily = conf->quota.daily, next = clock_mono_us();
+	char when[CLOCK_RFC3339_LEN];
+
+	json_open(answer, '{');
+	add_rate(answer, "rate", conf->quota.rate);
+	if (daily >= 0) {
+		json_add_int(answer, "daily", daily);
+		json_add_int(answer, "spent", (int64_t)e->n);
+	}
+	json_add_int(answer, "window_us", conf->quota.daily_window);
+	if (e->n > 1)
+		qsort(e->until, e->n, sizeof(*e->until), earlier);
+	if (daily > 0 && (int64_t)e->n >= daily)
+		next = e->until[(int64_t)e->n - daily];
+	json_add_string(answer, "next_slot",
+	    clock_rfc3339(clock_wall_us() + next - clock_mono_us(), when));
+	json_close(answer, '}');
+}
+
+static int
+from_journal(const struct conf *conf, struct buf *answer, struct err *err)
+{
+	struct ends e = { .n = 0 };
+	int rc;
+
+	rc = ledger_read(conf->store.path, conf->quota.daily_window,
+	    conf->ses.data_timeout, add_end, &e, err);
+	if (rc == 0)
+		from_ends(conf, &e, answer);
+	free(e.until);
+	return rc;
+}
+
+static void __attribute__((format(printf, 3, 4)))
+line(const struct output *out, const char *name, const char *fmt, ...)
+{
+	char label[16], text[256];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	(void)snprintf(label, sizeof(label), "%-12s", name);
+	output_color(out, COLOR_DIM, label);
+	output_printf(out, "%s\n", text);
+}
+
+/* "" when there is none. */
+static const char *
+get(const char *answer, const char *key, struct buf *value)
+{
+	enum json_type type;
+	struct err err;
+
+	if (json_get(answer, key, &type, value, &err) == -1 ||
+	    type == JSON_ABSENT || type == JSON_NULL)
+		buf_reset(value);
+	return value->data;
+}
+
+static void
+print_day(const struct output *out, const char *answer, struct buf *value)
+{
+	int64_t daily, spent = 0, window = 0;
+	struct err err;
+
+	(void)json_get_int(answer, "spent", &spent, &err);
+	(void)json_get_int(answer, "window_us", &window, &err);
+	if (json_get_int(answer, "daily", &daily, &err) == 1)
+		line(out, "Day", "%" PRId64 " of %" PRId64
+		    " recipients spent (%.0f %%), in any %g h", spent, daily,
+		    daily > 0 ? 100.0 * (double)spent / (double)daily : 100.0,
+		    (double)window / (3600.0 * (double)US_PER_SEC));
+	else
+		line(out, "Day", "unlimited");
+	if (*get(answer, "hold_until", value) != '\0')
+		line(out, "Held", "SES says that the day is full; next try %s",
+		    value->data);
+}
+
+static void
+print(const struct output *out, const char *answer, bool running)
+{
+	struct buf value;
+
+	buf_init(&value, ANSWER_MAX_BYTES);
+	if (*get(answer, "rate", &value) != '\0')
+		line(out, "Rate", "%s recipients a second", value.data);
+	else
+		line(out, "Rate", "unlimited");
+	if (*get(answer, "pace", &value) != '\0')
+		line(out, "Pace now", "%s a second", value.data);
+	print_day(out, answer, &value);
+	if (*get(answer, "waiting", &value) != '\0')
+		line(out, "Waiting", "%s", value.data);
+	if (*get(answer, "next_slot", &value) != '\0')
+		line(out, "Next slot", "%s", value.data);
+	if (!running)
+		line(out, "", "from the journal: posternd does not answer");
+	buf_free(&value);
+}
+
+static enum cli_exit
+run(struct cli *cli, int argc, char **argv)
+{
+	enum cli_exit status;
+	struct buf answer;
+	struct conf *conf;
+	bool running;
+	struct err err;
+
+	if (!cli_options(cli, NULL, &argc, argv, &status))
+		return status;
+	if (argc > 1)
+		return cli_usage(cli, "quota takes no operand");
+	conf = cli_conf(cli, CONF_NEED_STORE, &status);
+	if (conf == NULL)
+		return status;
+	buf_init(&answer, ANSWER_MAX_BYTES);
+	running = control_op(conf, "quota", &answer, &err) == 0;
+	if (!running)
+		buf_reset(&answer);
+	if (!running && from_journal(conf, &answer, &err) == -1) {
+		status = cli_fail(cli, &err);
+	} else {
+		while (answer.len > 0 && answer.data[answer.len - 1] == '\n')
+			buf_cut(&answer, answer.len - 1);
+		if (cli->out.json)
+			output_json(&cli->out, &answer);
+		else
+			print(&cli->out, answer.data, running);
+		status = CLI_DONE;
+	}
+	buf_free(&answer);
+	conf_release(conf);
+	return status;
+}
+
+const struct verb verb_quota = {
+	.name = "quota",
+	.summary = "what is spent, and when more may be sent",
+	.usage = "quota [--json]\n\n"
+		 "Shows the rate, the pace that is kept now, how much of the\n"
+		 "rolling day is spent, and the next slot. Asks posternd; when it\n"
+		 "does not run, the journal.\n",
+	.run = run,
+};

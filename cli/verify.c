@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "cli/cli.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "core/json.h"
+#include "store/snapshot.h"
+#include "store/verify.h"
+
+/*
+ * postern verify and postern snapshot: whether the journal is what was
+ * written, and a copy of it.
+ */
+#define DOCUMENT_MAX_BYTES ((size_t)64 * 1024 * 1024)
+
+/* A journal that is wrong all over is told in its beginnings. */
+#define FAULTS_TOLD 100
+
+struct report {
+	struct cli *cli;
+	struct buf json;
+	unsigned told;
+};
+
+static void
+fault(void *arg, int64_t seq, const char *words)
+{
+	struct report *r = arg;
+
+	if (r->told++ >= FAULTS_TOLD)
+		return;
+	json_open(&r->json, '{');
+	if (seq > 0)
+		json_add_int(&r->json, "seq", seq);
+	json_add_string(&r->json, "fault", words);
+	json_close(&r->json, '}');
+	if (r->cli->out.json)
+		return;
+	output_color(&r->cli->out, COLOR_RED, "wrong  ");
+	output_folded(&r->cli->out, 7, words);
+}
+
+static void
+tell(struct report *r, const struct verify_result *v)
+{
+	struct output *out = &r->cli->out;
+	char head[CHAIN_TEXT_LEN];
+
+	(void)chain_text(v->head, head);
+	json_close(&r->json, ']');
+	json_add_int(&r->json, "rows", v->rows);
+	json_add_int(&r->json, "faults", (int64_t)v->faults);
+	json_add_int(&r->json, "head_seq", v->last_seq);
+	json_add_string(&r->json, "head_chain", head);
+	json_close(&r->json, '}');
+	if (out->json) {
+		output_json(out, &r->json);
+		return;
+	}
+	if (v->faults > FAULTS_TOLD)
+		output_printf(out, "       and %" PRIu64 " more\n",
+		    v->faults - FAULTS_TOLD);
+	if (v->faults == 0) {
+		output_color(out, COLOR_GREEN, "good");
+		output_printf(out, "   %" PRId64 " rows, each follows from the "
+				   "one before\n", v->rows);
+	}
+	output_printf(out, "head   %" PRId64 ":%s\n", v->last_seq, head);
+}
+
+static enum cli_exit
+verify(struct cli *cli, const char *path, const struct verify_ask *ask)
+{
+	struct report r = { .cli = cli };
+	struct verify_result result;
+	enum cli_exit status;
+	struct err err;
+
+	buf_init(&r.json, DOCUMENT_MAX_BYTES);
+	json_open(&r.json, '{');
+	json_key(&r.json, "wrong");
+	json_open(&r.json, '[');
+	if (verify_journal(path, ask, fault, &r, &result, &err) == -1) {
+		status = cli_fail(cli, &err);
+	} else {
+		tell(&r, &result);
+		status = result.faults == 0 ? CLI_DONE : CLI_WRONG;
+	}
+	buf_free(&r.json);
+	return status;
+}
+
+static enum cli_exit
+run_verify(struct cli *cli, int argc, char **argv)
+{
+	struct verify_ask ask = { .projections = false };
+	const char *head = NULL;
+	const struct cli_option options[] = {
+		{ .name = "projections", .flag = &ask.projections },
+		{ .name = "since-head", .value = &head }, { 0 }
+	};
+	enum cli_exit status;
+	struct conf *conf;
+	struct err err;
+
+	if (!cli_options(cli, options, &argc, argv, &status))
+		return status;
+	if (argc > 2)
+		return cli_usage(cli, "one journal at a time");
+	if (head != NULL && verify_parse_head(head, &ask, &err) == -1)
+		return cli_usage(cli, "%s", err.text);
+	if (argc == 2)
+		return verify(cli, argv[1], &ask);
+	conf = cli_conf(cli, CONF_NEED_STORE, &status);
+	if (conf == NULL)
+		return status;
+	status = verify(cli, conf->store.path, &ask);
+	conf_release(conf);
+	return status;
+}
+
+const struct verb verb_verify = {
+	.name = "verify",
+	.summary = "whether the journal is what was written",
+	.usage =
+	    "verify [--projections] [--since-head SEQ:HASH] [--json] [FILE]\n\n"
+	    "Follows the journal's chain (or that of FILE, a snapshot) and names\n"
+	    "each row that was changed, taken out or put in. Given a head that\n"
+	    "was noted earlier (the log has one every few minutes), also finds a\n"
+	    "tail that was cut off or written anew. --projections builds the other\n"
+	    "tables again from the journal and compares. Prints the head it found,\n"
+	    "for a ticket or a notary. Exits 1 when something is wrong.\n",
+	.run = run_verify,
+};
+
+static enum cli_exit
+run_snapshot(struct cli *cli, int argc, char **argv)
+{
+	unsigned char chain[CHAIN_LEN];
+	char head[CHAIN_TEXT_LEN];
+	enum cli_exit status = CLI_DONE;
+	struct conf *conf;
+	struct buf json;
+	struct err err;
+	int64_t seq;
+
+	if (!cli_options(cli, NULL, &argc, argv, &status))
+		return status;
+	if (argc != 2)
+		return cli_usage(cli, "one FILE is needed");
+	conf = cli_conf(cli, CONF_NEED_STORE, &status);
+	if (conf == NULL)
+		return status;
+	if (snapshot_take(conf->store.path, argv[1], &seq, chain, &err) == -1) {
+		status = cli_fail(cli, &err);
+	} else if (cli->out.json) {
+		buf_init(&json, 8192);
+		json_open(&json, '{');
+		json_add_string(&json, "file", argv[1]);
+		json_add_int(&json, "head_seq", seq);
+		json_add_string(&json, "head_chain", chain_text(chain, head));
+		json_close(&json, '}');
+		output_json(&cli->out, &json);
+		buf_free(&json);
+	} else {
+		output_printf(&cli->out, "%s  head %" PRId64 ":%s\n", argv[1],
+		    seq, chain_text(chain, head));
+	}
+	conf_release(conf);
+	return status;
+}
+
+const struct verb verb_snapshot = {
+	.name = "snapshot",
+	.summary = "copy the journal while mail flows",
+	.usage = "snapshot [--json] FILE\n\n"
+		 "Writes the journal as it is at this moment to a new file, one\n"
+		 "SQLite database that reads and verifies by itself. posternd may\n"
+		 "run or not.\n",
+	.run = run_snapshot,
+};

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "cli/when.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/conf.h"
+
+/* Days since the epoch in the proleptic Gregorian calendar, for timegm(3) is not everywhere. */
+static int64_t
+days(int year, int month, int day)
+{
+	int64_t y = month <= 2 ? year - 1 : year;
+	int64_t era = y / 400, of_era = y - era * 400;
+	int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+
+	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 +
+	    of_year - 719468;
+}
+
+int
+when_parse(const char *text, int future, int64_t *wall_us_r)
+{
+	int year, month, day, hour = 0, minute = 0, second = 0, used = 0;
+	const char *rest;
+	int64_t us;
+
+	if (conf_parse_duration(text, &us) == 0) {
+		*wall_us_r = clock_wall_us() + (future ? us : -us);
+		return 0;
+	}
+	if (sscanf(text, "%4d-%2d-%2d%n", &year, &month, &day, &used) != 3 ||
+	    year < 1970 || month < 1 || month > 12 || day < 1 || day > 31)
+		return -1;
+	rest = text + used;
+	if (*rest == 'T' || *rest == ' ') {
+		used = 0;
+		if (sscanf(++rest, "%2d:%2d%n", &hour, &minute, &used) != 2)
+			return -1;
+		rest += used;
+		used = 0;
+		if (*rest == ':' && sscanf(rest, ":%2d%n", &second, &used) == 1)
+			rest += used;
+	}
+	if (*rest == 'Z')
+		rest++;
+	if (*rest != '\0' || hour > 23 || minute > 59 || second > 60 ||
+	    hour < 0 || minute < 0 || second < 0)
+		return -1;
+	*wall_us_r = (((days(year, month, day) * 24 + hour) * 60 + minute) * 60 +
+			 second) *
+	    US_PER_SEC;
+	return 0;
+}
+
+const char *
+when_short(int64_t wall_us, char text[WHEN_LEN])
+{
+	char full[CLOCK_RFC3339_LEN];
+
+	text[0] = '\0';
+	if (wall_us == 0)
+		return text;
+	(void)clock_rfc3339(wall_us, full);
+	full[10] = ' ';
+	(void)snprintf(text, WHEN_LEN, "%.19s", full);
+	return text;
+}
