@@ -112,7 +112,8 @@ void dispatch_drop(struct dispatch *, struct delivery *);
 /* Until when a delivery that has been taken may take before its dot. */
 int64_t dispatch_deadline(struct dispatch *, struct delivery *);
 
-/* Back to the front of its session's queue, not to be taken before not_before_us. so_far is what this try came to. */
+/* Back to the front of its session's queue, not to be taken before not_before_us. so_far is what this try came to; code 0: to nothing that
+ * is worth telling. */
 void dispatch_requeue(struct dispatch *, struct delivery *,
     int64_t not_before_us, const struct verdict *so_far);
 

@@ -99,7 +99,7 @@ void turn_unref(struct turn *);
 void turn_enqueue(struct dispatch *, struct delivery_state *, bool front);
 void turn_dequeue(struct dispatch *, struct delivery_state *);
 
-/* The delivery whose turn it is among those that may be taken now; NULL and the time when one may, at the earliest. */
+/* The delivery whose turn it is among those whose slots have come near; NULL and the time when one will, at the earliest. */
 struct delivery_state *turn_candidate(struct dispatch *, int64_t now,
     int64_t *when_r);
 

@@ -86,16 +86,10 @@ taken_remove(struct dispatch *d, struct delivery_state *s)
 static struct delivery_state *
 take(struct dispatch *d, int64_t *when_r)
 {
-	int64_t now = clock_mono_us(), slot;
-	struct delivery_state *s = turn_candidate(d, now, when_r);
+	struct delivery_state *s = turn_candidate(d, clock_mono_us(), when_r);
 
 	if (s == NULL)
 		return NULL;
-	slot = quota_next(d->quota, s->self->counts);
-	if (slot - dispatch_lead_us(d) > now) {
-		*when_r = slot - dispatch_lead_us(d);
-		return NULL;
-	}
 	quota_take(d->quota, s->self->counts, &s->self->ticket);
 	d->ring = s->turn->next;
 	turn_dequeue(d, s);
@@ -213,7 +207,10 @@ dispatch_requeue(struct dispatch *d, struct delivery *delivery,
 
 	dispatch_lock(d);
 	s->not_before_us = not_before_us;
-	s->last = *so_far;
+	/* That time ran out says less than what SES said before. */
+	if (so_far->code != 0 &&
+	    (s->last.code == 0 || clock_mono_us() < delivery_latest(s)))
+		s->last = *so_far;
 	if (d->stopping || s->waiters == NULL) {
 		verdict_stopping(&v);
 		delivery_done(d, s, &v, true);

@@ -101,23 +101,31 @@ turn_dequeue(struct dispatch *d, struct delivery_state *s)
 /* Deliveries. */
 
 /*
- * The delivery whose turn it is among those that may be taken now; NULL and the time when one may, at the earliest.
+ * One whose slot comes after its deadline is passed over: its session answers for it when the time comes, and
+ * a dialogue would only be cut off in the middle.
  */
 struct delivery_state *
 turn_candidate(struct dispatch *d, int64_t now, int64_t *when_r)
 {
+	const int64_t slots[] = { quota_next(d->quota, false),
+		quota_next(d->quota, true) };
 	struct turn *t = d->ring;
 	struct delivery_state *s;
+	int64_t slot, when;
 
 	*when_r = INT64_MAX;
 	if (t == NULL)
 		return NULL;
 	do {
 		s = t->first;
-		if (s->not_before_us <= now)
+		slot = slots[s->self->counts];
+		when = slot - dispatch_lead_us(d);
+		if (when < s->not_before_us)
+			when = s->not_before_us;
+		if (slot < delivery_latest(s) && when <= now)
 			return s;
-		if (s->not_before_us < *when_r)
-			*when_r = s->not_before_us;
+		if (slot < delivery_latest(s) && when < *when_r)
+			*when_r = when;
 		t = t->next;
 	} while (t != d->ring);
 	return NULL;
