@@ -325,7 +325,7 @@ const struct verb verb_log = {
 	.name = "log",
 	.summary = "deliveries by sender, recipient, queue id, SES id, time ...",
 	.usage =
-	    "log [FILTER ...] [-n N] [--after CURSOR] [--csv | --json]\n\n"
+	    "log [FILTER ...] [-n N] [--after CURSOR] [--csv]\n\n"
 	    "Lists deliveries, newest first. All filters given must hold:\n"
 	    "  --sender ADDRESS     as the MTA gave it or as SES saw it; \"\" for none\n"
 	    "  --recipient ADDRESS\n"

@@ -127,7 +127,7 @@ const struct verb verb_verify = {
 	.name = "verify",
 	.summary = "whether the journal is what was written",
 	.usage =
-	    "verify [--projections] [--since-head SEQ:HASH] [--json] [FILE]\n\n"
+	    "verify [--projections] [--since-head SEQ:HASH] [FILE]\n\n"
 	    "Follows the journal's chain (or that of FILE, a snapshot) and names\n"
 	    "each row that was changed, taken out or put in. Given a head that\n"
 	    "was noted earlier (the log has one every few minutes), also finds a\n"

@@ -1,3 +1,5 @@
+dist_man_MANS += man/postern-sandbox.1
 dist_man_MANS += man/postern.1
+dist_man_MANS += man/postern-journal.5
 dist_man_MANS += man/postern.conf.5
 dist_man_MANS += man/posternd.8

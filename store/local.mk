@@ -37,7 +37,7 @@ else
 store_libstore_a_SOURCES += store/place_linux.c
 endif
 
-EXTRA_DIST += $(SCHEMA_FILES) store/embed.awk
+EXTRA_DIST += $(SCHEMA_FILES) schema/README store/embed.awk
 BUILT_SOURCES += store/schema_sql.c
 CLEANFILES += store/schema_sql.c
 
