@@ -49,7 +49,7 @@ words_clear(struct words *w)
 	for (size_t i = 0; i < w->n; i++)
 		free(w->items[i]);
 	free(w->items);
-	*w = (struct words) { .items = NULL };
+	*w = (struct words){ .items = NULL };
 }
 
 void
@@ -190,7 +190,8 @@ account_has_users(struct account *a)
 	return any;
 }
 
-/* A domain covers itself and what ends in "." and it, without regard to case. */
+/* A domain covers itself and what ends in "." and it, without regard to case.
+ */
 static bool
 domain_covers(const char *domain, const char *address)
 {
@@ -286,9 +287,9 @@ static bool
 user_is(const struct user *u, const char *name, const char *password)
 {
 	return strlen(name) == u->name_len &&
-	    strlen(password) == u->password_len &&
-	    memcmp(name, u->name, u->name_len) == 0 &&
-	    memcmp(password, u->password, u->password_len) == 0;
+	       strlen(password) == u->password_len &&
+	       memcmp(name, u->name, u->name_len) == 0 &&
+	       memcmp(password, u->password, u->password_len) == 0;
 }
 
 enum account_kind

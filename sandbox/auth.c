@@ -35,7 +35,8 @@ base64_decode(const char *text, char *out, size_t size)
 
 	if (len % 4 != 0)
 		return -1;
-	while (len > 0 && text[len - 1] == '=' && (len % 4 == 0 || len % 4 == 3))
+	while (
+	    len > 0 && text[len - 1] == '=' && (len % 4 == 0 || len % 4 == 3))
 		len--;
 	for (size_t i = 0; i < len; i++) {
 		if ((digit = base64_digit(text[i])) == -1 || n + 1 >= size)
@@ -62,25 +63,25 @@ ask(struct session *s, const char *challenge, char *out)
 	if (s->over || talk_read(s) == -1)
 		return -1;
 	if (strcmp(s->line, "*") == 0) {
-		talk_refuse(s, "auth",
-		    "501 Authentication canceled by client.");
+		talk_refuse(
+		    s, "auth", "501 Authentication canceled by client.");
 		return -1;
 	}
 	if ((n = base64_decode(s->line, out, SECRET_MAX * 2)) == -1)
-		talk_refuse(s, "auth",
-		    "501 5.5.4 Invalid base64 in authentication");
+		talk_refuse(
+		    s, "auth", "501 5.5.4 Invalid base64 in authentication");
 	return n;
 }
 
 static int
 initial(struct session *s, const char *text, char *out)
 {
-	int n = base64_decode(strcmp(text, "=") == 0 ? "" : text, out,
-	    SECRET_MAX * 2);
+	int n = base64_decode(
+	    strcmp(text, "=") == 0 ? "" : text, out, SECRET_MAX * 2);
 
 	if (n == -1)
-		talk_refuse(s, "auth",
-		    "501 5.5.4 Invalid base64 in authentication");
+		talk_refuse(
+		    s, "auth", "501 5.5.4 Invalid base64 in authentication");
 	return n;
 }
 
@@ -90,9 +91,8 @@ decide(struct session *s, const char *user, const char *password)
 	enum account_kind kind = account_login(s->sb->account, user, password);
 
 	record_count(s->sb->record,
-	    kind == ACCOUNT_GOOD || kind == ACCOUNT_SIGV2
-		? COUNTER_AUTH
-		: COUNTER_AUTH_FAILED,
+	    kind == ACCOUNT_GOOD || kind == ACCOUNT_SIGV2 ? COUNTER_AUTH
+							  : COUNTER_AUTH_FAILED,
 	    1);
 	switch (kind) {
 	case ACCOUNT_GOOD:
@@ -105,13 +105,12 @@ decide(struct session *s, const char *user, const char *password)
 		talk_refuse(s, "auth", "535 Account not subscribed to SES");
 		break;
 	case ACCOUNT_TEMPORARY:
-		talk_refuse(s, "auth",
-		    "454 Temporary authentication failure");
+		talk_refuse(s, "auth", "454 Temporary authentication failure");
 		break;
 	case ACCOUNT_BAD:
 	case ACCOUNT_UNKNOWN:
-		talk_refuse(s, "auth",
-		    "535 Authentication Credentials Invalid");
+		talk_refuse(
+		    s, "auth", "535 Authentication Credentials Invalid");
 		break;
 	}
 }
@@ -123,17 +122,15 @@ plain(struct session *s, const char *response)
 	char text[SECRET_MAX * 2], *user, *password;
 	int n;
 
-	n = response != NULL ? initial(s, response, text)
-			     : ask(s, "Ok", text);
+	n = response != NULL ? initial(s, response, text) : ask(s, "Ok", text);
 	if (n == -1)
 		return;
 	user = memchr(text, '\0', (size_t)n);
-	password = user == NULL
-	    ? NULL
-	    : memchr(user + 1, '\0', (size_t)(text + n - (user + 1)));
+	password = user == NULL ? NULL
+				: memchr(user + 1, '\0',
+				      (size_t)(text + n - (user + 1)));
 	if (password == NULL) {
-		talk_refuse(s, "auth",
-		    "501 5.5.4 Invalid command argument");
+		talk_refuse(s, "auth", "501 5.5.4 Invalid command argument");
 		return;
 	}
 	decide(s, user + 1, password + 1);
@@ -158,8 +155,8 @@ auth_serve(struct session *s, char *arg)
 	char *response = arg + strcspn(arg, " ");
 
 	if (s->user[0] != '\0') {
-		talk_refuse(s, "sequence",
-		    "503 Refusing any other AUTH command.");
+		talk_refuse(
+		    s, "sequence", "503 Refusing any other AUTH command.");
 		return;
 	}
 	if (!s->said_hello)

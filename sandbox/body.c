@@ -45,10 +45,9 @@ crc_add(uint32_t crc, const char *data, size_t len)
 	crc = ~crc;
 	for (; len >= 4; len -= 4, p += 4) {
 		crc ^= (uint32_t)p[0] | (uint32_t)p[1] << 8 |
-		    (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
-		crc = crc_table[3][crc & 0xff] ^
-		    crc_table[2][crc >> 8 & 0xff] ^
-		    crc_table[1][crc >> 16 & 0xff] ^ crc_table[0][crc >> 24];
+		       (uint32_t)p[2] << 16 | (uint32_t)p[3] << 24;
+		crc = crc_table[3][crc & 0xff] ^ crc_table[2][crc >> 8 & 0xff] ^
+		      crc_table[1][crc >> 16 & 0xff] ^ crc_table[0][crc >> 24];
 	}
 	for (; len > 0; len--, p++)
 		crc = crc_table[0][(crc ^ *p) & 0xff] ^ crc >> 8;
@@ -56,22 +55,23 @@ crc_add(uint32_t crc, const char *data, size_t len)
 }
 
 void
-body_init(struct body *b, uint64_t limit, FILE *save)
+body_init(struct body *b, uint64_t limit, bool keep)
 {
 	(void)pthread_once(&crc_once, crc_prepare);
-	*b = (struct body) {
+	*b = (struct body){
 		.state = BODY_LINE_START,
 		.in_header = true,
-		.limit = limit,
-		.save = save,
+		.keep = keep,
 	};
 	buf_init(&b->header, BODY_HEADER_MAX);
+	buf_init(&b->content, (size_t)limit);
 }
 
 void
 body_free(struct body *b)
 {
 	buf_free(&b->header);
+	buf_free(&b->content);
 }
 
 /* Eight bytes at a time: this looks at every byte of large messages. */
@@ -89,14 +89,15 @@ has_eightbit(const char *data, size_t len)
 	return (all & UINT64_C(0x8080808080808080)) != 0;
 }
 
-/* memmem(3) prepares a table for each call, which costs more than a line of mail does. */
+/* memmem(3) prepares a table for each call, which costs more than a line of
+ * mail does. */
 static bool
 contains(const char *data, size_t len, const char *what, size_t what_len)
 {
 	const char *p;
 
 	while (len >= what_len &&
-	    (p = memchr(data, what[0], len - what_len + 1)) != NULL) {
+	       (p = memchr(data, what[0], len - what_len + 1)) != NULL) {
 		if (memcmp(p, what, what_len) == 0)
 			return true;
 		len -= (size_t)(p + 1 - data);
@@ -114,7 +115,7 @@ finds_virus(const char *data, size_t len)
 	static const char coded[] = "JEVJQ0FSLVNUQU5EQVJELUFOVElWSVJVUy1U";
 
 	return contains(data, len, clear, sizeof(clear) - 1) ||
-	    contains(data, len, coded, sizeof(coded) - 1);
+	       contains(data, len, coded, sizeof(coded) - 1);
 }
 
 /* Neither crosses the end of a line, but a line may come in pieces: its last
@@ -161,9 +162,8 @@ emit(struct body *b, const char *data, size_t len)
 	}
 	if (memchr(data, '\0', len) != NULL)
 		b->nuls++;
-	if (b->save != NULL && b->size <= b->limit &&
-	    fwrite(data, 1, len, b->save) != len)
-		b->save = NULL;
+	if (b->keep)
+		buf_add(&b->content, data, len);
 }
 
 static void

@@ -2,8 +2,8 @@
  * cert: make certificates, with the TLS library that is built in
  * (cert_openssl.c or cert_gnutls.c).
  *
- * Keys are on the curve P-256: a handshake costs little, so that the sandbox keeps up.
- * All text is PEM. A failure inside the library sets err (ERR_TLS).
+ * Keys are on the curve P-256: a handshake costs little, so that the sandbox
+ * keeps up. All text is PEM. A failure inside the library sets err (ERR_TLS).
  */
 #ifndef SANDBOX_CERT_H
 #define SANDBOX_CERT_H

@@ -94,9 +94,9 @@ set_purpose(gnutls_x509_crt_t cert, bool ca)
 	int rc = gnutls_x509_crt_set_basic_constraints(cert, ca, -1);
 
 	if (rc >= 0)
-		rc = gnutls_x509_crt_set_key_usage(cert,
-		    ca ? GNUTLS_KEY_KEY_CERT_SIGN | GNUTLS_KEY_CRL_SIGN
-		       : GNUTLS_KEY_DIGITAL_SIGNATURE);
+		rc = gnutls_x509_crt_set_key_usage(
+		    cert, ca ? GNUTLS_KEY_KEY_CERT_SIGN | GNUTLS_KEY_CRL_SIGN
+			     : GNUTLS_KEY_DIGITAL_SIGNATURE);
 	if (rc >= 0 && !ca)
 		rc = gnutls_x509_crt_set_key_purpose_oid(
 		    cert, GNUTLS_KP_TLS_WWW_SERVER, 0);
@@ -151,7 +151,7 @@ static gnutls_datum_t
 datum(const char *text)
 {
 	/* Only read, but GnuTLS has no const to say so. */
-	return (gnutls_datum_t) {
+	return (gnutls_datum_t){
 		.data = (unsigned char *)(uintptr_t)text,
 		.size = (unsigned)strlen(text),
 	};
@@ -165,8 +165,8 @@ read_issuer(const struct cert_request *r, struct issuer *i)
 	int rc = init(i);
 
 	if (rc >= 0)
-		rc = gnutls_x509_crt_import(
-		    i->cert, &cert, GNUTLS_X509_FMT_PEM);
+		rc =
+		    gnutls_x509_crt_import(i->cert, &cert, GNUTLS_X509_FMT_PEM);
 	if (rc >= 0)
 		rc = gnutls_x509_privkey_import(
 		    i->key, &key, GNUTLS_X509_FMT_PEM);

@@ -38,8 +38,8 @@ make_key(void)
 	EVP_PKEY *key = NULL;
 
 	if (ctx == NULL || EVP_PKEY_keygen_init(ctx) != 1 ||
-	    EVP_PKEY_CTX_set_ec_paramgen_curve_nid(
-		ctx, NID_X9_62_prime256v1) != 1 ||
+	    EVP_PKEY_CTX_set_ec_paramgen_curve_nid(ctx, NID_X9_62_prime256v1) !=
+		1 ||
 	    EVP_PKEY_keygen(ctx, &key) != 1)
 		key = NULL;
 	EVP_PKEY_CTX_free(ctx);
@@ -88,8 +88,8 @@ add_extensions(X509 *cert, X509 *issuer, const struct cert_request *r)
 		      : "critical,digitalSignature") == -1 ||
 	    add_extension(cert, issuer, NID_subject_key_identifier, "hash") ==
 		-1 ||
-	    add_extension(cert, issuer, NID_authority_key_identifier,
-		"keyid") == -1)
+	    add_extension(
+		cert, issuer, NID_authority_key_identifier, "keyid") == -1)
 		return -1;
 	if (!r->ca &&
 	    add_extension(cert, issuer, NID_ext_key_usage, "serverAuth") == -1)
@@ -129,8 +129,8 @@ set_subject(X509 *cert, const char *common_name)
 
 	return X509_NAME_add_entry_by_NID(X509_get_subject_name(cert),
 		   NID_commonName, MBSTRING_UTF8, cn, -1, -1, 0) == 1
-	    ? 0
-	    : -1;
+		   ? 0
+		   : -1;
 }
 
 static int
@@ -140,10 +140,10 @@ fill(X509 *cert, EVP_PKEY *key, X509 *issuer, const struct cert_request *r)
 	    set_subject(cert, r->common_name) == -1 ||
 	    X509_set_issuer_name(cert, X509_get_subject_name(issuer)) != 1 ||
 	    X509_set_pubkey(cert, key) != 1 ||
-	    ASN1_TIME_set(X509_getm_notBefore(cert),
-		(time_t)r->not_before_sec) == NULL ||
-	    ASN1_TIME_set(X509_getm_notAfter(cert),
-		(time_t)r->not_after_sec) == NULL)
+	    ASN1_TIME_set(
+		X509_getm_notBefore(cert), (time_t)r->not_before_sec) == NULL ||
+	    ASN1_TIME_set(X509_getm_notAfter(cert), (time_t)r->not_after_sec) ==
+		NULL)
 		return -1;
 	return add_extensions(cert, issuer, r);
 }

@@ -24,7 +24,6 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/stream.h"
-#include "core/thread.h"
 #include "sandbox/crowd.h"
 #include "sandbox/fault.h"
 #include "sandbox/knobs.h"
@@ -51,7 +50,7 @@ struct control {
 
 struct call {
 	struct sandbox *sb;
-	char *words; /* what follows the command's name */
+	char *words;	 /* what follows the command's name */
 	struct buf *out; /* within the answer's object, after "ok" */
 	struct err *err;
 };
@@ -159,12 +158,12 @@ run_wait(struct call *c)
 	int64_t n, ms, value;
 
 	if (counter == COUNTER_COUNT)
-		return err_set(c->err, ERR_CONFIG,
-		    "there is no counter \"%s\"", name);
+		return err_set(
+		    c->err, ERR_CONFIG, "there is no counter \"%s\"", name);
 	if (next_number(c, &n) == -1 || next_number(c, &ms) == -1)
 		return -1;
-	value = record_wait(c->sb->record, counter, n,
-	    clock_mono_us() + ms * US_PER_MS);
+	value = record_wait(
+	    c->sb->record, counter, n, clock_mono_us() + ms * US_PER_MS);
 	if (value < n)
 		return err_set(c->err, ERR_TIMEOUT,
 		    "%s is %" PRId64 " after %" PRId64 " ms, not %" PRId64,
@@ -212,8 +211,8 @@ run_reset(struct call *c)
 	else if (*rest(c) == '\0')
 		record_reset(c->sb->record);
 	else
-		return err_set(c->err, ERR_CONFIG,
-		    "reset: nothing or limits is wanted");
+		return err_set(
+		    c->err, ERR_CONFIG, "reset: nothing or limits is wanted");
 	return 0;
 }
 
@@ -246,8 +245,7 @@ dispatch(struct call *c, const char *name)
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		if (strcmp(commands[i].name, name) == 0)
 			return commands[i].run(c);
-	return err_set(
-	    c->err, ERR_CONFIG, "there is no command \"%s\"", name);
+	return err_set(c->err, ERR_CONFIG, "there is no command \"%s\"", name);
 }
 
 static void
@@ -283,8 +281,8 @@ talk(struct control *c, struct stream *s, struct buf *out)
 	char *copy;
 
 	while (stream_line(s, LINE_MAX_BYTES, &line, &len, &err) == 1) {
-		while (len > 0 && (line[len - 1] == '\n' ||
-				      line[len - 1] == '\r'))
+		while (
+		    len > 0 && (line[len - 1] == '\n' || line[len - 1] == '\r'))
 			len--;
 		copy = mem_strndup(line, len);
 		answer(c->sb, copy, out);
@@ -296,7 +294,7 @@ talk(struct control *c, struct stream *s, struct buf *out)
 	}
 }
 
-static void *
+static void
 serve(void *arg)
 {
 	struct client client = *(struct client *)arg;
@@ -311,8 +309,6 @@ serve(void *arg)
 	buf_free(&out);
 	crowd_leave(c->clients, client.fd);
 	stream_free(s);
-	crowd_gone(c->clients);
-	return NULL;
 }
 
 static void
@@ -320,13 +316,10 @@ start_client(struct control *c, int fd)
 {
 	struct client *client = mem_new(sizeof(*client));
 
-	*client = (struct client) { c, fd };
-	crowd_enter(c->clients, fd);
-	if (thread_start(serve, client) == 0)
+	*client = (struct client){ c, fd };
+	if (crowd_start(c->clients, fd, serve, client) == 0)
 		return;
 	log_error(NULL, "control", "reason", "no thread to be had");
-	crowd_leave(c->clients, fd);
-	crowd_gone(c->clients);
 	(void)close(fd);
 	free(client);
 }
@@ -362,8 +355,8 @@ bind_path(const char *path, struct err *err)
 	if (strlen(path) >= sizeof(sun.sun_path))
 		return err_set(err, ERR_CONFIG,
 		    "%s: the path of a unix socket has at most %zu bytes; "
-		    "choose another with --control", path,
-		    sizeof(sun.sun_path) - 1);
+		    "choose another with --control",
+		    path, sizeof(sun.sun_path) - 1);
 	memcpy(sun.sun_path, path, strlen(path) + 1);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd == -1)

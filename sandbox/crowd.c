@@ -11,12 +11,28 @@
 #include "core/clock.h"
 #include "core/mem.h"
 
+/*
+ * Threads are joined, not detached: the TLS library cleans up after a thread
+ * when it ends, which must be over before the program's own end takes the
+ * library apart. Each thread that ends joins the one that ended before it, so
+ * that nobody has to collect them; the last one is left to crowd_wait_empty.
+ */
+#define STACK_BYTES (1024 * 1024)
+
 struct crowd {
 	pthread_mutex_t lock;
 	pthread_cond_t change;
 	int *fds;
 	size_t n, cap;
-	size_t present; /* entered and not gone */
+	size_t running;
+	bool has_last; /* a thread that is ending, to be joined: */
+	pthread_t last;
+};
+
+struct member {
+	struct crowd *crowd;
+	void (*fn)(void *);
+	void *arg;
 };
 
 struct crowd *
@@ -38,8 +54,8 @@ crowd_free(struct crowd *c)
 	free(c);
 }
 
-void
-crowd_enter(struct crowd *c, int fd)
+static void
+enter(struct crowd *c, int fd)
 {
 	(void)pthread_mutex_lock(&c->lock);
 	if (c->n == c->cap) {
@@ -47,7 +63,7 @@ crowd_enter(struct crowd *c, int fd)
 		c->fds = mem_grow(c->fds, c->cap, sizeof(*c->fds));
 	}
 	c->fds[c->n++] = fd;
-	c->present++;
+	c->running++;
 	(void)pthread_mutex_unlock(&c->lock);
 }
 
@@ -64,13 +80,54 @@ crowd_leave(struct crowd *c, int fd)
 	(void)pthread_mutex_unlock(&c->lock);
 }
 
-void
-crowd_gone(struct crowd *c)
+static void *
+run(void *arg)
 {
+	struct member m = *(struct member *)arg;
+	struct crowd *c = m.crowd;
+	pthread_t before;
+	bool join;
+
+	free(arg);
+	m.fn(m.arg);
 	(void)pthread_mutex_lock(&c->lock);
-	c->present--;
+	join = c->has_last;
+	before = c->last;
+	c->has_last = true;
+	c->last = pthread_self();
+	(void)pthread_mutex_unlock(&c->lock);
+	if (join)
+		(void)pthread_join(before, NULL);
+	/* Only now: who sees nobody running may join the last one and go. */
+	(void)pthread_mutex_lock(&c->lock);
+	c->running--;
 	(void)pthread_cond_broadcast(&c->change);
 	(void)pthread_mutex_unlock(&c->lock);
+	return NULL;
+}
+
+int
+crowd_start(struct crowd *c, int fd, void (*fn)(void *), void *arg)
+{
+	struct member *m = mem_new(sizeof(*m));
+	pthread_attr_t attr;
+	pthread_t thread;
+	int rc;
+
+	*m = (struct member){ c, fn, arg };
+	enter(c, fd);
+	(void)pthread_attr_init(&attr);
+	(void)pthread_attr_setstacksize(&attr, STACK_BYTES);
+	rc = pthread_create(&thread, &attr, run, m);
+	(void)pthread_attr_destroy(&attr);
+	if (rc == 0)
+		return 0;
+	free(m);
+	crowd_leave(c, fd);
+	(void)pthread_mutex_lock(&c->lock);
+	c->running--;
+	(void)pthread_mutex_unlock(&c->lock);
+	return -1;
 }
 
 size_t
@@ -96,13 +153,18 @@ crowd_send_away(struct crowd *c)
 bool
 crowd_wait_empty(struct crowd *c, int64_t until_mono_us)
 {
-	bool empty;
+	bool empty, join;
 
 	(void)pthread_mutex_lock(&c->lock);
-	while (c->present > 0)
+	while (c->running > 0)
 		if (clock_cond_wait(&c->change, &c->lock, until_mono_us) == -1)
 			break;
-	empty = c->present == 0;
+	empty = c->running == 0;
+	join = empty && c->has_last;
+	if (join)
+		c->has_last = false;
 	(void)pthread_mutex_unlock(&c->lock);
+	if (join)
+		(void)pthread_join(c->last, NULL);
 	return empty;
 }

@@ -1,5 +1,7 @@
 /*
- * crowd: who is connected, so that all can be sent away. Safe from any thread.
+ * crowd: threads that serve a connection each, and a way to send them all away.
+ *
+ * Safe from any thread.
  */
 #ifndef SANDBOX_CROWD_H
 #define SANDBOX_CROWD_H
@@ -11,20 +13,23 @@
 struct crowd;
 
 struct crowd *crowd_new(void);
+/* All must be gone. */
 void crowd_free(struct crowd *);
 
-/* Enter with a descriptor; leave before it is closed; be gone when nothing of
- * the sandbox is used any more. */
-void crowd_enter(struct crowd *, int fd);
-void crowd_leave(struct crowd *, int fd);
-void crowd_gone(struct crowd *);
+/* Run fn(arg) in a thread of its own, which serves this descriptor. -1 when
+ * there is no thread to be had. */
+int crowd_start(struct crowd *, int fd, void (*fn)(void *), void *arg);
 
+/* For fn: the descriptor is about to be closed. */
+void crowd_leave(struct crowd *, int fd);
+
+/* Descriptors that have not left. */
 size_t crowd_size(struct crowd *);
 
-/* Shut down all connections; their threads find out. */
+/* Shut down all descriptors; their threads find out. */
 void crowd_send_away(struct crowd *);
 
-/* Wait until all are gone; false when the time has come. */
+/* Wait until all threads have ended; false when the time has come. */
 bool crowd_wait_empty(struct crowd *, int64_t until_mono_us);
 
 #endif

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config.h"
 
-#include <errno.h>
-#include <inttypes.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,50 +26,35 @@
 
 /*
  * DATA: the content, the judgement, and what follows from it. A message is
- * recorded (and its events are written) before the client gets its reply, so that
- * whoever has seen the reply finds the record.
+ * recorded (and its events are written) before the client gets its reply, so
+ * that whoever has seen the reply finds the record.
  */
 #define ENTRY_MAX (256 * 1024)
 
 struct delivery {
 	struct body body;
 	struct fields fields;
-	char *save_path; /* NULL when nothing is kept */
 };
 
-static FILE *
-open_save(struct session *s, struct delivery *d)
+/* Before the reply, so that whoever has seen it finds the file. */
+static void
+save(struct session *s, const struct delivery *d, const char *id)
 {
-	FILE *f;
+	const struct buf *content = &d->body.content;
+	char *path;
+	int fd;
 
 	if (s->sb->save_dir == NULL)
-		return NULL;
-	d->save_path = mem_printf("%s/.%" PRIu64 "-%" PRId64,
-	    s->sb->save_dir, s->number, s->messages);
-	if ((f = fopen(d->save_path, "we")) == NULL)
-		log_error(NULL, "save", "file", d->save_path, "reason",
-		    "could not be created");
-	return f;
-}
-
-/* Give the file its name, or remove it when id is NULL. */
-static void
-close_save(struct session *s, struct delivery *d, FILE *f, const char *id)
-{
-	char *path;
-	bool whole;
-
-	if (f != NULL) {
-		whole = d->body.save != NULL;
-		whole = fclose(f) == 0 && whole;
-		path = mem_printf("%s/%s.eml", s->sb->save_dir,
-		    id != NULL ? id : "");
-		if (id == NULL || !whole || rename(d->save_path, path) == -1)
-			(void)unlink(d->save_path);
-		free(path);
-	}
-	free(d->save_path);
-	d->save_path = NULL;
+		return;
+	path = mem_printf("%s/%s.eml", s->sb->save_dir, id);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd == -1 ||
+	    write(fd, content->data, content->len) != (ssize_t)content->len)
+		log_error(
+		    id, "save", "file", path, "reason", "could not be written");
+	if (fd != -1)
+		(void)close(fd);
+	free(path);
 }
 
 /*
@@ -206,8 +190,8 @@ record_message(struct session *s, const struct delivery *d,
 	json_key(&entry, "tags");
 	events_tags(&d->fields, &entry);
 	record_add(s->sb->record, RECORD_MESSAGES, &entry);
-	record_count(s->sb->record, COUNTER_RECIPIENTS,
-	    (int64_t)s->txn.nrecipients);
+	record_count(
+	    s->sb->record, COUNTER_RECIPIENTS, (int64_t)s->txn.nrecipients);
 	record_count(s->sb->record, COUNTER_BYTES, (int64_t)d->body.size);
 }
 
@@ -231,20 +215,19 @@ publish(struct session *s, const struct delivery *d, const struct verdict *v,
 
 /* After the dot. */
 static void
-decide(struct session *s, struct delivery *d, FILE *save)
+decide(struct session *s, const struct delivery *d)
 {
 	struct verdict v;
 	struct accepted a;
 
 	judge(s, &d->body, &d->fields, &v);
 	if (v.reason != NULL) {
-		close_save(s, d, save, NULL);
 		talk_refuse(s, v.reason, "%s", v.reply);
 		return;
 	}
 	a.wall_us = clock_wall_us();
 	ids_message(s->sb->region, a.wall_us, a.id);
-	close_save(s, d, save, a.id);
+	save(s, d, a.id);
 	publish(s, d, &v, &a);
 	record_message(s, d, &v, &a);
 	talk_reply(s, "250 Ok %s", a.id);
@@ -255,23 +238,17 @@ take_message(struct session *s)
 {
 	uint64_t limit =
 	    (uint64_t)settings_get(s->sb->settings, SETTING_MESSAGE_SIZE);
-	struct delivery d = { .save_path = NULL };
-	FILE *save = open_save(s, &d);
+	struct delivery d = { .fields = { .items = NULL } };
 
-	body_init(&d.body, limit, save);
-	if (receive(s, &d.body) == -1) {
-		close_save(s, &d, save, NULL);
-		body_free(&d.body);
-		return;
+	body_init(&d.body, limit, s->sb->save_dir != NULL);
+	if (receive(s, &d.body) == 0) {
+		fields_parse(&d.fields, &d.body.header);
+		s->phase = PHASE_DOT;
+		watch_content(s, &d);
+		if (!talk_enter(s, PHASE_DOT))
+			decide(s, &d);
+		s->messages++;
 	}
-	fields_parse(&d.fields, &d.body.header);
-	s->phase = PHASE_DOT;
-	watch_content(s, &d);
-	if (talk_enter(s, PHASE_DOT))
-		close_save(s, &d, save, NULL);
-	else
-		decide(s, &d, save);
-	s->messages++;
 	fields_free(&d.fields);
 	body_free(&d.body);
 }

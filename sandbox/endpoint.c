@@ -61,8 +61,8 @@ write_all(int fd, const char *text)
 }
 
 int
-endpoint_write(const char *dir, const char *name, const char *text,
-    bool secret, struct err *err)
+endpoint_write(const char *dir, const char *name, const char *text, bool secret,
+    struct err *err)
 {
 	char *path = mem_printf("%s/%s", dir, name);
 	char *tmp = mem_printf("%s.%ld", path, (long)getpid());
@@ -84,8 +84,8 @@ endpoint_write(const char *dir, const char *name, const char *text,
 }
 
 int
-endpoint_read(const char *dir, const char *name, struct buf *out,
-    struct err *err)
+endpoint_read(
+    const char *dir, const char *name, struct buf *out, struct err *err)
 {
 	char *path = mem_printf("%s/%s", dir, name), chunk[4096];
 	FILE *f = fopen(path, "re");
@@ -151,12 +151,12 @@ add_name(struct endpoint *e, char *name)
 static void
 collect_names(struct endpoint *e, const struct endpoint_config *c)
 {
-	e->names = mem_array(
-	    NAMES_OWN + NAMES_LOCAL + c->nnames, sizeof(*e->names));
+	e->names =
+	    mem_array(NAMES_OWN + NAMES_LOCAL + c->nnames, sizeof(*e->names));
 	add_name(e, mem_printf("email-smtp.%s.amazonaws.com", c->region));
 	add_name(e, mem_printf("email-smtp-fips.%s.amazonaws.com", c->region));
-	add_name(e,
-	    mem_printf("*.email-smtp.%s.vpce.amazonaws.com", c->region));
+	add_name(
+	    e, mem_printf("*.email-smtp.%s.vpce.amazonaws.com", c->region));
 	if (c->local_names) {
 		add_name(e, mem_strdup("localhost"));
 		add_name(e, mem_strdup("127.0.0.1"));
@@ -178,7 +178,7 @@ endpoint_new(const struct endpoint_config *c, struct err *err)
 	if (mkdir(c->dir, 0755) == -1 && errno != EEXIST)
 		(void)err_sys(err, ERR_LOCAL, errno, "%s", c->dir);
 	else if (keep_ca(c->dir, err) == 0 &&
-	    endpoint_use(e, kinds[ENDPOINT_GOOD], err) == 0)
+		 endpoint_use(e, kinds[ENDPOINT_GOOD], err) == 0)
 		return e;
 	endpoint_free(e);
 	return NULL;
@@ -210,12 +210,12 @@ static const char *const wrong_names[] = { "email-smtp.wrong.example" };
 
 /* A request for the endpoint's certificate with the given fault. */
 static void
-request(const struct endpoint *e, enum endpoint_cert kind,
-    struct cert_request *r)
+request(
+    const struct endpoint *e, enum endpoint_cert kind, struct cert_request *r)
 {
 	int64_t now = clock_wall_us() / US_PER_SEC;
 
-	*r = (struct cert_request) {
+	*r = (struct cert_request){
 		.common_name = e->names[0],
 		.names = (const char *const *)e->names,
 		.nnames = e->nnames,
@@ -243,8 +243,8 @@ read_ca(const char *dir, struct buf *cert, struct buf *key, struct err *err)
 
 /* Make the certificate; cert and key get PEM text. */
 static int
-make_cert(const struct endpoint *e, enum endpoint_cert kind,
-    struct buf *cert, struct buf *key, struct err *err)
+make_cert(const struct endpoint *e, enum endpoint_cert kind, struct buf *cert,
+    struct buf *key, struct err *err)
 {
 	struct buf ca_cert, ca_key;
 	struct cert_request r;
@@ -270,8 +270,7 @@ make_cert(const struct endpoint *e, enum endpoint_cert kind,
 
 /* core/tls.h reads files; two sandboxes on one directory use their own. */
 static struct tls_context *
-make_context(const struct endpoint *e, enum endpoint_cert kind,
-    struct err *err)
+make_context(const struct endpoint *e, enum endpoint_cert kind, struct err *err)
 {
 	char *cert_name = mem_printf("cert-%ld.pem", (long)getpid());
 	char *key_name = mem_printf("cert-key-%ld.pem", (long)getpid());
@@ -308,7 +307,8 @@ endpoint_use(struct endpoint *e, const char *kind, struct err *err)
 	if (i == ENDPOINT_CERTS)
 		return err_set(err, ERR_CONFIG,
 		    "certificate %s: good, wrong-name, expired, "
-		    "not-yet-valid, self-signed or untrusted is wanted", kind);
+		    "not-yet-valid, self-signed or untrusted is wanted",
+		    kind);
 	(void)pthread_mutex_lock(&e->lock);
 	if (e->tls[i] == NULL)
 		e->tls[i] = make_context(e, (enum endpoint_cert)i, err);

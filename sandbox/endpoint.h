@@ -1,8 +1,10 @@
 /*
- * endpoint: the state directory, and the certificates that SES's endpoint shows.
+ * endpoint: the state directory, and the certificates that SES's endpoint
+ * shows.
  *
- * On first start a CA is made and kept in the directory (ca.pem, ca-key.pem), so that
- * clients go on trusting it over restarts. Certificates for the endpoint are made at every start.
+ * On first start a CA is made and kept in the directory (ca.pem, ca-key.pem),
+ * so that clients go on trusting it over restarts. Certificates for the
+ * endpoint are made at every start.
  */
 #ifndef SANDBOX_ENDPOINT_H
 #define SANDBOX_ENDPOINT_H
@@ -41,20 +43,22 @@ void endpoint_free(struct endpoint *);
 
 const char *endpoint_ca_file(const struct endpoint *);
 
-/* Which certificate is shown from now on; good, wrong-name, expired, not-yet-valid, self-signed or untrusted. */
+/* Which certificate is shown from now on; good, wrong-name, expired,
+ * not-yet-valid, self-signed or untrusted. */
 int endpoint_use(struct endpoint *, const char *kind, struct err *);
 
-/* The context for the next connection; lives as long as the endpoint. Safe from any thread. */
+/* The context for the next connection; lives as long as the endpoint. Safe from
+ * any thread. */
 struct tls_context *endpoint_tls(struct endpoint *);
 
 /*
- * A file in the state directory, written whole or not at all; a secret one is readable
- * for nobody else. The text of one. -1 and err.
+ * A file in the state directory, written whole or not at all; a secret one is
+ * readable for nobody else. The text of one. -1 and err.
  */
 int endpoint_write(const char *dir, const char *name, const char *text,
     bool secret, struct err *);
-int endpoint_read(const char *dir, const char *name, struct buf *,
-    struct err *);
+int endpoint_read(
+    const char *dir, const char *name, struct buf *, struct err *);
 bool endpoint_has(const char *dir, const char *name);
 
 #endif

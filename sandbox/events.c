@@ -63,8 +63,7 @@ static bool
 tag_text(const char *p, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
-		if (!isalnum((unsigned char)p[i]) && p[i] != '_' &&
-		    p[i] != '-')
+		if (!isalnum((unsigned char)p[i]) && p[i] != '_' && p[i] != '-')
 			return false;
 	return len > 0 && len <= TAG_MAX;
 }
@@ -279,23 +278,23 @@ struct fate {
 	const char *diagnostic;
 };
 
-#define SUPPRESSED "Amazon SES did not send the message to this address " \
+#define SUPPRESSED                                             \
+	"Amazon SES did not send the message to this address " \
 	"because it is on the suppression list "
 
 static const struct fate fates[] = {
 	{ "success", NULL, false, NULL },
 	{ "ooto", NULL, false, NULL },
 	{ "complaint", NULL, true, NULL },
-	{ "bounce", "General", false,
-	    "smtp; 550 5.1.1 user unknown" },
+	{ "bounce", "General", false, "smtp; 550 5.1.1 user unknown" },
 	{ "suppressionlist", "Suppressed", false,
 	    SUPPRESSED "because it has a recent history of bouncing as an "
-	    "invalid address." },
+		       "invalid address." },
 };
 
 /* On the account's own list; and everyone else. */
-static const struct fate suppressed = { NULL, "OnAccountSuppressionList",
-	false, SUPPRESSED "for your account." };
+static const struct fate suppressed = { NULL, "OnAccountSuppressionList", false,
+	SUPPRESSED "for your account." };
 static const struct fate delivered = { NULL, NULL, false, NULL };
 
 static const struct fate *
@@ -308,20 +307,20 @@ fate_of(const struct events_message *m, const char *recipient)
 			if (strcmp(fates[i].simulator, local) == 0)
 				return &fates[i];
 	return account_suppressed(m->session->sb->account, recipient)
-	    ? &suppressed
-	    : &delivered;
+		   ? &suppressed
+		   : &delivered;
 }
 
 static void
-add_delivery(struct buf *out, const struct events_message *m,
-    const char *recipient)
+add_delivery(
+    struct buf *out, const struct events_message *m, const char *recipient)
 {
 	int64_t now = clock_wall_us();
 
 	open_record(out, m, "Delivery", "delivery");
 	add_time(out, "timestamp", now);
-	json_add_int(out, "processingTimeMillis",
-	    (now - m->wall_us) / US_PER_MS);
+	json_add_int(
+	    out, "processingTimeMillis", (now - m->wall_us) / US_PER_MS);
 	add_array(out, "recipients", recipient);
 	json_add_string(out, "smtpResponse", "250 2.0.0 Ok: queued as SANDBOX");
 	json_add_string(out, "reportingMTA", MTA);
@@ -330,8 +329,8 @@ add_delivery(struct buf *out, const struct events_message *m,
 }
 
 static void
-add_complaint(struct buf *out, const struct events_message *m,
-    const char *recipient)
+add_complaint(
+    struct buf *out, const struct events_message *m, const char *recipient)
 {
 	open_record(out, m, "Complaint", "complaint");
 	json_key(out, "complainedRecipients");
@@ -363,8 +362,8 @@ add_bounced(struct buf *out, const struct fate *fate, const char *recipient)
 
 /* Bounces of one subtype come as one event. */
 static unsigned
-add_bounce(struct buf *out, const struct events_message *m,
-    const struct fate *fate)
+add_bounce(
+    struct buf *out, const struct events_message *m, const struct fate *fate)
 {
 	const struct txn *txn = &m->session->txn;
 	unsigned n = 0;

@@ -1,8 +1,9 @@
 /*
  * events: what SES would publish about an accepted message, appended to a file.
  *
- * A JSON object a line, in the format of event publishing (facts section 6). All records of a message
- * are written at once, before the client gets its reply. Safe from any thread.
+ * A JSON object a line, in the format of event publishing (facts section 6).
+ * All records of a message are written at once, before the client gets its
+ * reply. Safe from any thread.
  */
 #ifndef SANDBOX_EVENTS_H
 #define SANDBOX_EVENTS_H
@@ -33,7 +34,8 @@ struct events_message {
 /* Publish; returns how many records were written. */
 unsigned events_publish(struct events *, const struct events_message *);
 
-/* Message tags as a JSON object of arrays, {} when there are none that SES would publish. */
+/* Message tags as a JSON object of arrays, {} when there are none that SES
+ * would publish. */
 void events_tags(const struct fields *, struct buf *);
 
 #endif

@@ -114,8 +114,8 @@ key_bool(const char *key, const char *value, bool *b_r, struct err *err)
 {
 	*b_r = strcmp(value, "yes") == 0;
 	if (!*b_r && strcmp(value, "no") != 0)
-		return err_set(err, ERR_CONFIG,
-		    "%s=%s: yes or no is wanted", key, value);
+		return err_set(
+		    err, ERR_CONFIG, "%s=%s: yes or no is wanted", key, value);
 	return 0;
 }
 
@@ -158,7 +158,8 @@ rule_key(struct rule *r, const char *key, const char *value, struct err *err)
 	else
 		return err_set(err, ERR_CONFIG,
 		    "no such key: %s (there are nth, first, last, ms, after, "
-		    "done, close, sender, rcpt and text)", key);
+		    "done, close, sender, rcpt and text)",
+		    key);
 	return 0;
 }
 
@@ -274,8 +275,7 @@ rule_parse(struct rule *r, char *line, struct err *err)
 }
 
 int
-faults_add(struct faults *f, const char *line, unsigned *id_r,
-    struct err *err)
+faults_add(struct faults *f, const char *line, unsigned *id_r, struct err *err)
 {
 	struct rule *r = mem_new(sizeof(*r));
 	char *copy = mem_strdup(line);
@@ -344,15 +344,15 @@ visit(struct faults *f, const struct fault_occasion *o, bool count,
 }
 
 bool
-faults_strike(struct faults *f, const struct fault_occasion *o,
-    struct fault *fault_r)
+faults_strike(
+    struct faults *f, const struct fault_occasion *o, struct fault *fault_r)
 {
 	return visit(f, o, true, fault_r);
 }
 
 bool
-faults_would_strike(struct faults *f, const struct fault_occasion *o,
-    struct fault *fault_r)
+faults_would_strike(
+    struct faults *f, const struct fault_occasion *o, struct fault *fault_r)
 {
 	return visit(f, o, false, fault_r);
 }

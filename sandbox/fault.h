@@ -6,9 +6,10 @@
  *	PHASE ACTION [KEY=VALUE ...] [text=REST OF THE LINE]
  *
  * postern-sandbox(1) lists phases, actions and keys. Each fault counts the
- * occasions on which its phase is reached (and sender and recipient match) from the
- * moment it was added, and strikes on the occasions that it names. Where several
- * would strike, the one added first does; all of them count. Safe from any thread.
+ * occasions on which its phase is reached (and sender and recipient match) from
+ *the moment it was added, and strikes on the occasions that it names. Where
+ *several would strike, the one added first does; all of them count. Safe from
+ *any thread.
  */
 #ifndef SANDBOX_FAULT_H
 #define SANDBOX_FAULT_H
@@ -59,9 +60,9 @@ enum fault_action {
 struct fault {
 	unsigned id;
 	enum fault_action action;
-	bool done;  /* carry out the command before striking */
-	bool close; /* hang up after the reply */
-	int64_t ms; /* -1: not given */
+	bool done;	      /* carry out the command before striking */
+	bool close;	      /* hang up after the reply */
+	int64_t ms;	      /* -1: not given */
 	uint64_t after_bytes; /* in phase body: let these pass first */
 	char text[1024];
 };
@@ -81,18 +82,18 @@ const char *phase_name(enum phase);
 struct faults *faults_new(void);
 void faults_free(struct faults *);
 
-/* 0 and the fault's number in *id_r; -1 and err (ERR_CONFIG), which says what would be right. */
-int faults_add(struct faults *, const char *line, unsigned *id_r,
-    struct err *);
+/* 0 and the fault's number in *id_r; -1 and err (ERR_CONFIG), which says what
+ * would be right. */
+int faults_add(struct faults *, const char *line, unsigned *id_r, struct err *);
 void faults_clear(struct faults *);
 
 /* Count an occasion; true and *fault_r when one strikes. */
-bool faults_strike(struct faults *, const struct fault_occasion *,
-    struct fault *fault_r);
+bool faults_strike(
+    struct faults *, const struct fault_occasion *, struct fault *fault_r);
 
 /* Whether one would strike now; counts nothing. */
-bool faults_would_strike(struct faults *, const struct fault_occasion *,
-    struct fault *fault_r);
+bool faults_would_strike(
+    struct faults *, const struct fault_occasion *, struct fault *fault_r);
 
 /* All of them with their counts, as a JSON array. */
 void faults_json(struct faults *, struct buf *);

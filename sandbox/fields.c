@@ -10,7 +10,8 @@
 
 #include "core/mem.h"
 
-/* The header section comes from the network and is at most BODY_HEADER_MAX long. */
+/* The header section comes from the network and is at most BODY_HEADER_MAX
+ * long. */
 enum { FIELDS_MAX = 20000 };
 
 static bool
@@ -70,7 +71,7 @@ fields_parse(struct fields *fs, const struct buf *header)
 {
 	size_t pos = 0, len;
 
-	*fs = (struct fields) { .items = NULL };
+	*fs = (struct fields){ .items = NULL };
 	while (pos < header->len && fs->n < FIELDS_MAX) {
 		const char *p = header->data + pos;
 
@@ -86,14 +87,14 @@ void
 fields_free(struct fields *fs)
 {
 	free(fs->items);
-	*fs = (struct fields) { .items = NULL };
+	*fs = (struct fields){ .items = NULL };
 }
 
 bool
 field_is(const struct field *f, const char *name)
 {
 	return f->name_len == strlen(name) &&
-	    strncasecmp(f->name, name, f->name_len) == 0;
+	       strncasecmp(f->name, name, f->name_len) == 0;
 }
 
 const struct field *
@@ -117,24 +118,24 @@ static bool
 once_only(const struct field *f)
 {
 	static const char *const names[] = { "Accept-Language",
-		"acceptLanguage", "Archived-At", "Auto-Submitted",
-		"Bounces-to", "Comments", "Content-Alternative",
-		"Content-Base", "Content-Class", "Content-Description",
-		"Content-Disposition", "Content-Duration", "Content-ID",
-		"Content-Language", "Content-Length", "Content-Location",
-		"Content-MD5", "Content-Transfer-Encoding", "Content-Type",
-		"Date", "Delivered-To", "Disposition-Notification-Options",
+		"acceptLanguage", "Archived-At", "Auto-Submitted", "Bounces-to",
+		"Comments", "Content-Alternative", "Content-Base",
+		"Content-Class", "Content-Description", "Content-Disposition",
+		"Content-Duration", "Content-ID", "Content-Language",
+		"Content-Length", "Content-Location", "Content-MD5",
+		"Content-Transfer-Encoding", "Content-Type", "Date",
+		"Delivered-To", "Disposition-Notification-Options",
 		"Disposition-Notification-To", "DKIM-Signature",
 		"DomainKey-Signature", "Errors-To", "From", "Importance",
 		"In-Reply-To", "Keywords", "List-Archive", "List-Help",
 		"List-Id", "List-Owner", "List-Post", "List-Subscribe",
 		"List-Unsubscribe", "Message-Context", "Message-ID",
 		"MIME-Version", "Organization", "Original-From",
-		"Original-Message-ID", "Original-Recipient",
-		"Original-Subject", "Precedence", "Priority", "References",
-		"Reply-To", "Return-Path", "Return-Receipt-To", "Sender",
-		"Solicitation", "Sensitivity", "Subject", "Thread-Index",
-		"Thread-Topic", "User-Agent", "VBR-Info" };
+		"Original-Message-ID", "Original-Recipient", "Original-Subject",
+		"Precedence", "Priority", "References", "Reply-To",
+		"Return-Path", "Return-Receipt-To", "Sender", "Solicitation",
+		"Sensitivity", "Subject", "Thread-Index", "Thread-Topic",
+		"User-Agent", "VBR-Info" };
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (field_is(f, names[i]))
@@ -146,7 +147,7 @@ static bool
 same_name(const struct field *a, const struct field *b)
 {
 	return a->name_len == b->name_len &&
-	    strncasecmp(a->name, b->name, a->name_len) == 0;
+	       strncasecmp(a->name, b->name, a->name_len) == 0;
 }
 
 /* Twins are rare, so they are found before the table is asked. */

@@ -1,7 +1,8 @@
 /*
  * fields: a header section taken apart, and the addresses in it.
  *
- * The sandbox's own parser, which reads as SES does: strictly where SES was seen to refuse.
+ * The sandbox's own parser, which reads as SES does: strictly where SES was
+ * seen to refuse.
  */
 #ifndef SANDBOX_FIELDS_H
 #define SANDBOX_FIELDS_H
@@ -39,12 +40,12 @@ void field_unfold(const struct field *, struct buf *out);
 const struct field *fields_duplicate(const struct fields *);
 
 /*
- * Call fn for each address of an address-list value: shown is "Name <address>" or the bare
- * address, as SES's refusal shows it. False when fn returned false, or where the
- * value can't be read: then words say why, in JavaMail's terms.
+ * Call fn for each address of an address-list value: shown is "Name <address>"
+ * or the bare address, as SES's refusal shows it. False when fn returned false,
+ * or where the value can't be read: then words say why, in JavaMail's terms.
  */
-typedef bool fields_address_fn(void *arg, const char *address,
-    const char *shown);
+typedef bool fields_address_fn(
+    void *arg, const char *address, const char *shown);
 bool fields_addresses(const struct field *, fields_address_fn *, void *arg,
     char *words, size_t size);
 

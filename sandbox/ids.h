@@ -10,7 +10,8 @@
 
 #define IDS_LEN 61
 
-/* 0107017033dbb64d-be13a01e-dbf1-44b7-b876-3622165dacc1-000000: a region, a time, and a random number. */
+/* 0107017033dbb64d-be13a01e-dbf1-44b7-b876-3622165dacc1-000000: a region, a
+ * time, and a random number. */
 void ids_message(const char *region, int64_t wall_us, char out[IDS_LEN]);
 
 /* n characters that look random, from the given alphabet. out holds n + 1. */

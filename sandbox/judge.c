@@ -31,8 +31,7 @@ struct trial {
 };
 
 /* For the checks: set the verdict and return false. */
-static bool
-refuse(struct trial *t, const char *reason, const char *fmt, ...)
+static bool refuse(struct trial *t, const char *reason, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 static bool
@@ -107,7 +106,8 @@ check_recipients(struct trial *t)
 	if (txn->nrecipients > (size_t)max)
 		return refuse(t, "recipients",
 		    "554 Transaction failed: Recipient count exceeds %" PRId64
-		    ".", max);
+		    ".",
+		    max);
 	for (size_t i = 0; i < txn->nrecipients; i++)
 		if (path_fault(txn->recipients[i], words, sizeof(words)))
 			return refuse(t, "recipient",
@@ -162,9 +162,9 @@ check_field(struct trial *t, struct failed *f, const char *name)
 	const struct field *field = fields_find(t->fields, name);
 	char words[256];
 
-	if (field == NULL || (strcmp(name, "Return-Path") == 0 &&
-				 field->value_len == 2 &&
-				 memcmp(field->value, "<>", 2) == 0))
+	if (field == NULL ||
+	    (strcmp(name, "Return-Path") == 0 && field->value_len == 2 &&
+		memcmp(field->value, "<>", 2) == 0))
 		return true;
 	if (fields_addresses(field, check_address, f, words, sizeof(words)))
 		return true;
@@ -211,7 +211,7 @@ check_identities(struct trial *t)
 	if (ok)
 		(void)check_address(&f, t->s->txn.sender, t->s->txn.sender);
 	ok = ok && check_field(t, &f, "Sender") &&
-	    check_field(t, &f, "Return-Path");
+	     check_field(t, &f, "Return-Path");
 	if (ok) {
 		check_sandbox_recipients(t, &f);
 		if (f.list.len > 0 || f.list.overflow)
@@ -226,8 +226,8 @@ check_permission(struct trial *t)
 {
 	char identity[ACCOUNT_NAME_MAX];
 
-	if (account_listed(t->s->sb->account, ACCOUNT_DENY, t->s->txn.sender,
-		identity))
+	if (account_listed(
+		t->s->sb->account, ACCOUNT_DENY, t->s->txn.sender, identity))
 		return refuse(t, "access-denied",
 		    "554 Access denied: User "
 		    "`arn:aws:iam::111122223333:user/%s' is not authorized "
@@ -242,7 +242,8 @@ check_permission(struct trial *t)
 	return true;
 }
 
-/* The wording over SMTP is not published: the API's text behind the usual words. */
+/* The wording over SMTP is not published: the API's text behind the usual
+ * words. */
 static bool
 check_configuration_set(struct trial *t)
 {
@@ -256,8 +257,7 @@ check_configuration_set(struct trial *t)
 	else
 		account_default_configuration_set(
 		    t->s->sb->account, set, sizeof(t->v->set));
-	if (*set == '\0' ||
-	    account_configuration_set(t->s->sb->account, set))
+	if (*set == '\0' || account_configuration_set(t->s->sb->account, set))
 		return true;
 	return refuse(t, "configuration-set",
 	    "554 Message rejected: Configuration set <%s> does not exist.",
@@ -286,8 +286,8 @@ check_limits(struct trial *t)
 		break;
 	}
 	record_count(t->s->sb->record, COUNTER_THROTTLED_DAY, 1);
-	return refuse(t, "day",
-	    "454 Throttling failure: Daily message quota exceeded.");
+	return refuse(
+	    t, "day", "454 Throttling failure: Daily message quota exceeded.");
 }
 
 void
@@ -300,7 +300,7 @@ judge(struct session *s, const struct body *body, const struct fields *fields,
 		check_limits };
 	struct trial t = { .s = s, .body = body, .fields = fields, .v = v };
 
-	*v = (struct verdict) { .reason = NULL };
+	*v = (struct verdict){ .reason = NULL };
 	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
 		if (!checks[i](&t))
 			return;

@@ -45,8 +45,8 @@ parse_number(const char *value, long long *n_r)
 	errno = 0;
 	*n_r = strtoll(value, &end, 10);
 	return isdigit((unsigned char)*value) && *end == '\0' && errno == 0
-	    ? 0
-	    : -1;
+		   ? 0
+		   : -1;
 }
 
 /* A number and one of the units. */
@@ -76,10 +76,10 @@ parse_unit(const char *value, const struct unit *units, long long *n_r)
 int
 knob_duration(const char *value, long long *us_r)
 {
-	static const struct unit units[] = { { "us", 1 },
-		{ "ms", US_PER_MS }, { "s", US_PER_SEC },
-		{ "m", 60 * US_PER_SEC }, { "h", 3600 * US_PER_SEC },
-		{ "d", 86400 * US_PER_SEC }, { NULL, 0 } };
+	static const struct unit units[] = { { "us", 1 }, { "ms", US_PER_MS },
+		{ "s", US_PER_SEC }, { "m", 60 * US_PER_SEC },
+		{ "h", 3600 * US_PER_SEC }, { "d", 86400 * US_PER_SEC },
+		{ NULL, 0 } };
 
 	return parse_unit(value, units, us_r);
 }
@@ -259,7 +259,8 @@ set_number(struct sandbox *sb, const struct knob *k, const char *value,
     struct err *err)
 {
 	static const char *const wants[] = { [NUMBER] = "a whole number",
-		[SIZE] = "a size such as 10M", [DURATION] = "a time such as 10s",
+		[SIZE] = "a size such as 10M",
+		[DURATION] = "a time such as 10s",
 		[YESNO] = "yes or no" };
 	long long n = strcmp(value, "yes") == 0;
 	int rc = 0;
@@ -298,8 +299,8 @@ set(struct sandbox *sb, const struct knob *k, const char *value,
 }
 
 int
-knob_set(struct sandbox *sb, const char *name, const char *value,
-    struct err *err)
+knob_set(
+    struct sandbox *sb, const char *name, const char *value, struct err *err)
 {
 	const struct knob *k = find_knob(name, err);
 
@@ -322,8 +323,8 @@ find_list(const char *name, struct err *err)
 }
 
 int
-knob_remove(struct sandbox *sb, const char *name, const char *value,
-    struct err *err)
+knob_remove(
+    struct sandbox *sb, const char *name, const char *value, struct err *err)
 {
 	const struct knob *k = find_list(name, err);
 
@@ -348,8 +349,8 @@ knob_clear(struct sandbox *sb, const char *name, struct err *err)
 }
 
 bool
-knob_describe(size_t i, const char **name_r, const char **arg_r,
-    const char **help_r)
+knob_describe(
+    size_t i, const char **name_r, const char **arg_r, const char **help_r)
 {
 	if (i >= sizeof(knobs) / sizeof(knobs[0]))
 		return false;

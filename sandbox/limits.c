@@ -83,7 +83,7 @@ window_add(struct limits *l, int64_t now, unsigned n)
 		return;
 	if (l->count == l->cap)
 		window_grow(l);
-	l->ring[(l->head + l->count) % l->cap] = (struct spent) { now, n };
+	l->ring[(l->head + l->count) % l->cap] = (struct spent){ now, n };
 	l->count++;
 	l->used += n;
 }
@@ -91,8 +91,7 @@ window_add(struct limits *l, int64_t now, unsigned n)
 static void
 window_expire(struct limits *l, int64_t now)
 {
-	while (l->count > 0 &&
-	    now - l->ring[l->head].at_us >= l->window_us) {
+	while (l->count > 0 && now - l->ring[l->head].at_us >= l->window_us) {
 		l->used -= l->ring[l->head].n;
 		l->head = (l->head + 1) % l->cap;
 		l->count--;
@@ -112,7 +111,7 @@ bucket_allows(const struct limits *l, int64_t now, unsigned n)
 		missing_us = 0;
 	wanted = l->reading == LIMITS_DEBT ? 1 : n < l->burst ? n : l->burst;
 	return missing_us + wanted * interval <=
-	    l->burst * interval + (double)l->tolerance_us;
+	       l->burst * interval + (double)l->tolerance_us;
 }
 
 static void
@@ -143,8 +142,8 @@ judge(struct limits *l, unsigned rate_n, unsigned day_n, int64_t now)
 }
 
 enum limits_answer
-limits_spend(struct limits *l, unsigned rate_n, unsigned day_n,
-    int64_t *now_us_r)
+limits_spend(
+    struct limits *l, unsigned rate_n, unsigned day_n, int64_t *now_us_r)
 {
 	enum limits_answer answer;
 
@@ -167,7 +166,8 @@ limits_spend_other(struct limits *l, unsigned n)
 	(void)pthread_mutex_unlock(&l->lock);
 }
 
-/* The bucket starts full under a new rate; debts of the old one mean nothing. */
+/* The bucket starts full under a new rate; debts of the old one mean nothing.
+ */
 void
 limits_set_rate(struct limits *l, double per_sec)
 {
@@ -237,8 +237,8 @@ limits_json(struct limits *l, struct buf *out)
 	buf_addf(out, "%.6g", l->rate > 0 ? l->rate : -1);
 	json_add_int(out, "burst", l->burst);
 	json_add_int(out, "tolerance_us", l->tolerance_us);
-	json_add_string(out, "reading",
-	    l->reading == LIMITS_DEBT ? "debt" : "strict");
+	json_add_string(
+	    out, "reading", l->reading == LIMITS_DEBT ? "debt" : "strict");
 	json_add_int(out, "day", l->day > 0 ? l->day : -1);
 	json_add_int(out, "window_us", l->window_us);
 	json_add_int(out, "used", l->used);

@@ -2,8 +2,8 @@
  * limits: how much the account may send, as SES counts it: by recipients.
  *
  * A message is judged and paid for in one step under the lock, at the time that
- * is handed back, so that the times in the summary are those by which the limits were
- * judged. What is refused costs nothing. Safe from any thread.
+ * is handed back, so that the times in the summary are those by which the
+ * limits were judged. What is refused costs nothing. Safe from any thread.
  */
 #ifndef SANDBOX_LIMITS_H
 #define SANDBOX_LIMITS_H
@@ -14,8 +14,9 @@
 #include "core/buf.h"
 
 /*
- * SES does not say how it counts. STRICT wants all of a message's tokens (but never more than the
- * bucket holds) to be there; DEBT wants one, and lets the bucket go below zero.
+ * SES does not say how it counts. STRICT wants all of a message's tokens (but
+ * never more than the bucket holds) to be there; DEBT wants one, and lets the
+ * bucket go below zero.
  */
 enum limits_reading { LIMITS_STRICT, LIMITS_DEBT };
 
@@ -27,11 +28,13 @@ struct limits;
 struct limits *limits_new(void);
 void limits_free(struct limits *);
 
-/* Ask for rate_n recipients, of which day_n count towards the day; *now_us_r is the time of judgement. */
-enum limits_answer limits_spend(struct limits *, unsigned rate_n,
-    unsigned day_n, int64_t *now_us_r);
+/* Ask for rate_n recipients, of which day_n count towards the day; *now_us_r is
+ * the time of judgement. */
+enum limits_answer limits_spend(
+    struct limits *, unsigned rate_n, unsigned day_n, int64_t *now_us_r);
 
-/* What another sender of the same account has sent just now, whatever the limits. */
+/* What another sender of the same account has sent just now, whatever the
+ * limits. */
 void limits_spend_other(struct limits *, unsigned n);
 
 /* 0 or less: unlimited. */

@@ -19,16 +19,15 @@
 
 #include "core/log.h"
 #include "core/mem.h"
-#include "core/thread.h"
 #include "sandbox/crowd.h"
 #include "sandbox/sandbox.h"
 #include "sandbox/session.h"
 
 /*
  * One thread accepts on all ports. It polls under no lock; whoever opens or
- * closes ports pokes it through a pipe, and it reads the new set of descriptors.
- * A descriptor is closed by the accepting thread only, since another one might
- * get its number while it is being polled.
+ * closes ports pokes it through a pipe, and it reads the new set of
+ * descriptors. A descriptor is closed by the accepting thread only, since
+ * another one might get its number while it is being polled.
  */
 enum { PORTS_MAX = 16, BACKLOG = 1024 };
 
@@ -61,14 +60,13 @@ struct arrival {
 	uint64_t number;
 };
 
-static void *
+static void
 serve(void *arg)
 {
 	struct arrival a = *(struct arrival *)arg;
 
 	free(arg);
 	session_run(a.sb, a.fd, a.wrapper, a.number);
-	return NULL;
 }
 
 static void
@@ -76,13 +74,10 @@ start_session(struct listeners *l, int fd, bool wrapper)
 {
 	struct arrival *a = mem_new(sizeof(*a));
 
-	*a = (struct arrival) { l->sb, fd, wrapper, ++l->connections };
-	crowd_enter(l->sb->crowd, fd);
-	if (thread_start(serve, a) == 0)
+	*a = (struct arrival){ l->sb, fd, wrapper, ++l->connections };
+	if (crowd_start(l->sb->crowd, fd, serve, a) == 0)
 		return;
 	log_error(NULL, "accept", "reason", "no thread to be had");
-	crowd_leave(l->sb->crowd, fd);
-	crowd_gone(l->sb->crowd);
 	(void)close(fd);
 	free(a);
 }
@@ -155,7 +150,8 @@ static int
 parse_address(struct port *p, const char *address, struct err *err)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
-		.ai_flags = AI_NUMERICHOST }, *ai;
+		.ai_flags = AI_NUMERICHOST },
+			*ai;
 
 	if (getaddrinfo(address, "0", &hints, &ai) != 0)
 		return err_set(err, ERR_CONFIG,
@@ -269,9 +265,9 @@ accept_all(void *arg)
 
 	for (;;) {
 		for (size_t i = 0; i < l->n; i++)
-			p[i] = (struct pollfd) { l->ports[i].fd, POLLIN, 0 };
-		p[n] = (struct pollfd) { l->sb->stop_fd, POLLIN, 0 };
-		p[n + 1] = (struct pollfd) { l->poke[0], POLLIN, 0 };
+			p[i] = (struct pollfd){ l->ports[i].fd, POLLIN, 0 };
+		p[n] = (struct pollfd){ l->sb->stop_fd, POLLIN, 0 };
+		p[n + 1] = (struct pollfd){ l->poke[0], POLLIN, 0 };
 		if (poll(p, n + 2, -1) <= 0)
 			continue;
 		if (p[n].revents != 0)

@@ -1,5 +1,6 @@
 /*
- * listener: the ports that the sandbox listens on, and a thread for each connection.
+ * listener: the ports that the sandbox listens on, and a thread for each
+ * connection.
  */
 #ifndef SANDBOX_LISTENER_H
 #define SANDBOX_LISTENER_H
@@ -13,8 +14,8 @@ struct sandbox;
 struct listeners;
 
 /*
- * Listen on both ports of each address; 0 lets the kernel choose on the first address, and
- * the others get the same. NULL and err.
+ * Listen on both ports of each address; 0 lets the kernel choose on the first
+ * address, and the others get the same. NULL and err.
  */
 struct listeners *listeners_new(const char *const *addresses, size_t n,
     unsigned starttls_port, unsigned wrapper_port, struct err *);
@@ -26,13 +27,14 @@ unsigned listeners_port(const struct listeners *, bool wrapper);
 int listeners_start(struct listeners *, struct sandbox *, struct err *);
 
 /*
- * Close the ports, so that connecting is refused, and open them again. Connections that
- * exist go on.
+ * Close the ports, so that connecting is refused, and open them again.
+ * Connections that exist go on.
  */
 int listeners_close(struct listeners *, struct err *);
 int listeners_open(struct listeners *, struct err *);
 
-/* Stop accepting (the sandbox's stop_fd is readable), and wait for the thread. */
+/* Stop accepting (the sandbox's stop_fd is readable), and wait for the thread.
+ */
 void listeners_free(struct listeners *);
 
 #endif

@@ -18,9 +18,9 @@ enum { TEXT_MAX = 1000 };
 
 struct scan {
 	const char *p, *end;
-	char phrase[TEXT_MAX]; /* before the bracket: the display name */
+	char phrase[TEXT_MAX];	   /* before the bracket: the display name */
 	char shown_name[TEXT_MAX]; /* the same, as written, quotes included */
-	char spec[TEXT_MAX];   /* in the bracket */
+	char spec[TEXT_MAX];	   /* in the bracket */
 	bool has_spec;
 	bool quoted; /* some of the phrase was in quotes */
 };
@@ -167,7 +167,8 @@ domain_fault(const char *domain)
 	for (size_t i = 0; i < len; i++) {
 		if ((unsigned char)domain[i] <= ' ' || domain[i] == 127)
 			return "Domain contains control or whitespace";
-		if (strspn(domain + i, "-.abcdefghijklmnopqrstuvwxyz"
+		if (strspn(domain + i,
+			"-.abcdefghijklmnopqrstuvwxyz"
 			"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") == 0)
 			return "Domain contains illegal character";
 	}
@@ -200,14 +201,14 @@ check(const char *address, char *words, size_t size)
 
 /* One address that was taken apart. */
 static bool
-visit(struct scan *s, fields_address_fn *fn, void *arg, char *words,
-    size_t size)
+visit(
+    struct scan *s, fields_address_fn *fn, void *arg, char *words, size_t size)
 {
 	char shown[2 * TEXT_MAX + 4];
 
 	if (!s->has_spec)
 		return check(s->phrase, words, size) &&
-		    fn(arg, s->phrase, s->phrase);
+		       fn(arg, s->phrase, s->phrase);
 	if (!check(s->spec, words, size))
 		return false;
 	if (!s->quoted && strchr(s->phrase, '@') != NULL &&

@@ -52,7 +52,8 @@ struct program {
 	char *credentials; /* USERNAME:PASSWORD for whoever asks */
 };
 
-/* A made-up access key, and a password of the shape of SES's (facts section 5). */
+/* A made-up access key, and a password of the shape of SES's (facts section 5).
+ */
 static char *
 invent_credentials(void)
 {
@@ -68,7 +69,8 @@ invent_credentials(void)
 	return text;
 }
 
-/* Kept in the state directory, in the form that posternd's credentials file has. */
+/* Kept in the state directory, in the form that posternd's credentials file
+ * has. */
 static int
 keep_credentials(struct program *p, struct err *err)
 {
@@ -111,8 +113,8 @@ turn_knobs(struct program *p, struct err *err)
 	if (o->production)
 		use_production(&p->sb);
 	for (size_t i = 0; i < o->nknobs; i++)
-		if (knob_set(&p->sb, o->knobs[i].name, o->knobs[i].value,
-			err) == -1)
+		if (knob_set(
+			&p->sb, o->knobs[i].name, o->knobs[i].value, err) == -1)
 			return -1;
 	/* Users of one's own take the place of the invented one. */
 	if (account_has_users(p->sb.account))
@@ -174,8 +176,8 @@ make_parts(struct program *p)
 	p->sb.record = record_new(p->options.keep);
 	p->sb.crowd = crowd_new();
 	p->control_path = p->options.control != NULL
-	    ? mem_strdup(p->options.control)
-	    : mem_printf("%s/control.sock", p->options.state);
+			      ? mem_strdup(p->options.control)
+			      : mem_printf("%s/control.sock", p->options.state);
 }
 
 static int
@@ -207,19 +209,18 @@ add_path(struct buf *out, const char *key, const char *path)
 static void
 ready_text(struct program *p, struct buf *out)
 {
-	const char *colon = p->credentials != NULL
-	    ? strchr(p->credentials, ':')
-	    : NULL;
+	const char *colon =
+	    p->credentials != NULL ? strchr(p->credentials, ':') : NULL;
 	char *file;
 
 	json_open(out, '{');
 	json_add_int(out, "pid", getpid());
 	json_add_string(out, "region", p->options.region);
 	json_add_string(out, "address", p->options.addresses[0]);
-	json_add_int(out, "starttls_port",
-	    listeners_port(p->sb.listeners, false));
-	json_add_int(out, "wrapper_port",
-	    listeners_port(p->sb.listeners, true));
+	json_add_int(
+	    out, "starttls_port", listeners_port(p->sb.listeners, false));
+	json_add_int(
+	    out, "wrapper_port", listeners_port(p->sb.listeners, true));
 	add_path(out, "ca_file", endpoint_ca_file(p->sb.endpoint));
 	add_path(out, "control", p->control_path);
 	if (colon != NULL) {
@@ -246,8 +247,8 @@ notify(const char *words)
 
 	if (path == NULL || strlen(path) >= sizeof(sun.sun_path))
 		return;
-	len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-	    strlen(path));
+	len =
+	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
 	memcpy(sun.sun_path, path, strlen(path));
 	if (sun.sun_path[0] == '@')
 		sun.sun_path[0] = '\0';
@@ -274,14 +275,13 @@ say_ready(struct program *p, struct err *err)
 	if (file != NULL) {
 		slash = strrchr(file, '/');
 		dir = slash == NULL ? mem_strdup(".")
-				    : mem_strndup(file,
-					  (size_t)(slash - file));
+				    : mem_strndup(file, (size_t)(slash - file));
 		rc = endpoint_write(*dir != '\0' ? dir : "/",
 		    slash != NULL ? slash + 1 : file, text.data, true, err);
 		free(dir);
 	}
-	if (rc == 0 && (fputs(text.data, stdout) == EOF ||
-			   fflush(stdout) == EOF))
+	if (rc == 0 &&
+	    (fputs(text.data, stdout) == EOF || fflush(stdout) == EOF))
 		rc = err_sys(err, ERR_LOCAL, errno, "standard output");
 	buf_free(&text);
 	if (rc == 0)
@@ -302,8 +302,8 @@ start(struct program *p, struct err *err)
 }
 
 /*
- * Everyone is told at once; whoever does not end in time is left behind, since the
- * summary matters more than memory that goes with the process.
+ * Everyone is told at once; whoever does not end in time is left behind, since
+ * the summary matters more than memory that goes with the process.
  */
 static int
 stop(struct program *p, struct err *err)
@@ -316,8 +316,7 @@ stop(struct program *p, struct err *err)
 	(void)close(p->stop_write);
 	record_stop(p->sb.record);
 	crowd_send_away(p->sb.crowd);
-	all_gone = crowd_wait_empty(
-	    p->sb.crowd, clock_mono_us() + STOP_WAIT);
+	all_gone = crowd_wait_empty(p->sb.crowd, clock_mono_us() + STOP_WAIT);
 	if (o->summary != NULL)
 		rc = summary_write(&p->sb, o->summary, err);
 	control_free(p->control);

@@ -106,9 +106,10 @@ help(void)
 static _Noreturn void
 usage(const char *what, const char *value)
 {
-	(void)fprintf(stderr, "postern-sandbox: %s%s%s\n"
-		"Try postern-sandbox --help.\n", what,
-	    value != NULL ? ": " : "", value != NULL ? value : "");
+	(void)fprintf(stderr,
+	    "postern-sandbox: %s%s%s\n"
+	    "Try postern-sandbox --help.\n",
+	    what, value != NULL ? ": " : "", value != NULL ? value : "");
 	exit(2);
 }
 
@@ -134,7 +135,7 @@ static void
 append_knob(struct options *o, const char *name, const char *value)
 {
 	o->knobs = mem_grow(o->knobs, o->nknobs + 1, sizeof(*o->knobs));
-	o->knobs[o->nknobs++] = (struct option_knob) { name, value };
+	o->knobs[o->nknobs++] = (struct option_knob){ name, value };
 }
 
 static void
@@ -202,14 +203,14 @@ build_table(struct option *table)
 	size_t n = 0;
 
 	for (size_t i = 0; i < NSTART; i++)
-		table[n++] = (struct option) { start_options[i].name,
+		table[n++] = (struct option){ start_options[i].name,
 			start_options[i].arg != NULL, NULL,
 			(int)start_options[i].id };
 	for (size_t i = 0;
 	     knob_describe(i, &name, &arg, &text) && n < OPTIONS_MAX - 1; i++)
 		table[n++] =
-		    (struct option) { name, 1, NULL, OPT_KNOB + (int)i };
-	table[n] = (struct option) { NULL, 0, NULL, 0 };
+		    (struct option){ name, 1, NULL, OPT_KNOB + (int)i };
+	table[n] = (struct option){ NULL, 0, NULL, 0 };
 	return n;
 }
 
@@ -220,7 +221,7 @@ options_parse(struct options *o, int argc, char **argv)
 	const char *name, *arg, *text;
 	int c;
 
-	*o = (struct options) {
+	*o = (struct options){
 		.state = "postern-sandbox.state",
 		.region = "us-east-1",
 		.starttls_port = 2587,

@@ -34,7 +34,8 @@ struct options {
 	size_t nknobs;
 };
 
-/* Ends the program with status 2 for a command line that can't be, and 0 after --help or --version. */
+/* Ends the program with status 2 for a command line that can't be, and 0 after
+ * --help or --version. */
 void options_parse(struct options *, int argc, char **argv);
 void options_free(struct options *);
 

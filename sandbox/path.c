@@ -82,7 +82,7 @@ static bool
 is_atext(char c)
 {
 	return isalnum((unsigned char)c) ||
-	    (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+	       (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
 static bool
@@ -132,7 +132,8 @@ path_fault(const char *address, char *words, size_t size)
 	if (!local_is_plain(address, (size_t)(at - address))) {
 		(void)snprintf(words, size,
 		    "Address contains illegal characters in user name: "
-		    "'<%s>'.", address);
+		    "'<%s>'.",
+		    address);
 		return true;
 	}
 	if (!domain_is_name(at + 1)) {

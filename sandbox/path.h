@@ -1,5 +1,6 @@
 /*
- * path: what stands behind MAIL and RCPT (RFC 5321 section 4.1.2), the sandbox's own parser.
+ * path: what stands behind MAIL and RCPT (RFC 5321 section 4.1.2), the
+ * sandbox's own parser.
  */
 #ifndef SANDBOX_PATH_H
 #define SANDBOX_PATH_H
@@ -16,19 +17,23 @@ enum path_result {
 };
 
 struct path {
-	char address[PATH_ADDRESS_MAX]; /* between the angle brackets, as written */
+	char address[PATH_ADDRESS_MAX]; /* between the angle brackets, as
+					   written */
 	const char *params;		/* what follows, blanks skipped */
-	bool blank; /* "FROM: <...>": taken, though the RFC has no blank there */
+	bool
+	    blank; /* "FROM: <...>": taken, though the RFC has no blank there */
 };
 
 /* keyword is "FROM" or "TO". */
-enum path_result path_parse(const char *arg, const char *keyword,
-    struct path *);
+enum path_result path_parse(
+    const char *arg, const char *keyword, struct path *);
 
-/* The next parameter at *params, cut off by a NUL; NULL when there are no more. */
+/* The next parameter at *params, cut off by a NUL; NULL when there are no more.
+ */
 char *path_param(char **params);
 
-/* Whether SES's MAIL takes it for an address: something on both sides of an @, all in ASCII. */
+/* Whether SES's MAIL takes it for an address: something on both sides of an @,
+ * all in ASCII. */
 bool path_plausible(const char *address);
 
 /*

@@ -13,8 +13,8 @@
 #include "core/mem.h"
 
 /*
- * Lists are rings: entry number n (from 1) of a list stands in items[(n - 1) % cap],
- * and those in (next - kept, next] are there. Rings grow up to keep.
+ * Lists are rings: entry number n (from 1) of a list stands in items[(n - 1) %
+ * cap], and those in (next - kept, next] are there. Rings grow up to keep.
  */
 struct list {
 	char **items;
@@ -70,7 +70,7 @@ list_clear(struct list *l)
 	for (uint64_t i = 0; i < l->cap; i++)
 		free(l->items[i]);
 	free(l->items);
-	*l = (struct list) { .items = NULL };
+	*l = (struct list){ .items = NULL };
 }
 
 void
@@ -164,7 +164,7 @@ record_violation_kind(struct record *r, const char *kind)
 
 	(void)pthread_mutex_lock(&r->lock);
 	while (k < r->kinds + KINDS_MAX - 1 && k->name != NULL &&
-	    strcmp(k->name, kind) != 0)
+	       strcmp(k->name, kind) != 0)
 		k++;
 	k->name = kind;
 	k->n++;
@@ -172,8 +172,7 @@ record_violation_kind(struct record *r, const char *kind)
 }
 
 int64_t
-record_wait(struct record *r, enum counter c, int64_t n,
-    int64_t until_mono_us)
+record_wait(struct record *r, enum counter c, int64_t n, int64_t until_mono_us)
 {
 	int64_t value;
 
@@ -239,8 +238,8 @@ list_some(struct record *r, struct list *l, uint64_t *since, struct buf *out)
 }
 
 void
-record_list_json(struct record *r, enum record_list which, uint64_t since,
-    struct buf *out)
+record_list_json(
+    struct record *r, enum record_list which, uint64_t since, struct buf *out)
 {
 	json_open(out, '[');
 	while (list_some(r, &r->lists[which], &since, out))

@@ -1,8 +1,8 @@
 /*
  * record: what the sandbox saw, by which tests judge.
  *
- * Counters, and the latest accepted messages, refusals and violations, each kept as the
- * JSON text that the summary shows. Safe from any thread.
+ * Counters, and the latest accepted messages, refusals and violations, each
+ * kept as the JSON text that the summary shows. Safe from any thread.
  */
 #ifndef SANDBOX_RECORD_H
 #define SANDBOX_RECORD_H
@@ -14,7 +14,7 @@
 
 enum counter {
 	COUNTER_CONNECTIONS,
-	COUNTER_OPEN, /* connections at this moment */
+	COUNTER_OPEN,	     /* connections at this moment */
 	COUNTER_TURNED_AWAY, /* 421 at connect */
 	COUNTER_TLS,
 	COUNTER_TLS_FAILED,
@@ -58,17 +58,19 @@ int64_t record_counter(struct record *, enum counter);
 enum counter record_counter_named(const char *);
 
 /*
- * Append an entry and count it. json is an object without its closing bracket, which the
- * record takes over; it gets its number in the list as the member "n", from 1.
+ * Append an entry and count it. json is an object without its closing bracket,
+ * which the record takes over; it gets its number in the list as the member
+ * "n", from 1.
  */
 void record_add(struct record *, enum record_list, struct buf *json);
 
 /* Count a violation of this kind (a constant string). */
 void record_violation_kind(struct record *, const char *kind);
 
-/* Wait until a counter has reached n; returns its value, which is less than n when the time has come. */
-int64_t record_wait(struct record *, enum counter, int64_t n,
-    int64_t until_mono_us);
+/* Wait until a counter has reached n; returns its value, which is less than n
+ * when the time has come. */
+int64_t record_wait(
+    struct record *, enum counter, int64_t n, int64_t until_mono_us);
 
 /* End all waits, now and later. */
 void record_stop(struct record *);
@@ -77,8 +79,8 @@ void record_stop(struct record *);
  * numbers above since, as an array. */
 void record_counters_json(struct record *, struct buf *);
 void record_kinds_json(struct record *, struct buf *);
-void record_list_json(struct record *, enum record_list, uint64_t since,
-    struct buf *);
+void record_list_json(
+    struct record *, enum record_list, uint64_t since, struct buf *);
 
 /* Forget everything but the connections that are open. */
 void record_reset(struct record *);

@@ -1,8 +1,8 @@
 /*
  * sandbox: what the parts of one postern-sandbox share.
  *
- * Everything here is set up before the first connection is accepted and stays until
- * the last one is gone. Each part owns its lock.
+ * Everything here is set up before the first connection is accepted and stays
+ * until the last one is gone. Each part owns its lock.
  */
 #ifndef SANDBOX_SANDBOX_H
 #define SANDBOX_SANDBOX_H

@@ -34,15 +34,15 @@ txn_reset(struct txn *t)
 	for (size_t i = 0; i < t->nrecipients; i++)
 		free(t->recipients[i]);
 	free(t->recipients);
-	*t = (struct txn) { .open = false };
+	*t = (struct txn){ .open = false };
 }
 
 void
 txn_add_recipient(struct txn *t, const char *address)
 {
 	if (t->nrecipients % 16 == 0)
-		t->recipients = mem_grow(t->recipients, t->nrecipients + 16,
-		    sizeof(*t->recipients));
+		t->recipients = mem_grow(
+		    t->recipients, t->nrecipients + 16, sizeof(*t->recipients));
 	t->recipients[t->nrecipients++] = mem_strdup(address);
 }
 
@@ -68,8 +68,8 @@ session_start_tls(struct session *s)
 	if (s->over)
 		return -1;
 	stream_deadline(s->stream, clock_mono_us() + HANDSHAKE_TIMEOUT);
-	if (stream_start_tls(s->stream, endpoint_tls(s->sb->endpoint), NULL,
-		&err) == -1) {
+	if (stream_start_tls(
+		s->stream, endpoint_tls(s->sb->endpoint), NULL, &err) == -1) {
 		count(s, COUNTER_TLS_FAILED);
 		s->over = true;
 		return -1;
@@ -87,8 +87,8 @@ turned_away(struct session *s)
 		return false;
 	count(s, COUNTER_TURNED_AWAY);
 	s->phase = PHASE_CONNECT;
-	talk_refuse(s, "connections",
-	    "421 Too many concurrent SMTP connections");
+	talk_refuse(
+	    s, "connections", "421 Too many concurrent SMTP connections");
 	return true;
 }
 
@@ -123,8 +123,9 @@ has_input(struct session *s)
 }
 
 /*
- * Between two messages a fault may strike the idle connection, after as much silence
- * as it asks for. A client that speaks first was not idle, and nothing is counted.
+ * Between two messages a fault may strike the idle connection, after as much
+ * silence as it asks for. A client that speaks first was not idle, and nothing
+ * is counted.
  */
 static void
 watch_idle(struct session *s)
@@ -138,8 +139,7 @@ watch_idle(struct session *s)
 		return;
 	now = clock_mono_us();
 	until = now + (s->fault.ms > 0 ? s->fault.ms * US_PER_MS : 0);
-	for (; !s->over && !has_input(s) && now < until;
-	     now = clock_mono_us())
+	for (; !s->over && !has_input(s) && now < until; now = clock_mono_us())
 		talk_pause(s, now + STEP_MS * US_PER_MS);
 	if (s->over || has_input(s))
 		return;
@@ -207,5 +207,4 @@ session_run(struct sandbox *sb, int fd, bool wrapper, uint64_t number)
 	crowd_leave(sb->crowd, fd);
 	hang_up(s, fd);
 	free(s);
-	crowd_gone(sb->crowd);
 }

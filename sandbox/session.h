@@ -1,8 +1,8 @@
 /*
  * session: one client's connection, from accept to close.
  *
- * Belongs to one thread. Whoever finds that the connection has to end sets over; nobody
- * writes after that.
+ * Belongs to one thread. Whoever finds that the connection has to end sets
+ * over; nobody writes after that.
  */
 #ifndef SANDBOX_SESSION_H
 #define SANDBOX_SESSION_H
@@ -41,11 +41,11 @@ struct session {
 	uint64_t number;
 	bool wrapper;
 	bool over;
-	bool reset; /* end with a TCP reset */
+	bool reset;  /* end with a TCP reset */
 	bool silent; /* end without a word */
 	char peer[64];
 
-	bool said_hello; /* since the last start of TLS */
+	bool said_hello;	     /* since the last start of TLS */
 	char user[ACCOUNT_NAME_MAX]; /* "" before AUTH */
 	enum account_kind kind;
 	int64_t messages; /* that got as far as a reply after the dot */

@@ -1,7 +1,8 @@
 /*
  * settings: numbers that may change while the sandbox runs.
  *
- * Each is read on its own and takes effect with the next reply. Safe from any thread.
+ * Each is read on its own and takes effect with the next reply. Safe from any
+ * thread.
  */
 #ifndef SANDBOX_SETTINGS_H
 #define SANDBOX_SETTINGS_H

@@ -75,8 +75,8 @@ summary_write(struct sandbox *sb, const char *file, struct err *err)
 	summary_json(sb, 0, &out);
 	if (file[0] == '-' && file[1] == '\0')
 		rc = printf("%s\n", out.data) < 0 || fflush(stdout) == EOF
-		    ? err_sys(err, ERR_LOCAL, errno, "standard output")
-		    : 0;
+			 ? err_sys(err, ERR_LOCAL, errno, "standard output")
+			 : 0;
 	else
 		rc = write_file(file, out.data, err);
 	buf_free(&out);

@@ -10,7 +10,8 @@
 #include "core/err.h"
 #include "sandbox/sandbox.h"
 
-/* Entries of lists with numbers above since. out should be able to hold hundreds of MB. */
+/* Entries of lists with numbers above since. out should be able to hold
+ * hundreds of MB. */
 void summary_json(struct sandbox *, uint64_t since, struct buf *out);
 
 /* Into a file, whole or not at all; "-" is standard output. */

@@ -331,8 +331,9 @@ talk_peek(struct session *s, const char **data_r, size_t *len_r)
 	struct err err;
 	int rc;
 
-	stream_deadline(s->stream, clock_mono_us() +
-		settings_get(s->sb->settings, SETTING_IDLE_TIMEOUT));
+	stream_deadline(
+	    s->stream, clock_mono_us() +
+			   settings_get(s->sb->settings, SETTING_IDLE_TIMEOUT));
 	rc = stream_peek(s->stream, data_r, len_r, &err);
 	if (rc == 1)
 		return 0;

@@ -20,10 +20,7 @@
  */
 #define HOST "email-smtp.amazonaws.com"
 
-enum need {
-	NEED_TLS = 1,
-	NEED_AUTH = 2
-};
+enum need { NEED_TLS = 1, NEED_AUTH = 2 };
 
 struct verb {
 	const char *name;
@@ -66,8 +63,8 @@ static void
 starttls(struct session *s, char *arg)
 {
 	if (*arg != '\0') {
-		talk_refuse(s, "syntax",
-		    "501 Syntax error (no parameters allowed)");
+		talk_refuse(
+		    s, "syntax", "501 Syntax error (no parameters allowed)");
 		return;
 	}
 	if (stream_is_tls(s->stream)) {
@@ -90,9 +87,10 @@ watch_parameter(struct session *s, const char *verb, const char *param)
 	if (strcasecmp(param, "BODY=8BITMIME") == 0)
 		s->txn.body_8bit = true;
 	else if (strcasecmp(param, "BODY=7BIT") != 0 &&
-	    (strcmp(verb, "MAIL") != 0 || strncasecmp(param, "AUTH=", 5) != 0))
-		talk_violation(s, "parameter-not-offered", "%s %s", verb,
-		    param);
+		 (strcmp(verb, "MAIL") != 0 ||
+		     strncasecmp(param, "AUTH=", 5) != 0))
+		talk_violation(
+		    s, "parameter-not-offered", "%s %s", verb, param);
 }
 
 static void
@@ -101,8 +99,8 @@ watch_parameters(struct session *s, const char *verb, const struct path *path)
 	char *params = s->line + (path->params - s->line), *param;
 
 	if (path->blank)
-		talk_violation(s, "syntax", "%s: a blank after the colon",
-		    verb);
+		talk_violation(
+		    s, "syntax", "%s: a blank after the colon", verb);
 	while ((param = path_param(&params)) != NULL)
 		watch_parameter(s, verb, param);
 }
@@ -132,8 +130,8 @@ mail(struct session *s, char *arg)
 		talk_refuse(s, "syntax", "501 Syntax: MAIL FROM: <address>");
 		return;
 	case PATH_LONG:
-		talk_refuse(s, "sender",
-		    "501 Invalid MAIL FROM address provided");
+		talk_refuse(
+		    s, "sender", "501 Invalid MAIL FROM address provided");
 		return;
 	case PATH_OK:
 		break;
@@ -141,8 +139,8 @@ mail(struct session *s, char *arg)
 	s->txn.body_8bit = false;
 	watch_parameters(s, "MAIL", &path);
 	if (!path_plausible(path.address)) {
-		talk_refuse(s, "sender",
-		    "501 Invalid MAIL FROM address provided");
+		talk_refuse(
+		    s, "sender", "501 Invalid MAIL FROM address provided");
 		return;
 	}
 	(void)snprintf(
@@ -160,7 +158,7 @@ rcpt_is_address(const struct path *path)
 		if ((unsigned char)*p > 126 || (unsigned char)*p < ' ')
 			return false;
 	return path->address[0] != '\0' &&
-	    (path->address[0] == '"' || strchr(path->address, ' ') == NULL);
+	       (path->address[0] == '"' || strchr(path->address, ' ') == NULL);
 }
 
 static void
@@ -170,8 +168,8 @@ rcpt(struct session *s, char *arg)
 
 	if (!s->txn.open) {
 		talk_violation(s, "sequence", "RCPT without MAIL");
-		talk_refuse(s, "sequence",
-		    "503 5.5.1 Error: need MAIL command");
+		talk_refuse(
+		    s, "sequence", "503 5.5.1 Error: need MAIL command");
 		return;
 	}
 	switch (path_parse(arg, "TO", &path)) {
@@ -187,13 +185,12 @@ rcpt(struct session *s, char *arg)
 	}
 	watch_parameters(s, "RCPT", &path);
 	if (!rcpt_is_address(&path)) {
-		talk_refuse(s, "recipient", "553 <%s> address unknown",
-		    path.address);
+		talk_refuse(
+		    s, "recipient", "553 <%s> address unknown", path.address);
 		return;
 	}
 	if (s->txn.nrecipients >= SESSION_RECIPIENTS_MAX) {
-		talk_refuse(s, "recipients",
-		    "452 Error: too many recipients");
+		talk_refuse(s, "recipients", "452 Error: too many recipients");
 		return;
 	}
 	txn_add_recipient(&s->txn, path.address);
@@ -236,8 +233,8 @@ static void
 unknown(struct session *s, char *arg)
 {
 	(void)arg;
-	talk_violation(s, "unknown-command", "%.*s",
-	    (int)strcspn(s->line, " "), s->line);
+	talk_violation(
+	    s, "unknown-command", "%.*s", (int)strcspn(s->line, " "), s->line);
 	talk_refuse(s, "command", "500 Error: command not implemented");
 }
 
@@ -281,8 +278,8 @@ may_serve(struct session *s, const struct verb *v)
 		/* A password may have gone over the wire in clear. */
 		if (v->phase == PHASE_AUTH)
 			talk_violation(s, "clear-auth", "AUTH without TLS");
-		talk_refuse(s, "tls",
-		    "530 Must issue a STARTTLS command first");
+		talk_refuse(
+		    s, "tls", "530 Must issue a STARTTLS command first");
 		return false;
 	}
 	if ((v->needs & NEED_AUTH) && s->user[0] == '\0') {

@@ -26,8 +26,8 @@
  *	smtpload PORT CA-FILE USER PASSWORD CONNECTIONS MESSAGES BYTES
  *
  * PORT takes TLS from the first byte on 127.0.0.1. The sandbox must allow any
- * rate, and verify example.com. A client as bare as can be, so that what is measured
- * is the server: it knows which replies it wants.
+ * rate, and verify example.com. A client as bare as can be, so that what is
+ *measured is the server: it knows which replies it wants.
  */
 struct load {
 	unsigned port;

@@ -520,8 +520,9 @@ def test_pipelining_is_noticed(ses):
 
 def test_pipelining_is_noticed_though_it_arrives_later(ses):
     """Bytes that come between a command and its late reply."""
-    s = ses(latency="300ms")
+    s = ses()
     with Client(s) as c:
+        s.set(latency="1s")
         c.send("NOOP\r\n")
         time.sleep(0.1)
         c.send("NOOP\r\n")
@@ -601,15 +602,15 @@ def test_rate_over_time(ses):
 
 
 def test_rolling_day(ses):
-    s = ses(day=3, day_window="1s")
+    s = ses(day=3, day_window="3s")
     with Client(s) as c:
         assert throttled(c, 4) == (3, DAY)
         times = [m["mono_us"] for m in s.messages()]
         # What SES looks at is the sum before: a message may pass it.
         while c.deliver(to=[f"r{i}@example.com" for i in range(5)]) in DAY:
-            time.sleep(0.01)
+            time.sleep(0.05)
         late = s.messages()[-1]["mono_us"]
-        assert late - times[0] >= 1000000
+        assert late - times[0] >= 3000000
         assert throttled(c, 1) == (0, DAY)
         assert s.limits()["used"] >= 5
 
@@ -655,12 +656,16 @@ TIMEOUT = "451 4.4.2 Timeout waiting for data from client."
 
 
 def test_idle_timeout(ses):
-    s = ses(idle_timeout="300ms")
+    s = ses()
     with Client(s) as c:
+        s.set(idle_timeout="300ms")
+        c.cmd("NOOP", 250)
         assert c.reply() == TIMEOUT
         assert c.gone()
+        s.set(idle_timeout="10s")
     with Client(s) as c:
         c.envelope()
+        s.set(idle_timeout="300ms")
         c.send("From: ann@example.com\r\n")
         assert c.reply() == TIMEOUT
         assert c.gone()
@@ -668,10 +673,10 @@ def test_idle_timeout(ses):
 
 
 def test_bytes_put_the_timeout_off(ses):
-    s = ses(idle_timeout="500ms")
+    s = ses(idle_timeout="3s")
     with Client(s) as c:
         for _ in range(4):
-            time.sleep(0.2)
+            time.sleep(1)
             c.send("N")
         c.send("\r\n")
         assert c.reply().startswith("500")
@@ -703,7 +708,7 @@ def test_latency(ses):
     with Client(s) as c:
         start = time.monotonic()
         c.deliver()
-        assert 0.2 <= time.monotonic() - start < 2
+        assert time.monotonic() - start >= 0.2  # four replies
 
 
 def test_ports_close_and_open(ses):
@@ -1063,7 +1068,7 @@ def test_idle_connection_is_dropped(ses):
 
 
 def test_idle_connection_gets_an_unasked_reply(ses):
-    s = ses(fault="idle reply ms=200 close=yes text=" + TIMEOUT)
+    s = ses(fault="idle reply ms=2000 close=yes text=" + TIMEOUT)
     with Client(s) as c:
         for _ in range(3):  # speaking in time is not being idle
             c.deliver(expect=250)
@@ -1134,6 +1139,18 @@ def test_command_line(rundir, args, status, words):
     assert words in done.stderr
 
 
+def test_manual_knows_every_option():
+    done = subprocess.run(
+        [build.program("postern-sandbox"), "--help"],
+        capture_output=True, text=True, timeout=60, check=True,
+    )
+    options = re.findall(r"^  --([a-z-]+)", done.stdout, re.M)
+    assert len(options) > 30
+    page = (build.SOURCE / "man" / "postern-sandbox.1").read_text()
+    for option in options:
+        assert re.search(rf"^\.It .*Fl -{option}\b", page, re.M), option
+
+
 def test_wait_returns_as_it_happens(ses):
     s = ses()
     with Client(s) as c:
@@ -1188,10 +1205,9 @@ def test_stops_while_clients_hang(ses):
     with Client(s), Client(s) as c:
         c.send("MAIL FROM:<ann@example.com>\r\n")
         s.wait_for("faults", 1)
-        start = time.monotonic()
         s.signal(signal.SIGTERM)
         assert s.wait() == 0
-        assert time.monotonic() - start < 4
+    assert "sessions do not end" not in s.tail()
 
 
 def test_two_on_one_state_directory(parts, rundir):
