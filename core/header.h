@@ -54,6 +54,7 @@ struct header_mailbox {
 	size_t at_len;
 	const char *spec; /* the addr-spec without comments, folding and route */
 	size_t spec_len;
+	bool in_group;
 };
 
 /*
@@ -73,7 +74,7 @@ int header_mailboxes(const char *value, size_t len, header_mailbox_fn *,
  * length. Raw UTF-8 becomes encoded words (RFC 2047; in structured fields where
  * these may stand), percent-encoding in parameters (RFC 2231), punycode in
  * domains; other 8-bit bytes the same as charset unknown-8bit (RFC 1428). Lines
- * over 998 bytes are folded at blanks, or hard where there is none. *encoded_r
+ * over 998 bytes are folded at blanks, or harder where there are none. *encoded_r
  * and *folded_r tell what was done; a field that needs nothing is copied as it
  * is.
  */

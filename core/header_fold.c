@@ -53,6 +53,17 @@ fold_at(const char *p, size_t start, size_t max)
 	return 0;
 }
 
+/* The same where there is no blank: a blank more after a comma or semicolon
+ * changes nothing in a list, and little elsewhere. */
+static size_t
+fold_hard_at(const char *p, size_t max)
+{
+	for (size_t i = max; i > 0; i--)
+		if (p[i - 1] == ',' || p[i - 1] == ';')
+			return i;
+	return max;
+}
+
 static void
 fold_line(const char *p, size_t len, size_t start, struct buf *out)
 {
@@ -67,7 +78,7 @@ fold_line(const char *p, size_t len, size_t start, struct buf *out)
 			continue;
 		}
 		if (at == 0)
-			at = max;
+			at = fold_hard_at(p, max);
 		buf_add(out, p, at);
 		buf_adds(out, "\r\n");
 		p += at;

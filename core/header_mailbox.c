@@ -60,18 +60,6 @@ peek(const struct parser *ps)
 	return ps->scan.p < ps->scan.end ? *ps->scan.p : '\0';
 }
 
-/* RFC 5322 section 3.4.1: "[" *dtext "]". */
-static int
-domain_literal(struct header_scan *s)
-{
-	while (s->p < s->end && *s->p != ']')
-		s->p += header_scan_char(s);
-	if (s->p == s->end)
-		return -1;
-	s->p++;
-	return 0;
-}
-
 /* What a word, a dot, an @ or a literal (named by its first byte) makes of the
  * sequence before it. */
 static enum shape
@@ -126,7 +114,7 @@ sequence(struct parser *ps, struct sequence *q)
 			return -1;
 		if (word == 0) {
 			if (peek(ps) == '[') {
-				if (domain_literal(s) == -1)
+				if (header_scan_literal(s) == -1)
 					return -1;
 			} else if (peek(ps) == '.' || peek(ps) == '@') {
 				s->p++;
@@ -151,7 +139,8 @@ static int
 found(struct parser *ps, const struct sequence *name, const char *at,
     const char *at_end)
 {
-	struct header_mailbox mb = { .at = at, .name = at };
+	struct header_mailbox mb = { .at = at, .name = at,
+		.in_group = ps->in_group };
 
 	if (ps->spec.overflow)
 		return -1;

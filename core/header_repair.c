@@ -25,10 +25,10 @@
  *		   message ids apart; encoded words in comments
  *
  * A mailbox whose local part is not ASCII can't be answered through SES anyway.
- * It becomes an empty group that shows the address to people, as RFC 6857
- * section 3.1.8 does for mail clients that know no Unicode: the other mailboxes
- * of the field keep working. (The gate has refused it before in From and
- * Sender.)
+ * It becomes an empty group that shows name and address to people, in the way of
+ * RFC 6857 section 3.1.8 for clients that know no Unicode, so that the other
+ * mailboxes of the field keep working; in a group, which can't hold another, a
+ * comment. (The gate has refused it before in From and Sender.)
  *
  * Repairing what has been repaired changes nothing.
  */
@@ -269,24 +269,30 @@ repair_text(struct header_scan s, bool comment, struct buf *out)
 	buf_free(&word);
 }
 
-/* To the end of a phrase's word: quoted strings, atoms and dots without blanks
- * between them; or past a special. What has no end reaches to the end. */
+/*
+ * To the end of a phrase's word: quoted strings, atoms and dots without blanks
+ * between them; or past a special. What has no end reaches to the end. An @ or
+ * [...] has no business in a phrase, though people have them there, and goes
+ * into the encoded word with its neighbours.
+ */
 static void
 phrase_word(struct header_scan *s)
 {
 	const char *start = s->p;
-	int word;
+	int word = 1;
 
-	while (s->p < s->end) {
+	while (s->p < s->end && word == 1) {
 		word = header_scan_word(s);
-		if (word == -1)
-			s->p = s->end;
-		else if (word == 0 && *s->p == '.')
+		if (word == 0 && *s->p == '[') {
+			word = header_scan_literal(s) == -1 ? -1 : 1;
+		} else if (word == 0 && (*s->p == '.' || *s->p == '@')) {
 			s->p++;
-		else if (word == 0)
-			break;
+			word = 1;
+		}
 	}
-	if (s->p == start)
+	if (word == -1)
+		s->p = s->end;
+	else if (s->p == start)
 		s->p++;
 }
 
@@ -346,35 +352,47 @@ struct addresses {
 	struct buf *out;
 };
 
+/* Stand a mailbox in for that only people can read: see above. */
+static void
+show_mailbox(struct addresses *as, const struct header_mailbox *mb)
+{
+	struct header_scan name = { mb->name, mb->name + mb->name_len,
+		as->rest.utf8 };
+	struct buf text;
+
+	if (!header_scan_is_blank(as->out->data[as->out->len - 1]))
+		buf_addc(as->out, ' ');
+	buf_init(&text, WORK_MAX);
+	header_scan_unquote(name, false, &text);
+	if (text.len > 0)
+		buf_addc(&text, ' ');
+	buf_add(&text, mb->spec, mb->spec_len);
+	buf_adds(as->out, mb->in_group ? "(" : "");
+	header_encode_words(as->out, text.data, text.len, as->rest.utf8);
+	buf_adds(as->out, mb->in_group ? ")" : " :;");
+	buf_free(&text);
+}
+
 static int
 repair_mailbox(void *arg, const struct header_mailbox *mb)
 {
 	struct addresses *as = arg;
 	struct header_scan before = as->rest;
 	struct address addr;
-	struct buf shown;
 	struct err err;
+	bool ascii = utf8_is_ascii(mb->at, mb->at_len);
+	bool good = ascii || address_parse(mb->spec, mb->spec_len, &addr,
+				 &err) == ADDRESS_OK;
 
-	before.end = mb->at;
+	before.end = good ? mb->at : mb->name;
 	as->rest.p = mb->at + mb->at_len;
 	repair_phrases(before, true, as->out);
-	if (utf8_is_ascii(mb->at, mb->at_len)) {
+	if (!good)
+		show_mailbox(as, mb);
+	else if (ascii)
 		buf_add(as->out, mb->at, mb->at_len);
-		return 0;
-	}
-	if (address_parse(mb->spec, mb->spec_len, &addr, &err) == ADDRESS_OK) {
+	else
 		buf_addf(as->out, *mb->at == '<' ? "<%s>" : "%s", addr.text);
-		return 0;
-	}
-	if (!header_scan_is_blank(as->out->data[as->out->len - 1]))
-		buf_addc(as->out, ' ');
-	buf_init(&shown, WORK_MAX);
-	if (!utf8_is_ascii(mb->name, mb->name_len))
-		buf_addc(&shown, ' ');
-	buf_add(&shown, mb->spec, mb->spec_len);
-	header_encode_words(as->out, shown.data, shown.len, as->rest.utf8);
-	buf_adds(as->out, " :;");
-	buf_free(&shown);
 	return 0;
 }
 

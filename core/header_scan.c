@@ -116,6 +116,18 @@ header_scan_quoted(struct header_scan *s)
 	return -1;
 }
 
+/* RFC 5322 section 3.4.1: "[" *dtext "]". */
+int
+header_scan_literal(struct header_scan *s)
+{
+	while (s->p < s->end && *s->p != ']')
+		s->p += header_scan_char(s);
+	if (s->p == s->end)
+		return -1;
+	s->p++;
+	return 0;
+}
+
 int
 header_scan_cfws(struct header_scan *s)
 {

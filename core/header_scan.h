@@ -32,8 +32,10 @@ size_t header_scan_char(const struct header_scan *);
 /* Skip blanks and line ends. */
 void header_scan_blanks(struct header_scan *);
 
-/* Skip a comment or quoted string that begins at p. -1 when it has no end. */
+/* Skip a comment, domain literal or quoted string that begins at p. -1 when it
+ * has no end. */
 int header_scan_comment(struct header_scan *);
+int header_scan_literal(struct header_scan *);
 int header_scan_quoted(struct header_scan *);
 
 /* Skip blanks, line ends and comments. -1 when a comment has no end. */

@@ -9,6 +9,7 @@
 
 #include "core/header_scan.h"
 #include "core/mem.h"
+#include "core/utf8.h"
 
 /*
  * Who may send.
@@ -46,21 +47,24 @@ add_mailbox(void *arg, const struct header_mailbox *mb)
 	return 0;
 }
 
-void
-gate_sender_init(struct gate_sender *sf, struct gate *g, const char *name)
+static void
+take_apart(struct gate_sender *sf, const struct header_field *f)
 {
-	struct gate_field *field = gate_field(g, name);
-	int n;
+	int n = header_mailboxes(f->value, f->value_len, add_mailbox, sf);
 
-	*sf = (struct gate_sender) { .name = name, .field = field };
-	if (field == NULL)
-		return;
-	n = header_mailboxes(field->f.value, field->f.value_len, add_mailbox,
-	    sf);
 	if (n == -1)
 		sf->wrong = "is no list of addresses (RFC 5322 section 3.4)";
 	else if (n == 0)
 		sf->wrong = "has no address";
+}
+
+void
+gate_sender_init(struct gate_sender *sf, struct gate *g, const char *name)
+{
+	*sf = (struct gate_sender) { .name = name };
+	sf->field = gate_field(g, name);
+	if (sf->field != NULL)
+		take_apart(sf, &sf->field->f);
 }
 
 void
@@ -231,20 +235,17 @@ any_name_with_at(const struct gate_sender *sf)
 	return false;
 }
 
-/*
- * Mail with a null sender: From or Sender that SES would refuse becomes the null
- * sender. What does not parse is replaced as a whole.
- */
+/* Mail with a null sender: the field, or the addresses in it that SES would
+ * refuse, become the null sender. */
 static void
-replace_sender_field(struct gate *g, struct gate_sender *sf)
+replace(struct gate *g, struct gate_sender *sf, bool whole)
 {
-	if (sf->wrong == NULL)
-		rewrite_field(g, sf, &g->out->sender);
-	else
+	buf_reset(&sf->field->instead);
+	if (whole)
 		buf_addf(&sf->field->instead, "%s: <%s>\r\n", sf->name,
 		    g->out->sender.text);
-	gate_word(g, strcmp(sf->name, "From") == 0 ? "from=replaced" :
-						     "sender=replaced");
+	else
+		rewrite_field(g, sf, &g->out->sender);
 }
 
 /* So that the reader sees who wrote, and an answer goes where it would have. */
@@ -269,20 +270,61 @@ keep_original(struct gate *g, const struct gate_sender *from)
 	buf_free(&value);
 }
 
+/*
+ * Whether what SES will read is what was judged: rewriting and encoding can
+ * change how odd input reads, above all where its charset had to be guessed.
+ */
+static bool
+reads_the_same(struct gate *g, const struct gate_sender *sf)
+{
+	const struct buf *instead = &sf->field->instead;
+	struct gate_sender again = { .name = sf->name };
+	struct header_field f = sf->field->f;
+	struct buf out;
+	bool encoded, folded, same;
+	size_t pos = 0;
+
+	if (instead->len > 0)
+		(void)header_next(instead->data, instead->len, &pos, &f);
+	else if (f.raw_len <= HEADER_LINE_MAX &&
+	    utf8_is_ascii(f.value, f.value_len))
+		return true;
+	buf_init(&out, 8 * MESSAGE_HEADER_MAX);
+	header_repair(&f, &out, &encoded, &folded);
+	pos = 0;
+	(void)header_next(out.data, out.len, &pos, &f);
+	take_apart(&again, &f);
+	same = check_sender_field(g, &again) == GATE_PASS &&
+	    !any_name_with_at(&again);
+	gate_sender_free(&again);
+	buf_free(&out);
+	return same;
+}
+
 enum gate_result
 gate_sender_judge(struct gate *g, struct gate_sender *sf)
 {
+	bool null = g->in->sender->text[0] == '\0';
 	enum gate_result result = check_sender_field(g, sf);
 
-	if (result != GATE_PASS && g->in->sender->text[0] == '\0') {
-		replace_sender_field(g, sf);
-		if (strcmp(sf->name, "From") == 0)
-			keep_original(g, sf);
-		return GATE_PASS;
-	}
 	if (result == GATE_PASS && any_name_with_at(sf))
 		rewrite_field(g, sf, NULL);
-	return result;
+	if (result == GATE_PASS && reads_the_same(g, sf))
+		return GATE_PASS;
+	if (!null && result != GATE_PASS)
+		return result;
+	if (!null)
+		return gate_answer(g->reply, 550, "5.6.0",
+		    "the %s header can't be written in ASCII so that it reads "
+		    "the same", sf->name);
+	replace(g, sf, sf->wrong != NULL);
+	if (!reads_the_same(g, sf))
+		replace(g, sf, true);
+	gate_word(g, strcmp(sf->name, "From") == 0 ? "from=replaced" :
+						     "sender=replaced");
+	if (strcmp(sf->name, "From") == 0)
+		keep_original(g, sf);
+	return GATE_PASS;
 }
 
 void

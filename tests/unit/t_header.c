@@ -285,10 +285,12 @@ static const struct {
 	{ "From: X <a@日本語.jp>\r\n", "From: X <a@xn--wgv71a119e.jp>\r\n" },
 	{ "To: 用户@x.jp, ok@y.jp\r\n",
 	    "To: =?UTF-8?B?55So5oi3QHguanA=?= :;, ok@y.jp\r\n" },
-	{ "To: Bob<用户@x.jp>\r\n",
-	    "To: Bob =?UTF-8?B?55So5oi3QHguanA=?= :;\r\n" },
-	{ "To: 父 <用户@x.jp>\r\n",
-	    "To: =?UTF-8?B?54i2?= =?UTF-8?B?IOeUqOaIt0B4Lmpw?= :;\r\n" },
+	{ "To:Bob<用户@x.jp>\r\n",
+	    "To: =?UTF-8?B?Qm9iIOeUqOaIt0B4Lmpw?= :;\r\n" },
+	{ "To: a@b.jp, \"父\" <用户@x.jp> (c), d@e.jp\r\n",
+	    "To: a@b.jp, =?UTF-8?B?54i2IOeUqOaIt0B4Lmpw?= :; (c), d@e.jp\r\n" },
+	{ "To: g: a@b.jp, 父 <用户@x.jp>, d@e.jp;\r\n",
+	    "To: g: a@b.jp, (=?UTF-8?B?54i2IOeUqOaIt0B4Lmpw?=), d@e.jp;\r\n" },
 	{ "To: 友達: a@b.jp, c@d.jp;\r\n",
 	    "To: =?UTF-8?B?5Y+L6YGU?= : a@b.jp, c@d.jp;\r\n" },
 	{ "To: \x8e\x52\x93\x63 <a@b.jp>\r\n",
@@ -465,6 +467,12 @@ folded_hard(void **state)
 	assert_int_equal(repair(in.data, in.len, &out), 2);
 	assert_int_equal(longest_line(&out), HEADER_LINE_MAX);
 	assert_int_equal(out.len, in.len + 4 * 3);
+	/* A list of addresses without a blank is cut between them. */
+	make(&in, "To:x@y", ",1234567890@example.com", 100, "\r\n");
+	assert_int_equal(repair(in.data, in.len, &out), 2);
+	assert_true(longest_line(&out) <= HEADER_LINE_MAX);
+	for (line = out.data; (line = strstr(line, "\r\n ")) != NULL; line++)
+		assert_int_equal(line[-1], ',');
 	/* No line may be blank. */
 	for (size_t i = 0; i < 4; i++) {
 		make(&in, i / 2 ? "X:" : "X: a\r\n", " ", 3000,
