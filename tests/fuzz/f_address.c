@@ -13,6 +13,7 @@
  */
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+int LLVMFuzzerInitialize(int *, char ***);
 
 static void
 check(const struct address *a)
@@ -31,6 +32,22 @@ check(const struct address *a)
 	assert(strcmp(a->text, again.text) == 0);
 	address_key(a, &key);
 	(void)address_is_simulator(a);
+}
+
+/* That addresses are understood at all. */
+int
+LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	struct address a;
+	struct err err;
+	size_t used;
+
+	(void)argc;
+	(void)argv;
+	assert(address_parse_path("<@r:\"a\"@B.c> X", 13, &a, &used, &err) ==
+	    ADDRESS_OK);
+	assert(used == 12 && strcmp(a.text, "a@B.c") == 0);
+	return 0;
 }
 
 int

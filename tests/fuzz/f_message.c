@@ -16,6 +16,7 @@
  */
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+int LLVMFuzzerInitialize(int *, char ***);
 
 static struct message *
 feed(const char *data, size_t len, size_t piece, size_t *used_r)
@@ -62,6 +63,21 @@ check_wire(const struct message *m)
 			assert(all.data[i + 1] != '\r');
 	}
 	buf_free(&all);
+}
+
+/* That the end is found at all. */
+int
+LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	struct message *m;
+	size_t used;
+
+	(void)argc;
+	(void)argv;
+	m = feed("a\n.\r\nb\r\n.\r\nc", 12, 12, &used);
+	assert(m != NULL && used == 11 && message_size(m) == 9);
+	message_release(m);
+	return 0;
 }
 
 int

@@ -2,14 +2,14 @@
 # To add tests/fuzz/f_foo.c:
 #
 #	fuzz_targets += tests/fuzz/f_foo
-#	tests_fuzz_f_foo_LDFLAGS = $(FUZZER_LDFLAGS)
+#	tests_fuzz_f_foo_LDFLAGS = $(FUZZER_LINK)
 #	tests_fuzz_f_foo_LDADD = lmtp/libfoo.a $(CORE_LIBS)
 #
 # Seeds go into tests/fuzz/f_foo.seeds/, a dictionary into tests/fuzz/f_foo.dict;
 # tests/run.sh --all finds and runs them for 20 seconds each.
 
 fuzz_targets =
-FUZZER_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+FUZZER_LINK = $(AM_LDFLAGS) -fsanitize=fuzzer
 
 if FUZZ
 noinst_PROGRAMS = $(fuzz_targets)
@@ -20,23 +20,27 @@ EXTRA_DIST += tests/fuzz/f_address.seeds tests/fuzz/f_conf.seeds \
 	tests/fuzz/f_conf.dict tests/fuzz/f_header.seeds \
 	tests/fuzz/f_header.dict tests/fuzz/f_message.seeds \
 	tests/fuzz/f_command.seeds tests/fuzz/f_command.dict \
-	tests/fuzz/f_reply.seeds tests/fuzz/f_reply.dict
+	tests/fuzz/f_reply.seeds tests/fuzz/f_reply.dict \
+	tests/fuzz/f_gate.seeds tests/fuzz/f_gate.dict
 
 fuzz_targets += tests/fuzz/f_address
-tests_fuzz_f_address_LDFLAGS = $(FUZZER_LDFLAGS)
+tests_fuzz_f_address_LDFLAGS = $(FUZZER_LINK)
 tests_fuzz_f_address_LDADD = $(CORE_LIBS)
 fuzz_targets += tests/fuzz/f_conf
-tests_fuzz_f_conf_LDFLAGS = $(FUZZER_LDFLAGS)
+tests_fuzz_f_conf_LDFLAGS = $(FUZZER_LINK)
 tests_fuzz_f_conf_LDADD = $(CORE_LIBS)
 fuzz_targets += tests/fuzz/f_header
-tests_fuzz_f_header_LDFLAGS = $(FUZZER_LDFLAGS)
+tests_fuzz_f_header_LDFLAGS = $(FUZZER_LINK)
 tests_fuzz_f_header_LDADD = $(CORE_LIBS)
 fuzz_targets += tests/fuzz/f_message
-tests_fuzz_f_message_LDFLAGS = $(FUZZER_LDFLAGS)
+tests_fuzz_f_message_LDFLAGS = $(FUZZER_LINK)
 tests_fuzz_f_message_LDADD = $(CORE_LIBS)
 fuzz_targets += tests/fuzz/f_command
-tests_fuzz_f_command_LDFLAGS = $(FUZZER_LDFLAGS)
+tests_fuzz_f_command_LDFLAGS = $(FUZZER_LINK)
 tests_fuzz_f_command_LDADD = lmtp/libgate.a identity/libidentity.a $(CORE_LIBS)
 fuzz_targets += tests/fuzz/f_reply
-tests_fuzz_f_reply_LDFLAGS = $(FUZZER_LDFLAGS)
+tests_fuzz_f_reply_LDFLAGS = $(FUZZER_LINK)
 tests_fuzz_f_reply_LDADD = ses/libses.a $(CORE_LIBS)
+fuzz_targets += tests/fuzz/f_gate
+tests_fuzz_f_gate_LDFLAGS = $(FUZZER_LINK)
+tests_fuzz_f_gate_LDADD = lmtp/libgate.a identity/libidentity.a $(CORE_LIBS)
