@@ -9,8 +9,9 @@
 #include "core/err.h"
 
 /*
- * Send one request (a JSON object) and take the answer (likewise). 0 when it says "ok"; -1 and err: ERR_NET when posternd can't be
- * reached, ERR_STATE with posternd's own words when it says no.
+ * Send one request (a JSON object) and take the answer (likewise). 0 when it
+ * says "ok"; -1 and err: ERR_NET when posternd can't be reached, ERR_STATE with
+ * posternd's own words when it says no.
  */
 int control_ask(const struct conf *, const char *request, struct buf *answer,
     struct err *);
@@ -20,8 +21,9 @@ int control_op(const struct conf *, const char *op, struct buf *answer,
     struct err *);
 
 /*
- * Bring the search database up to the journal's end: by ourselves when nobody writes the store and we may, else through posternd. -1 and
- * err when neither can be; what is there can be searched all the same.
+ * Bring the search database up to the journal's end: by ourselves when nobody
+ * writes the store and we may, else through posternd. -1 and err when neither
+ * can be; what is there can be searched all the same.
  */
 int control_catch_up(const struct conf *, struct err *);
 

@@ -124,7 +124,10 @@ put_json(struct cli *cli, const struct values *v)
 	buf_free(&line);
 }
 
-/* RFC 4180; a formula's first character is kept from spreadsheets' eyes by the quotes alone. */
+/*
+ * RFC 4180; a formula's first character is kept from spreadsheets' eyes by the
+ * quotes alone.
+ */
 static void
 put_csv_row(struct cli *cli, const char *const text[])
 {
@@ -299,7 +302,8 @@ run(struct cli *cli, int argc, char **argv)
 	if (!cli_options(cli, options, &argc, argv, &status))
 		return status;
 	if (argc > 1)
-		return cli_usage(cli, "what is %s? Filters are options", argv[1]);
+		return cli_usage(
+		    cli, "what is %s? Filters are options", argv[1]);
 	if (time_option(cli, "--since", o.since, &f.since_us) == -1 ||
 	    time_option(cli, "--until", o.until, &f.until_us) == -1 ||
 	    number_option(cli, "--limit", o.limit, &limit) == -1 ||

@@ -88,7 +88,9 @@ change(struct cli *cli, const struct conf *conf, const struct request *r)
 	struct journal *j;
 	int rc;
 
-	/* What the journal has to tell its operators is not for this terminal. */
+	/*
+	 * What the journal has to tell its operators is not for this terminal.
+	 */
 	log_open("postern", LOG_TO_SYSLOG);
 	if (journal_open(conf->store.path, false, "postern", &j, &err) == 0) {
 		rc = write_ourselves(j, r, &err);

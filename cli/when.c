@@ -9,13 +9,17 @@
 
 #include "core/conf.h"
 
-/* Days since the epoch in the proleptic Gregorian calendar, for timegm(3) is not everywhere. */
+/*
+ * Days since the epoch in the proleptic Gregorian calendar, for timegm(3) is
+ * not everywhere.
+ */
 static int64_t
 days(int year, int month, int day)
 {
 	int64_t y = month <= 2 ? year - 1 : year;
 	int64_t era = y / 400, of_era = y - era * 400;
-	int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+	int64_t from_march = month + (month > 2 ? -3 : 9);
+	int64_t of_year = (153 * from_march + 2) / 5 + day - 1;
 
 	return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 +
 	    of_year - 719468;
@@ -26,7 +30,7 @@ when_parse(const char *text, int future, int64_t *wall_us_r)
 {
 	int year, month, day, hour = 0, minute = 0, second = 0, used = 0;
 	const char *rest;
-	int64_t us;
+	int64_t us, minutes;
 
 	if (conf_parse_duration(text, &us) == 0) {
 		*wall_us_r = clock_wall_us() + (future ? us : -us);
@@ -50,9 +54,8 @@ when_parse(const char *text, int future, int64_t *wall_us_r)
 	if (*rest != '\0' || hour > 23 || minute > 59 || second > 60 ||
 	    hour < 0 || minute < 0 || second < 0)
 		return -1;
-	*wall_us_r = (((days(year, month, day) * 24 + hour) * 60 + minute) * 60 +
-			 second) *
-	    US_PER_SEC;
+	minutes = (days(year, month, day) * 24 + hour) * 60 + minute;
+	*wall_us_r = (minutes * 60 + second) * US_PER_SEC;
 	return 0;
 }
 

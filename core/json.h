@@ -1,10 +1,10 @@
 /*
  * json: writing JSON into a buffer, and reading flat objects (RFC 8259).
  *
- * Writing keeps no state beyond the buffer: a comma goes in where the last byte says that one
- * value has ended, so a document that follows another in the same buffer needs a line end between.
- * Strings come out as valid UTF-8 whatever went in: bytes that are none become
- * U+FFFD, control characters are escaped.
+ * Writing keeps no state beyond the buffer: a comma goes in where the last byte
+ * says that one value has ended, so a document that follows another in the same
+ * buffer needs a line end between. Strings come out as valid UTF-8 whatever
+ * went in: bytes that are none become U+FFFD, control characters are escaped.
  */
 #ifndef CORE_JSON_H
 #define CORE_JSON_H
@@ -46,14 +46,18 @@ enum json_type {
 };
 
 /*
- * Find a member of the object in text. value gets a string's characters with escapes
- * undone (\u0000 is refused: it would cut the string), and the text of anything else. JSON_ABSENT also when the
- * key is not there; -1 and err (ERR_PROTO) when text is no object, or nested more than 32 deep.
+ * Find a member of the object in text. value gets a string's characters with
+ * escapes undone (\u0000 is refused: it would cut the string), and the text of
+ * anything else. JSON_ABSENT also when the key is not there; -1 and err
+ * (ERR_PROTO) when text is no object, or nested more than 32 deep.
  */
 int json_get(const char *text, const char *key, enum json_type *type_r,
     struct buf *value, struct err *);
 
-/* The same for what must be a string or an integer: 1 when there, 0 when absent or null, -1 and err. */
+/*
+ * The same for what must be a string or an integer: 1 when there, 0 when
+ * absent or null, -1 and err.
+ */
 int json_get_string(const char *text, const char *key, struct buf *value,
     struct err *);
 int json_get_int(const char *text, const char *key, int64_t *value_r,

@@ -1,9 +1,10 @@
 /*
  * attime: the wall time that journal rows carry, which never goes backwards.
  *
- * While the wall clock stands ahead of the last row, `at` is the wall clock. While it stands behind (it
- * was stepped back, or came up wrong after a boot), time goes on from the last row at half the pace, until the
- * wall clock has caught up. Not for several threads at once.
+ * While the wall clock stands ahead of the last row, `at` is the wall clock.
+ * While it stands behind (it was stepped back, or came up wrong after a boot),
+ * time goes on from the last row at half the pace, until the wall clock has
+ * caught up. Not for several threads at once.
  */
 #ifndef STORE_ATTIME_H
 #define STORE_ATTIME_H
@@ -19,11 +20,17 @@ struct attime {
 	int64_t offset;	 /* wall minus mono at that time */
 };
 
-/* Begin after a last row with this `at` (0: there is none), with both clocks now. Returns by how much the wall clock is behind it, or 0. */
+/*
+ * Begin after a last row with this `at` (0: there is none), with both clocks
+ * now. Returns by how much the wall clock is behind it, or 0.
+ */
 int64_t attime_start(struct attime *, int64_t last_at, int64_t wall,
     int64_t mono);
 
-/* The time for rows written now. *step_r gets by how much the wall clock was stepped since the last call, 0 for less than ATTIME_STEP_US. */
+/*
+ * The time for rows written now. *step_r gets by how much the wall clock was
+ * stepped since the last call, 0 for less than ATTIME_STEP_US.
+ */
 int64_t attime_next(struct attime *, int64_t wall, int64_t mono,
     int64_t *step_r);
 

@@ -12,8 +12,9 @@
 
 /*
  * The journal has no index by message. The search database knows where a
- * message's rows are, up to where it was caught up; behind that, and where there is
- * none, the journal is read from the message's arrival on, found by halving since `at` never falls.
+ * message's rows are, up to where it was caught up; behind that, and where
+ * there is none, the journal is read from the message's arrival on, found by
+ * halving since `at` never falls.
  */
 enum {
 	SQL_MESSAGE,

@@ -13,7 +13,8 @@
 struct audit_message {
 	struct uuid id;
 	int64_t received_at, size;
-	const char *queue_ids, *message_id, *repairs; /* NULL where there is none */
+	/* NULL where there is none. */
+	const char *queue_ids, *message_id, *repairs;
 };
 struct audit_party {
 	const char *role;
@@ -48,13 +49,18 @@ struct audit *audit_open(const char *journal_path, struct err *);
 void audit_close(struct audit *);
 
 /*
- * The messages that go by a name: a UUID, or what the search database knows (queue id of any hop, SES id, Message-ID). At most max. Returns
- * how many, or -1 and err: ERR_STATE when the name is no UUID and there is no search database.
+ * The messages that go by a name: a UUID, or what the search database knows
+ * (queue id of any hop, SES id, Message-ID). At most max. Returns how many, or
+ * -1 and err: ERR_STATE when the name is no UUID and there is no search
+ * database.
  */
 int audit_find(struct audit *, const char *name, struct uuid *ids, size_t max,
     struct err *);
 
-/* Tell a message: itself, its parties, its deliveries, its rows in their order. 1, 0 when there is no such message, -1 and err. */
+/*
+ * Tell a message: itself, its parties, its deliveries, its rows in their
+ * order. 1, 0 when there is no such message, -1 and err.
+ */
 int audit_tell(struct audit *, const struct uuid *,
     const struct audit_listener *, struct err *);
 

@@ -1,9 +1,10 @@
 /*
  * chain: what ties each row of the journal to the one before (schema/README).
  *
- * SHA-256 over the previous row's chain (32 bytes, zeros before the first row), then seq, at,
- * boot, mono, event, message, n, detail, each preceded by its length in 4 bytes; numbers are 8
- * bytes; all big-endian; message is 16 raw bytes or nothing.
+ * SHA-256 over the previous row's chain (32 bytes, zeros before the first row),
+ * then seq, at, boot, mono, event, message, n, detail, each preceded by its
+ * length in 4 bytes; numbers are 8 bytes; all big-endian; message is 16 raw
+ * bytes or nothing.
  */
 #ifndef STORE_CHAIN_H
 #define STORE_CHAIN_H
@@ -37,7 +38,10 @@ const char *chain_text(
     const unsigned char chain[CHAIN_LEN], char text[CHAIN_TEXT_LEN]);
 int chain_parse(const char *text, unsigned char chain_r[CHAIN_LEN]);
 
-/* What a party's value is known by in the chain: SHA-256 of salt and value, in base64. */
+/*
+ * What a party's value is known by in the chain: SHA-256 of salt and value, in
+ * base64.
+ */
 #define COMMITMENT_SALT_LEN 16
 char *chain_commitment(const void *salt, size_t salt_len, const void *value,
     size_t len);

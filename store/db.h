@@ -1,9 +1,10 @@
 /*
- * db: a SQLite connection, its prepared statements, and three ways a step can end.
+ * db: a SQLite connection, its prepared statements, and three ways a step can
+ * end.
  *
- * SQL is a closed list: each module has one enum-indexed table of texts, prepared when
- * the connection opens. A connection belongs to one thread. Nothing outside
- * store/ includes this.
+ * SQL is a closed list: each module has one enum-indexed table of texts,
+ * prepared when the connection opens. A connection belongs to one thread.
+ * Nothing outside store/ includes this.
  */
 #ifndef STORE_DB_H
 #define STORE_DB_H
@@ -19,9 +20,9 @@
 struct db;
 
 enum db_mode {
-	DB_WRITE, /* the file exists; WAL, synchronous=FULL, no automatic checkpoint */
+	DB_WRITE, /* the file exists; WAL, FULL, no automatic checkpoint */
 	DB_READ,  /* nothing can be changed through it */
-	DB_COPY	  /* the file exists; as SQLite is by itself, for copies in the making */
+	DB_COPY	  /* the file exists; a copy in the making */
 };
 
 /* How long a call waits for another process's lock before it is DB_BUSY. */
@@ -32,7 +33,10 @@ void db_close(struct db *);
 
 sqlite3 *db_handle(struct db *);
 
-/* A module's statements. Each module that is used on a connection has a slot of its own there. */
+/*
+ * A module's statements. Each module that is used on a connection has a slot
+ * of its own there.
+ */
 enum db_slot {
 	DB_SLOT_JOURNAL,
 	DB_SLOT_RECORD,
@@ -53,8 +57,10 @@ extern const struct db_sql record_sql, suppression_sql;
 /* The statement, reset and with nothing bound. */
 sqlite3_stmt *db_stmt(struct db *, const struct db_sql *, size_t which);
 
-/* Bind by position from 1. Bytes are not copied: they must last until db_reset or the next db_stmt.
- * NULL pointers bind NULL. */
+/*
+ * Bind by position from 1. Bytes are not copied: they must last until db_reset
+ * or the next db_stmt. NULL pointers bind NULL.
+ */
 void db_bind_int(sqlite3_stmt *, int pos, int64_t);
 void db_bind_text(sqlite3_stmt *, int pos, const char *);
 void db_bind_blob(sqlite3_stmt *, int pos, const void *, size_t);
@@ -68,7 +74,9 @@ void db_reset(sqlite3_stmt *);
 /* Step a statement that gives no row, and reset it: 0, or -1 and err. */
 int db_run(struct db *, sqlite3_stmt *, struct err *);
 
-/* Columns. Text and blobs last until the next step; an SQL NULL text is NULL. */
+/*
+ * Columns. Text and blobs last until the next step; an SQL NULL text is NULL.
+ */
 int64_t db_int(sqlite3_stmt *, int col);
 const char *db_text(sqlite3_stmt *, int col);
 const void *db_blob(sqlite3_stmt *, int col, size_t *len_r);
@@ -82,16 +90,25 @@ int db_exec(struct db *, const char *sql, struct err *);
 int db_get_int(struct db *, const char *sql, int64_t *value_r, struct err *);
 
 /*
- * What the last failure of this connection means for whoever would try again: BUSY and
- * FULL may pass by themselves; BROKEN may pass when the file is opened anew (I/O error, read-only); CORRUPT does not pass.
+ * What the last failure of this connection means for whoever would try again:
+ * BUSY and FULL may pass by themselves; BROKEN may pass when the file is opened
+ * anew (I/O error, read-only); CORRUPT does not pass.
  */
-enum db_fault { DB_OK, DB_FAULT_BUSY, DB_FAULT_FULL, DB_FAULT_BROKEN, DB_FAULT_CORRUPT, DB_FAULT_SQL };
+enum db_fault {
+	DB_OK,
+	DB_FAULT_BUSY,
+	DB_FAULT_FULL,
+	DB_FAULT_BROKEN,
+	DB_FAULT_CORRUPT,
+	DB_FAULT_SQL
+};
 enum db_fault db_fault(const struct db *);
 void db_fault_clear(struct db *);
 
 /*
- * Bring a store up to the schema that this program knows, step by step, each in a transaction of its own. A copy of
- * an older one is kept as PATH.vN. ERR_STATE for a newer one and for a database of another kind.
+ * Bring a store up to the schema that this program knows, step by step, each in
+ * a transaction of its own. A copy of an older one is kept as PATH.vN.
+ * ERR_STATE for a newer one and for a database of another kind.
  */
 int db_migrate(struct db *, const char *path, struct err *);
 

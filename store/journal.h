@@ -1,10 +1,11 @@
 /*
  * journal: the append-only record of everything, and its one writer.
  *
- * A journal thread owns the writing connection to SQLite. What any thread wants written is a
- * journal_op, run by that thread inside a transaction; all ops that are ready share
- * one COMMIT (group commit), and journal_do returns when it is durable
- * (WAL, synchronous=FULL). Nobody else writes: a lock on the store (store_lock) sees to that.
+ * A journal thread owns the writing connection to SQLite. What any thread wants
+ * written is a journal_op, run by that thread inside a transaction; all ops
+ * that are ready share one COMMIT (group commit), and journal_do returns when
+ * it is durable (WAL, synchronous=FULL). Nobody else writes: a lock on the
+ * store (store_lock) sees to that.
  */
 #ifndef STORE_JOURNAL_H
 #define STORE_JOURNAL_H
@@ -31,11 +32,13 @@ int uuid_parse(const char *, struct uuid *uuid_r);
 struct journal;
 
 /*
- * Open the journal at path for writing: take the store's lock (ERR_STATE when another process holds it, with its pid), refuse
- * a network file system (ERR_CONFIG), create it when create is set and there is none, migrate an older one
- * (a copy is kept as PATH.vN), refuse a newer one, see to it that readers of the group can read at any time
- * (0640, WAL files persist), and start the journal thread. Deliveries found `sending` become `doubtful` and are journalled so. program and
- * version go into the `started` row.
+ * Open the journal at path for writing: take the store's lock (ERR_STATE when
+ * another process holds it, with its pid), refuse a network file system
+ * (ERR_CONFIG), create it when create is set and there is none, migrate an
+ * older one (a copy is kept as PATH.vN), refuse a newer one, see to it that
+ * readers of the group can read at any time (0640, WAL files persist), and
+ * start the journal thread. Deliveries found `sending` become `doubtful` and
+ * are journalled so. program and version go into the `started` row.
  */
 int journal_open(const char *path, bool create, const char *program,
     struct journal **journal_r, struct err *);
@@ -49,41 +52,58 @@ const char *journal_path(const struct journal *);
 struct journal_tx;
 
 /*
- * An op changes the database through tx and appends at least one row. It returns 0, or -1 and err, which
- * undoes what it did and leaves its companions in the transaction alone.
+ * An op changes the database through tx and appends at least one row. It
+ * returns 0, or -1 and err, which undoes what it did and leaves its companions
+ * in the transaction alone.
  */
 typedef int journal_op(struct journal_tx *, void *arg, struct err *);
 
 /*
- * Run op and wait until it is durable. Failures are tried again until deadline_us (clock_mono_us) where that can
- * help (database locked by somebody, disk full, journal moved away); then -1 and err: ERR_FULL for no space,
- * ERR_STATE for a journal that is locked, moved away or corrupt, ERR_LOCAL for I/O, ERR_TIMEOUT when its turn did not come.
- * An op may run more than once, never twice in what is committed. While a COMMIT is under way its end is
- * awaited beyond the deadline, since nobody could say before whether the op counts.
+ * Run op and wait until it is durable. Failures are tried again until
+ * deadline_us (clock_mono_us) where that can help (database locked by somebody,
+ * disk full, journal moved away); then -1 and err: ERR_FULL for no space,
+ * ERR_STATE for a journal that is locked, moved away or corrupt, ERR_LOCAL for
+ * I/O, ERR_TIMEOUT when its turn did not come. An op may run more than once,
+ * never twice in what is committed. While a COMMIT is under way its end is
+ * awaited beyond the deadline, since nobody could say before whether the op
+ * counts.
  */
 int journal_do(struct journal *, journal_op *, void *arg, int64_t deadline_us,
     struct err *);
 
 /*
- * Append one row. message may be NULL (then n is 0). detail is a JSON object in text. seq_r may be NULL.
+ * Append one row. message may be NULL (then n is 0). detail is a JSON object in
+ * text. seq_r may be NULL.
  */
 int journal_append(struct journal_tx *, const char *event,
     const struct uuid *message, unsigned n, const char *detail, int64_t *seq_r,
     struct err *);
 
-/* For the modules of store/ that change other tables in the same transaction (store/db.h). */
+/*
+ * For the modules of store/ that change other tables in the same transaction
+ * (store/db.h).
+ */
 struct db;
 struct db *journal_tx_db(struct journal_tx *);
 
-/* The time that this transaction's rows carry: wall, never going backwards, and mono. */
+/*
+ * The time that this transaction's rows carry: wall, never going backwards,
+ * and mono.
+ */
 int64_t journal_tx_at(const struct journal_tx *);
 int64_t journal_tx_mono(const struct journal_tx *);
 
-/* Append one row by itself: an op for journal_do ready made (started, breaker, config, clock ...). */
+/*
+ * Append one row by itself: an op for journal_do ready made (started, breaker,
+ * config, clock ...).
+ */
 int journal_note(struct journal *, const char *event, const char *detail,
     int64_t deadline_us, struct err *);
 
-/* Seq and chain (hex) of the last durable row, for the log. chain holds 65 bytes. */
+/*
+ * Seq and chain (hex) of the last durable row, for the log. chain holds 65
+ * bytes.
+ */
 void journal_head(struct journal *, int64_t *seq_r, char chain[65]);
 
 /* Commits and rows so far, for metrics and bench. */

@@ -99,8 +99,8 @@ read_head(struct journal_tx *tx, int64_t *at_r, int64_t *boot_r,
 
 /*
  * What happened to the wall clock while nobody looked: within one boot, mono
- * tells how much time has really passed since the last row; after a reboot only a wall
- * clock that stands before the last row is known to be wrong.
+ * tells how much time has really passed since the last row; after a reboot only
+ * a wall clock that stands before the last row is known to be wrong.
  */
 static void
 start_time(struct journal_tx *tx, int64_t at, int64_t boot, int64_t mono)

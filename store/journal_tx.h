@@ -1,8 +1,10 @@
 /*
- * journal_tx: one transaction of the journal's thread, and the head of the chain.
+ * journal_tx: one transaction of the journal's thread, and the head of the
+ * chain.
  *
- * Nothing here knows of threads or deadlines. The head moves with every row, falls back
- * with a savepoint or the transaction, and counts as written after journal_tx_commit only.
+ * Nothing here knows of threads or deadlines. The head moves with every row,
+ * falls back with a savepoint or the transaction, and counts as written after
+ * journal_tx_commit only.
  */
 #ifndef STORE_JOURNAL_TX_H
 #define STORE_JOURNAL_TX_H
@@ -38,8 +40,8 @@ int journal_tx_open(struct journal_tx *, struct db *, struct err *);
 void journal_tx_close(struct journal_tx *);
 
 /*
- * Take the write lock and the time. Everything that is to carry this transaction's time must have
- * happened before.
+ * Take the write lock and the time. Everything that is to carry this
+ * transaction's time must have happened before.
  */
 int journal_tx_begin(struct journal_tx *, struct err *);
 int journal_tx_commit(struct journal_tx *, struct err *);

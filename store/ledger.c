@@ -16,13 +16,13 @@
  * The journal is walked backwards, from its end until rows are too old to
  * matter. Within one boot a row's age is told by mono, which no step of the
  * wall clock can touch. Where one boot gives way to another, only the wall
- * clock tells how long the machine was down: the difference between the last `at`
- * before and the first one after, which is never negative. So a wall clock
+ * clock tells how long the machine was down: the difference between the last
+ * `at` before and the first one after, which is never negative. So a wall clock
  * that came up behind makes recipients count longer, never shorter.
  *
  * An outcome is met before the `sending` row of its attempt. It is kept in a
- * table until then; `sent` whose `sending` lies beyond the end of the walk counts, since
- * that is the safe side.
+ * table until then; `sent` whose `sending` lies beyond the end of the walk
+ * counts, since that is the safe side.
  */
 enum fate { FATE_NONE, FATE_SENT, FATE_GIVEN_BACK };
 

@@ -13,8 +13,8 @@
 #include <string.h>
 
 /*
- * Numbers from <linux/magic.h> and the file systems' own sources. Cluster
- * file systems are among them: they keep locks, but no memory shared between hosts.
+ * Numbers from <linux/magic.h> and the file systems' own sources. Cluster file
+ * systems are among them: they keep locks, but no memory shared between hosts.
  */
 static const struct {
 	uint32_t magic;
@@ -45,8 +45,8 @@ static const struct {
 static const char *const fuse_local[] = { "fuseblk", "fuse.fuse-overlayfs" };
 
 /*
- * The type of the mount with this device number, from lines like
- * "36 35 98:0 /mnt1 /mnt2 rw,noatime - ext3 /dev/root rw" (proc_pid_mountinfo(5)).
+ * The type of the mount with this device number, from lines like "36 35 98:0
+ * /mnt1 /mnt2 rw,noatime - ext3 /dev/root rw" (proc_pid_mountinfo(5)).
  */
 static void
 mount_type(dev_t dev, char *name, size_t size)

@@ -267,7 +267,10 @@ outcome_detail(
 		json_add_int(detail, "code", o->code);
 	json_add_string(detail, "dsn", o->dsn);
 	json_add_string(detail, "reply", reply);
-	/* All of an account's endpoints lie in one region, and the SES id says the rest. */
+	/*
+	 * All of an account's endpoints lie in one region, and the SES id says
+	 * the rest.
+	 */
 	if (o->state != RECORD_SENT)
 		json_add_string(detail, "endpoint", o->endpoint);
 	json_close(detail, '}');
@@ -699,8 +702,10 @@ append_arrival(struct journal_tx *tx, struct arrival *v, struct err *err)
 	json_open(&detail, '{');
 	if (!a->known)
 		rc = new_message(tx, a, &detail, err);
-	else
-		json_key(&detail, "offered"), json_raw(&detail, v->offered.data);
+	if (a->known) {
+		json_key(&detail, "offered");
+		json_raw(&detail, v->offered.data);
+	}
 	if (v->added.len > 2) {
 		json_key(&detail, "recipient");
 		json_raw(&detail, v->added.data);
@@ -722,7 +727,8 @@ arrive(struct journal_tx *tx, struct arrival *v, struct err *err)
 	a->known = false;
 	if (a->digest != NULL && find_digest(tx, a, err) == -1)
 		return -1;
-	if (number_rcpts(tx, v, err) == -1 || append_arrival(tx, v, err) == -1 ||
+	if (number_rcpts(tx, v, err) == -1 ||
+	    append_arrival(tx, v, err) == -1 ||
 	    append_rcpt_rows(tx, v, err) == -1)
 		return -1;
 	if (a->digest != NULL && !a->known && put_digest(tx, a, err) == -1)

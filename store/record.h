@@ -1,8 +1,9 @@
 /*
  * record: what befalls messages and recipients, written to the journal.
  *
- * Each call waits until it is durable. Personal data goes to `party` and enters the chain only as a
- * commitment; replies are stored with addresses replaced by the number of their party.
+ * Each call waits until it is durable. Personal data goes to `party` and enters
+ * the chain only as a commitment; replies are stored with addresses replaced by
+ * the number of their party.
  */
 #ifndef STORE_RECORD_H
 #define STORE_RECORD_H
@@ -21,28 +22,34 @@ enum record_state {
 };
 const char *record_state_name(enum record_state);
 
-/* One recipient of a message that arrives. In: address, and for one that was refused before DATA its reply. */
+/*
+ * One recipient of a message that arrives. In: address, and for one that was
+ * refused before DATA its reply.
+ */
 struct record_rcpt {
-	const char *address;	/* as address_key writes it; for a malformed one the raw text (bounded) */
-	bool refused;		/* already answered at RCPT: journalled as refused (5xx) or deferred (4xx) */
+	/* As address_key writes it; for a malformed one the raw text (bounded). */
+	const char *address;
+	/* Already answered at RCPT: journalled as refused (5xx) or deferred (4xx). */
+	bool refused;
 	unsigned code;
 	const char *dsn, *reply; /* for refused */
 
 	/* Out. */
-	unsigned n;		 /* its number in the message, from 1; the same address, the same number */
-	enum record_state state; /* before this arrival; RECORD_WAITING for a new one */
+	unsigned n; /* its number in the message, from 1, one for each address */
+	enum record_state state; /* before this arrival; WAITING when new */
 	unsigned attempts;	 /* dots so far */
-	char *ses_id;		 /* RECORD_SENT: to be freed by the caller, else NULL */
-	int64_t sent_at;	 /* RECORD_SENT: wall time of SES's acceptance */
+	char *ses_id;		 /* when SENT, to be freed by the caller */
+	int64_t sent_at;	 /* when SENT: wall time of SES's acceptance */
 };
 
 struct record_arrival {
-	const unsigned char *digest; /* SHA256_LEN bytes; NULL when the message has no Received or no DATA came */
+	/* SHA256_LEN bytes; NULL when there is no Received field, or no DATA. */
+	const unsigned char *digest;
 	uint64_t size;
-	const char *sender;	     /* envelope sender as received, "" for null */
-	const char *rewritten;	     /* envelope sender for SES when it differs, else NULL */
+	const char *sender;	     /* envelope's, as received; "" for null */
+	const char *rewritten;	     /* for SES when it differs, else NULL */
 	const char *from;	     /* addresses of From, or NULL */
-	const char *client;	     /* who handed it over: XFORWARD's, the peer's address, or NULL */
+	const char *client;	     /* XFORWARD's, the peer's, or NULL */
 	const char *queue_ids;	     /* blank between, or NULL */
 	const char *message_id;	     /* Message-ID field, or NULL */
 	const char *repairs;	     /* gate's words, or NULL */
@@ -50,19 +57,24 @@ struct record_arrival {
 	struct record_rcpt *rcpts;
 	size_t nrcpts;
 
-	struct uuid id;		     /* in: proposed id; out: the id it has, an older one when the digest is known */
-	bool known;		     /* out: the digest was known within repeat_window */
+	/* In: a proposed id; out: the one it has, older when it is known. */
+	struct uuid id;
+	bool known; /* out: the digest was known within repeat_window */
 };
 
 /*
- * A message has arrived (or only its envelope). Finds it by its digest, gives recipients their numbers, and
- * says what became of each before. Appends `received` or `offered` (again), `refused`/`deferred` for those refused already, and
- * `repeat` for those sent before.
+ * A message has arrived (or only its envelope). Finds it by its digest, gives
+ * recipients their numbers, and says what became of each before. Appends
+ * `received` or `offered` (again), `refused`/`deferred` for those refused
+ * already, and `repeat` for those sent before.
  */
 int record_arrival(struct journal *, struct record_arrival *,
     int64_t deadline_us, struct err *);
 
-/* The dot is about to go out: attempt counts from 1; counts tells whether it spends the day (not the simulator). */
+/*
+ * The dot is about to go out: attempt counts from 1; counts tells whether it
+ * spends the day (not the simulator).
+ */
 int record_sending(struct journal *, const struct uuid *, unsigned n,
     unsigned attempt, bool counts, int64_t deadline_us, struct err *);
 
@@ -74,7 +86,7 @@ struct record_outcome {
 	const char *dsn;	 /* enhanced status of that reply */
 	const char *reply;	 /* SES's words or ours */
 	const char *endpoint;	 /* HOST[ADDR]:PORT used, or NULL */
-	unsigned attempt;	 /* the dot it belongs to; 0 when there was none */
+	unsigned attempt;	 /* its dot; 0 when there was none */
 };
 int record_outcome(struct journal *, const struct uuid *, unsigned n,
     const struct record_outcome *, int64_t deadline_us, struct err *);

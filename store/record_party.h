@@ -10,8 +10,8 @@
 #include "store/journal.h"
 
 /*
- * Texts as they are stored: valid UTF-8 without control characters (U+FFFD instead), at most max bytes. A new string;
- * NULL stays NULL.
+ * Texts as they are stored: valid UTF-8 without control characters (U+FFFD
+ * instead), at most max bytes. A new string; NULL stays NULL.
  */
 char *party_clean(const char *text, size_t max);
 
@@ -19,8 +19,9 @@ char *party_clean(const char *text, size_t max);
 char *party_commit(const char *value, unsigned char *salt_r);
 
 /*
- * Append text to out with every address in it replaced: by {ROLE} or {recipient:N} when it is a party's, by
- * {address} when it is nobody's. A name before an address in angle brackets goes with it.
+ * Append text to out with every address in it replaced: by {ROLE} or
+ * {recipient:N} when it is a party's, by {address} when it is nobody's. A name
+ * before an address in angle brackets goes with it.
  */
 struct party_name {
 	const char *value;

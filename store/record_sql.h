@@ -1,8 +1,8 @@
 /*
  * record_sql: what a row of the journal does to delivery.
  *
- * record applies it as rows are written, verify does it again from the journal alone, into a
- * temporary table of the same name, and compares.
+ * record applies it as rows are written, verify does it again from the journal
+ * alone, into a temporary table of the same name, and compares.
  */
 #ifndef STORE_RECORD_SQL_H
 #define STORE_RECORD_SQL_H

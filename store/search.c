@@ -356,9 +356,11 @@ static bool
 answers(const struct search_filter *f, const struct search_hit *h,
     const char *envelope_sender, const char *from)
 {
-	return (same(f->sender, h->sender) ||
-		   same(f->sender, h->original_sender) ||
-		   same(f->sender, envelope_sender) || among(f->sender, from)) &&
+	bool from_him = same(f->sender, h->sender) ||
+	    same(f->sender, h->original_sender) ||
+	    same(f->sender, envelope_sender) || among(f->sender, from);
+
+	return from_him &&
 	    same(f->recipient, h->recipient) &&
 	    domain_is(f->domain, h->recipient) &&
 	    client_is(f->client, h->client) &&
@@ -391,7 +393,10 @@ read_hit(sqlite3_stmt *stmt, struct search_hit *h)
 
 enum visit { VISIT_MISS, VISIT_HIT, VISIT_STOP, VISIT_PAST, VISIT_FAILED };
 
-/* VISIT_PAST: this one came before the time asked for, and so did all that follow. */
+/*
+ * VISIT_PAST: this one came before the time asked for, and so did all that
+ * follow.
+ */
 static enum visit
 visit(struct search *s, const struct question *q, int64_t id, search_fn *fn,
     void *arg, struct err *err)

@@ -1,8 +1,9 @@
 /*
  * search: finding deliveries.
  *
- * Two files: the journal, which is only read, and PATH-search.db beside it, which is brought up to the journal's
- * end by search_catch_up. A search looks at what has been caught up; search_lag tells what has not.
+ * Two files: the journal, which is only read, and PATH-search.db beside it,
+ * which is brought up to the journal's end by search_catch_up. A search looks
+ * at what has been caught up; search_lag tells what has not.
  */
 #ifndef STORE_SEARCH_H
 #define STORE_SEARCH_H
@@ -14,14 +15,18 @@
 #include "store/journal.h"
 
 /*
- * Read the journal's new rows into the search database, which is made, or made anew when it belongs to another
- * journal or is damaged. Only one process may: whoever holds the store's lock. rows_r counts journal rows.
+ * Read the journal's new rows into the search database, which is made, or made
+ * anew when it belongs to another journal or is damaged. Only one process may:
+ * whoever holds the store's lock. rows_r counts journal rows.
  */
 int search_catch_up(const char *journal_path, uint64_t *rows_r, struct err *);
 
-/* What deliveries must have in common; NULL and 0 ask for nothing. Addresses are compared without case. */
+/*
+ * What deliveries must have in common; NULL and 0 ask for nothing. Addresses
+ * are compared without case.
+ */
 struct search_filter {
-	const char *sender;	/* as the MTA gave it, as SES saw it, or before a milter rewrote it */
+	const char *sender;	/* any of a message's, see party */
 	const char *recipient;
 	const char *domain;	/* the recipient's */
 	const char *client;	/* as noted, or its address alone */
@@ -29,10 +34,14 @@ struct search_filter {
 	const char *ses_id;
 	const char *message_id;
 	const char *state;
-	int64_t since_us, until_us; /* received in [since, until); a recipient added later, when it was */
+	/* Received in [since, until); a recipient added later, when it was. */
+	int64_t since_us, until_us;
 };
 
-/* One delivery as the journal has it now. Texts last until the callback returns; NULL where there is none. */
+/*
+ * One delivery as the journal has it now. Texts last until the callback
+ * returns; NULL where there is none.
+ */
 struct search_hit {
 	int64_t cursor; /* see search_run */
 	struct uuid message;
@@ -54,18 +63,25 @@ void search_close(struct search *);
 int search_lag(struct search *, int64_t *rows_r, int64_t *at_r, struct err *);
 
 /*
- * Newest first, at most limit. *cursor is 0 for the first page, and afterwards where the next one begins; what arrives
- * meanwhile does not move pages. Returns the number of hits, or -1 and err; fn returns non-zero to stop.
+ * Newest first, at most limit. *cursor is 0 for the first page, and afterwards
+ * where the next one begins; what arrives meanwhile does not move pages.
+ * Returns the number of hits, or -1 and err; fn returns non-zero to stop.
  */
 typedef int search_fn(void *arg, const struct search_hit *);
 int64_t search_run(struct search *, const struct search_filter *,
     int64_t *cursor, size_t limit, search_fn *, void *arg, struct err *);
 
-/* The messages that bear a queue id, an SES id or a Message-ID: at most max. Returns how many, or -1. */
+/*
+ * The messages that bear a queue id, an SES id or a Message-ID: at most max.
+ * Returns how many, or -1.
+ */
 int search_messages(struct search *, const char *id, struct uuid *ids,
     size_t max, struct err *);
 
-/* Call fn with the seq of each row about a message that has been caught up; *up_to_r is the last seq looked at. */
+/*
+ * Call fn with the seq of each row about a message that has been caught up;
+ * *up_to_r is the last seq looked at.
+ */
 int search_trail(struct search *, const struct uuid *,
     int (*fn)(void *arg, int64_t seq), void *arg, int64_t *up_to_r,
     struct err *);

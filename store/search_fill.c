@@ -20,11 +20,12 @@
 /*
  * Catching up. The journal says which deliveries something happened to; what
  * they can be found by is read from the tables. Postings are gathered, sorted
- * and written in lots, one transaction each, so that a lot touches each page
- * of their table once.
+ * and written in lots, one transaction each, so that a lot touches each page of
+ * their table once.
  *
- * The progress row holds seq and chain of the last row read, and is written in the same transaction. A
- * journal that has another row there is another journal: all starts anew.
+ * The progress row holds seq and chain of the last row read, and is written in
+ * the same transaction. A journal that has another row there is another
+ * journal: all starts anew.
  */
 #define LOT_ROWS 100000
 #define CACHE "PRAGMA cache_size = -32768; PRAGMA synchronous = NORMAL"
@@ -129,7 +130,8 @@ write_postings(struct fill *f, struct err *err)
 {
 	sqlite3_stmt *stmt;
 
-	qsort(f->postings, f->n, sizeof(*f->postings), by_term);
+	if (f->n > 1)
+		qsort(f->postings, f->n, sizeof(*f->postings), by_term);
 	for (size_t i = 0; i < f->n; i++) {
 		stmt = db_stmt(f->search, &search_sql, S_ADD_POSTING);
 		db_bind_int(stmt, 1, f->postings[i].term);

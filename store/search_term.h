@@ -16,10 +16,15 @@ enum term_kind {
 	TERM_MESSAGE_ID
 };
 
-/* Without regard to case; the numbers of kinds are part of the file's format. */
+/*
+ * Without regard to case; the numbers of kinds are part of the file's format.
+ */
 int64_t search_term(enum term_kind, const char *value);
 
-/* From "host[192.0.2.1]" what stands between the brackets, to be freed, or NULL. */
+/*
+ * From "host[192.0.2.1]" what stands between the brackets, to be freed, or
+ * NULL.
+ */
 char *search_client_address(const char *client);
 
 #endif

@@ -13,8 +13,8 @@
 
 /*
  * All pages in one step: a backup in small steps begins anew whenever somebody
- * commits. It reads like any reader, so commits go on, and only the write-ahead log
- * can't start over while it lasts.
+ * commits. It reads like any reader, so commits go on, and only the write-ahead
+ * log can't start over while it lasts.
  */
 static const char *const sql_text[] = {
 	"SELECT seq, chain FROM journal ORDER BY seq DESC LIMIT 1",

@@ -18,8 +18,8 @@
 
 /*
  * An entry is in force while its `until` is NULL or lies ahead. Lifting one
- * sets `until` to the time of lifting; the row stays, so that one can see later why a
- * recipient was refused at the time. `user+label` is another address than
+ * sets `until` to the time of lifting; the row stays, so that one can see later
+ * why a recipient was refused at the time. `user+label` is another address than
  * `user`: only what was listed is refused.
  *
  * The list in memory is a table by address in lower case. Readers and the one

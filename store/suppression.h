@@ -1,8 +1,9 @@
 /*
  * suppression: addresses that are not written to any more.
  *
- * Looked up at every RCPT, so the list is kept in memory by whoever opened it and
- * changed only through suppression_add and suppression_remove, which journal who and why first.
+ * Looked up at every RCPT, so the list is kept in memory by whoever opened it
+ * and changed only through suppression_add and suppression_remove, which
+ * journal who and why first.
  */
 #ifndef STORE_SUPPRESSION_H
 #define STORE_SUPPRESSION_H
@@ -13,14 +14,21 @@
 struct suppressions;
 
 /* Load the list from the journal's database. */
-int suppressions_open(const char *journal_path, struct suppressions **, struct err *);
+int suppressions_open(
+    const char *journal_path, struct suppressions **, struct err *);
 void suppressions_close(struct suppressions *);
 
-/* Whether an address (compared without case) is on the list now; reason holds 200 bytes. */
+/*
+ * Whether an address (compared without case) is on the list now; reason holds
+ * 200 bytes.
+ */
 bool suppressions_find(struct suppressions *, const struct address *,
     char reason[200]);
 
-/* until_us: wall time or 0 for ever. who: of the change, for the journal. list may be NULL (CLI). ERR_STATE when removing what is not listed. */
+/*
+ * until_us: wall time or 0 for ever. who: of the change, for the journal. list
+ * may be NULL (CLI). ERR_STATE when removing what is not listed.
+ */
 int suppression_add(struct journal *, struct suppressions *,
     const struct address *, const char *reason, int64_t until_us,
     const char *who, int64_t deadline_us, struct err *);
@@ -28,7 +36,10 @@ int suppression_remove(struct journal *, struct suppressions *,
     const struct address *, const char *reason, const char *who,
     int64_t deadline_us, struct err *);
 
-/* The list as the database has it, for people: in force, or with all also what has ended. fn returns non-zero to stop. */
+/*
+ * The list as the database has it, for people: in force, or with all also what
+ * has ended. fn returns non-zero to stop.
+ */
 struct suppression {
 	int64_t seq;	     /* of its row in the journal */
 	const char *address; /* in lower case; NULL: erased */

@@ -11,11 +11,11 @@
 
 /*
  * UUIDv7, RFC 9562 section 5.7: 48 bits of milliseconds, version, 12 bits,
- * variant, 62 bits. The 12 bits count within a millisecond (section 6.2, method 1),
- * from a random start in the lower half so that there is room; when they run
- * over, or the clock stands behind the last id, time is borrowed from the next
- * millisecond. So ids never fall, which keeps tables keyed by them growing at
- * their end.
+ * variant, 62 bits. The 12 bits count within a millisecond (section 6.2, method
+ * 1), from a random start in the lower half so that there is room; when they
+ * run over, or the clock stands behind the last id, time is borrowed from the
+ * next millisecond. So ids never fall, which keeps tables keyed by them growing
+ * at their end.
  */
 static pthread_mutex_t uuid_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t last_ms;

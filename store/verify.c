@@ -17,8 +17,8 @@
 /*
  * Each row is checked against the chain that the row before it carries, not
  * against one computed from the start: so a fault is named where it is, and one
- * changed row is one fault. Whoever changes a row and everything after it is found by a head that was
- * noted elsewhere.
+ * changed row is one fault. Whoever changes a row and everything after it is
+ * found by a head that was noted elsewhere.
  */
 #define ROW_MAX_BYTES (size_t)(1024 * 1024 * 1024)
 

@@ -1,7 +1,8 @@
 /*
  * verify: whether the journal is what was written.
  *
- * Reads only, needs no daemon, and goes on after a fault, so that one run names them all.
+ * Reads only, needs no daemon, and goes on after a fault, so that one run names
+ * them all.
  */
 #ifndef STORE_VERIFY_H
 #define STORE_VERIFY_H
@@ -13,7 +14,7 @@
 #include "store/chain.h"
 
 struct verify_ask {
-	int64_t head_seq; /* a head noted earlier, from the log or a ticket; 0: none */
+	int64_t head_seq; /* a head noted earlier; 0: none */
 	unsigned char head_chain[CHAIN_LEN];
 	bool projections; /* also build the other tables anew and compare */
 };
@@ -29,8 +30,9 @@ struct verify_result {
 int verify_parse_head(const char *text, struct verify_ask *, struct err *);
 
 /*
- * fault is told in words of each thing that is wrong, with the seq it is about (0: none). 0 when all was looked at, with or without faults; -1 and
- * err when it could not be.
+ * fault is told in words of each thing that is wrong, with the seq it is about
+ * (0: none). 0 when all was looked at, with or without faults; -1 and err when
+ * it could not be.
  */
 int verify_journal(const char *path, const struct verify_ask *,
     void (*fault)(void *arg, int64_t seq, const char *words), void *arg,

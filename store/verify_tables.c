@@ -13,12 +13,13 @@
 #include "store/record_sql.h"
 
 /*
- * Deliveries are built again from the journal in a temporary table of the
- * same name, which SQLite finds before the real one, by the statements that
- * built the real one. Parties, messages and suppressions are compared by
- * the commitments that the journal holds. Feedback is not looked at here.
+ * Deliveries are built again from the journal in a temporary table of the same
+ * name, which SQLite finds before the real one, by the statements that built
+ * the real one. Parties, messages and suppressions are compared by the
+ * commitments that the journal holds. Feedback is not looked at here.
  *
- * Statements on the temporary tables are prepared once those exist, hence two lists.
+ * Statements on the temporary tables are prepared once those exist, hence two
+ * lists.
  */
 enum { SQL_ROWS, SQL_ADD, SQL_SENDING, SQL_OUTCOME };
 

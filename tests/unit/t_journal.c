@@ -306,8 +306,8 @@ triggers(void **state)
 		"DELETE FROM journal WHERE seq = 1",
 		"DELETE FROM journal",
 		"REPLACE INTO journal SELECT * FROM journal WHERE seq = 1",
-		"INSERT INTO journal SELECT 9, 9, 9, 9, '', NULL, 0, '', chain "
-		    "FROM journal WHERE seq = 1",
+		("INSERT INTO journal SELECT 9, 9, 9, 9, '', NULL, 0, '', "
+		 "chain FROM journal WHERE seq = 1"),
 		"INSERT INTO pruned VALUES (1, 1, zeroblob(32), 'x')",
 		"UPDATE party SET value = 'b@example.org'",
 	};
