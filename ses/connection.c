@@ -15,9 +15,23 @@
 #include "core/mem.h"
 
 /*
- * SES offers no pipelining: one command, one reply. Bytes beyond a reply were not asked
- * for; they could pass for the answer to the next command, so the connection ends there.
+ * SES offers no pipelining: one command, one reply. Bytes beyond a reply were not asked for; they could pass for the
+ * answer to the next command, or for one given within TLS, so the connection ends there. What
+ * SES said to a message, or to refuse something, it has said all the same.
  */
+static int
+unasked(struct connection *c, enum ses_phase phase, struct ses_result *result)
+{
+	struct err err;
+
+	c->broken = true;
+	if (phase == SES_PHASE_DOT || result->class != SES_OK)
+		return 0;
+	(void)err_set(&err, ERR_PROTO, "more came than the reply asked for");
+	ses_error_classify(phase, &err, result);
+	return -1;
+}
+
 int
 connection_reply(struct connection *c, enum ses_phase phase,
     int64_t deadline_us, struct ses_reply *reply, struct ses_result *result)
@@ -32,8 +46,9 @@ connection_reply(struct connection *c, enum ses_phase phase,
 	}
 	c->idle_since = clock_mono_us();
 	ses_reply_classify(phase, reply, result);
-	if (stream_pending(c->stream) > 0 || reply->code == 421 ||
-	    result->class == SES_RECONNECT)
+	if (stream_pending(c->stream) > 0)
+		return unasked(c, phase, result);
+	if (reply->code == 421 || result->class == SES_RECONNECT)
 		c->broken = true;
 	return 0;
 }
