@@ -168,6 +168,7 @@ put_in_force(struct server *s, struct conf *new, struct ses *ses,
 	s->ses = ses;
 	s->identities = identities;
 	(void)pthread_mutex_unlock(&s->lock);
+	ses_retire(old_ses);
 	ses_release(old_ses);
 	verified_file_close(old_identities);
 	limits_of(new, &limits);

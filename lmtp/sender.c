@@ -31,7 +31,7 @@ struct sender {
 static void
 disconnect(struct sender *s)
 {
-	connection_close(s->connection);
+	ses_disconnect(s->ses, s->connection);
 	s->connection = NULL;
 	ses_release(s->ses);
 	s->ses = NULL;
@@ -52,6 +52,17 @@ reconnect(struct sender *s, struct ses_result *result)
 	return -1;
 }
 
+/* Whether SIGHUP has put another account, or other ways to it, in the place of ours. */
+static bool
+in_force(struct sender *s)
+{
+	struct ses *now = server_ses(s->server);
+	bool same = now == s->ses;
+
+	ses_release(now);
+	return same;
+}
+
 /*
  * What no message can get past defers all that wait: the operator has to act, and the MTA
  * keeps the mail. A network that is down may be back within answer-within: those wait.
@@ -61,8 +72,9 @@ fail_waiting(struct sender *s, const struct ses_result *result)
 {
 	struct verdict v;
 
-	if (result->class != SES_ACCOUNT && result->class != SES_CONFIG_SET &&
-	    result->class != SES_TLS_TROUBLE)
+	if (!in_force(s) || (result->class != SES_ACCOUNT &&
+	    result->class != SES_CONFIG_SET &&
+	    result->class != SES_TLS_TROUBLE))
 		return;
 	verdict_from_ses(result, &v);
 	dispatch_fail_waiting(s->server->dispatch, &v);
@@ -72,11 +84,7 @@ fail_waiting(struct sender *s, const struct ses_result *result)
 static bool
 fit(struct sender *s)
 {
-	struct ses *now = server_ses(s->server);
-	bool same = now == s->ses;
-
-	ses_release(now);
-	return same && s->connection->messages <
+	return in_force(s) && s->connection->messages <
 		(unsigned)s->conf->ses.messages_per_connection &&
 	    !connection_stale(s->connection);
 }

@@ -146,8 +146,11 @@ breaker_fail(struct breakers *b, const char *key, enum ses_class class,
 		b->first = one;
 		b->n++;
 		opened = true;
-	} else if (one->probing) {
-		/* Failures of those under way when it opened change nothing. */
+	} else if (one->probing || clock_mono_us() >= one->probe_us) {
+		/*
+		 * Failures of those under way when it opened change nothing. A
+		 * connect for want of credentials is a probe that nobody claimed.
+		 */
 		one->probing = false;
 		one->interval_us *= 2;
 		if (one->interval_us > BREAKER_PROBE_MAX_US)

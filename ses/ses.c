@@ -18,6 +18,8 @@ struct ses {
 	struct tls_context *tls;
 	pthread_mutex_t lock; /* guards what follows */
 	unsigned refs;
+	unsigned live; /* connections handed out */
+	bool retired;
 };
 
 struct ses *
@@ -64,6 +66,39 @@ ses_release(struct ses *s)
 	conf_release(s->conf);
 	(void)pthread_mutex_destroy(&s->lock);
 	free(s);
+}
+
+void
+ses_retire(struct ses *s)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	s->retired = true;
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+static bool
+is_retired(struct ses *s)
+{
+	bool retired;
+
+	(void)pthread_mutex_lock(&s->lock);
+	retired = s->retired;
+	(void)pthread_mutex_unlock(&s->lock);
+	return retired;
+}
+
+static void
+fails(struct ses *s, const char *key, enum ses_class class, const char *cause)
+{
+	if (!is_retired(s))
+		breaker_fail(s->breakers, key, class, cause);
+}
+
+static void
+works(struct ses *s, const char *key)
+{
+	if (!is_retired(s))
+		breaker_ok(s->breakers, key);
 }
 
 const struct conf *
@@ -155,14 +190,31 @@ try_endpoint(struct ses *s, const struct endpoint *e,
 	return c;
 }
 
+/*
+ * An endpoint that serves us on other connections, and grants no more of them for the moment, is not in
+ * trouble: mail goes on over those.
+ */
+static bool
+is_crowded(struct ses *s, const struct ses_result *result)
+{
+	bool live;
+
+	(void)pthread_mutex_lock(&s->lock);
+	live = s->live > 0;
+	(void)pthread_mutex_unlock(&s->lock);
+	return live && result->code == 421;
+}
+
 static void
 endpoint_failed(struct ses *s, const char *key, struct ses_result *result)
 {
 	char cause[BREAKER_CAUSE_MAX];
 
+	if (is_crowded(s, result))
+		return;
 	(void)snprintf(cause, sizeof(cause), "%s: %.300s",
 	    ses_phase_name(result->phase), result->text);
-	breaker_fail(s->breakers, key, result->class, cause);
+	fails(s, key, result->class, cause);
 }
 
 static void
@@ -196,7 +248,7 @@ try_endpoints(struct ses *s, const struct credential *cred,
 		asked = true;
 		c = try_endpoint(s, &e, cred, result);
 		if (c != NULL || result->class == SES_ACCOUNT) {
-			breaker_ok(s->breakers, key);
+			works(s, key);
 			return c;
 		}
 		endpoint_failed(s, key, result);
@@ -219,40 +271,31 @@ try_credentials(struct ses *s, const struct credentials *creds,
 			continue;
 		c = try_endpoints(s, &creds->items[i], result);
 		if (c != NULL)
-			breaker_ok(s->breakers, key);
+			works(s, key);
 		if (c != NULL || result->class != SES_ACCOUNT)
 			break;
 		if (creds->n > 1)
-			breaker_fail(s->breakers, key, result->class,
+			fails(s, key, result->class,
 			    result->text);
 	}
 	return c;
 }
 
-struct connection *
-ses_connect(struct ses *s, struct ses_result *result)
+static void
+count_live(struct ses *s, int more)
 {
-	struct credentials creds;
-	struct connection *c;
-	struct err err;
+	(void)pthread_mutex_lock(&s->lock);
+	s->live += (unsigned)more;
+	(void)pthread_mutex_unlock(&s->lock);
+}
 
-	memset(result, 0, sizeof(*result));
-	result->class = SES_UNREACHABLE;
-	result->phase = SES_PHASE_AUTH;
-	if (credentials_load(s->conf->ses.credentials, &creds, &err) == -1) {
-		result->class = SES_ACCOUNT;
-		(void)snprintf(result->text, sizeof(result->text), "%s",
-		    err.text);
-		breaker_fail(s->breakers, SES_KEY_ACCOUNT, result->class,
-		    err.text);
-		return NULL;
-	}
-	c = try_credentials(s, &creds, result);
-	credentials_wipe(&creds);
-	if (c == NULL && result->class == SES_ACCOUNT)
-		breaker_fail(s->breakers, SES_KEY_ACCOUNT, result->class,
-		    result->text);
-	return c;
+void
+ses_disconnect(struct ses *s, struct connection *c)
+{
+	if (c == NULL)
+		return;
+	count_live(s, -1);
+	connection_close(c);
 }
 
 typedef bool ask_fn(struct breakers *, const char *, struct trouble *);
@@ -266,6 +309,36 @@ ask_one(struct ses *s, ask_fn *ask, const char *key, struct ses_result *result)
 		return 0;
 	in_trouble(&trouble, result);
 	return -1;
+}
+
+struct connection *
+ses_connect(struct ses *s, struct ses_result *result)
+{
+	struct credentials creds;
+	struct connection *c;
+	struct err err;
+
+	if (ask_one(s, breaker_peek, SES_KEY_ACCOUNT, result) == -1)
+		return NULL;
+	memset(result, 0, sizeof(*result));
+	result->class = SES_UNREACHABLE;
+	result->phase = SES_PHASE_AUTH;
+	if (credentials_load(s->conf->ses.credentials, &creds, &err) == -1) {
+		result->class = SES_ACCOUNT;
+		(void)snprintf(result->text, sizeof(result->text), "%s",
+		    err.text);
+		fails(s, SES_KEY_ACCOUNT, result->class,
+		    err.text);
+		return NULL;
+	}
+	c = try_credentials(s, &creds, result);
+	credentials_wipe(&creds);
+	if (c != NULL)
+		count_live(s, 1);
+	else if (result->class == SES_ACCOUNT)
+		fails(s, SES_KEY_ACCOUNT, result->class,
+		    result->text);
+	return c;
 }
 
 static int
@@ -312,25 +385,25 @@ ses_report(struct ses *s, const char *sender, const struct ses_result *result)
 
 	switch (result->class) {
 	case SES_OK:
-		breaker_ok(s->breakers, SES_KEY_ACCOUNT);
+		works(s, SES_KEY_ACCOUNT);
 		key_identity(sender, key);
-		breaker_ok(s->breakers, key);
+		works(s, key);
 		key_config_set(s, key);
-		breaker_ok(s->breakers, key);
+		works(s, key);
 		break;
 	case SES_ACCOUNT:
-		breaker_fail(s->breakers, SES_KEY_ACCOUNT, result->class,
+		fails(s, SES_KEY_ACCOUNT, result->class,
 		    result->text);
 		break;
 	case SES_DENIED:
 	case SES_MAIL_FROM:
 		key_identity(sender, key);
-		breaker_fail(s->breakers, key, result->class,
+		fails(s, key, result->class,
 			    result->text);
 		break;
 	case SES_CONFIG_SET:
 		key_config_set(s, key);
-		breaker_fail(s->breakers, key, result->class,
+		fails(s, key, result->class,
 			    result->text);
 		break;
 	case SES_RECONNECT:

@@ -20,13 +20,20 @@ struct ses;
 struct ses *ses_new(struct conf *, struct breakers *, struct err *);
 struct ses *ses_hold(struct ses *);
 void ses_release(struct ses *);
+
+/* Another configuration has taken its place: what it still finds out is no news for the breakers. */
+void ses_retire(struct ses *);
 const struct conf *ses_conf(const struct ses *);
 
 /*
  * A connection ready for MAIL, or NULL and result: SES_UNREACHABLE or SES_TLS_TROUBLE when no endpoint could be reached (their
- * breakers know), SES_ACCOUNT when no credential was taken (the account's breaker knows).
+ * breakers know), SES_ACCOUNT when no credential was taken (the account's breaker knows). While that breaker is open
+ * nothing is tried, and the result is its cause.
  */
 struct connection *ses_connect(struct ses *, struct ses_result *);
+
+/* Close what ses_connect gave. NULL is fine. */
+void ses_disconnect(struct ses *, struct connection *);
 
 /*
  * Is something known to be in trouble that mail from this sender needs? 0: no. -1: result has class and cause. Claims no probe.
