@@ -113,7 +113,8 @@ idle_remove(struct dispatch *d, struct idle *me)
 	while (*at != me)
 		at = &(*at)->next;
 	*at = me->next;
-	dispatch_wake_senders(d);
+	if (d->waiting > 0)
+		dispatch_wake_senders(d);
 }
 
 struct delivery *

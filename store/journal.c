@@ -26,11 +26,13 @@
  *   outcome of a COMMIT under way is not known before it returns.
  * - A transaction reads the clocks after it has taken its requests, so that
  *   no row is older than what it tells.
+ * - Outcomes are told under a lock of each request's own: owners that wake up
+ *   together don't queue for the journal's.
  * - Nobody is told of success before the COMMIT, nor when the file that was committed to is not
  *   the one at the path any more.
  */
 
-enum request_state { QUEUED, RUNNING, DONE };
+enum request_state { QUEUED, RUNNING };
 
 struct request {
 	struct request *next;
@@ -39,9 +41,13 @@ struct request {
 	int64_t deadline_us;
 	enum request_state state;
 	bool ran; /* in the transaction that is open */
+
+	/* Under its own lock, once it is RUNNING. */
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool done;
 	int rc;
 	struct err err;
-	pthread_cond_t done;
 };
 
 struct journal {
@@ -137,14 +143,17 @@ check_inode(struct journal *j, struct err *err)
 	return 0;
 }
 
+/* After this, the request may be gone. */
 static void
 request_finish(struct request *r, int rc, const struct err *err)
 {
+	(void)pthread_mutex_lock(&r->lock);
 	r->rc = rc;
 	if (rc == -1 && err != NULL)
 		r->err = *err;
-	r->state = DONE;
-	(void)pthread_cond_signal(&r->done);
+	r->done = true;
+	(void)pthread_cond_signal(&r->changed);
+	(void)pthread_mutex_unlock(&r->lock);
 }
 
 /* Requests that ran are durable, or failed by themselves; the rest stays. */
@@ -157,6 +166,7 @@ finish_batch(struct journal *j, struct request **batch)
 	j->head = j->tx.durable;
 	j->stats.commits++;
 	j->stats.rows += j->tx.rows;
+	(void)pthread_mutex_unlock(&j->lock);
 	while ((r = *p) != NULL) {
 		if (!r->ran) {
 			p = &r->next;
@@ -165,7 +175,6 @@ finish_batch(struct journal *j, struct request **batch)
 		*p = r->next;
 		request_finish(r, r->rc, NULL);
 	}
-	(void)pthread_mutex_unlock(&j->lock);
 }
 
 /* Give up on requests: all of them, or those whose deadline has passed. */
@@ -175,17 +184,19 @@ fail_batch(struct journal *j, struct request **batch, bool all,
 {
 	struct request **p = batch, *r;
 	int64_t now = clock_mono_us();
+	unsigned failed = 0;
 
-	(void)pthread_mutex_lock(&j->lock);
 	while ((r = *p) != NULL) {
 		if (!all && now < r->deadline_us) {
 			p = &r->next;
 			continue;
 		}
 		*p = r->next;
-		j->stats.failed++;
+		failed++;
 		request_finish(r, -1, err);
 	}
+	(void)pthread_mutex_lock(&j->lock);
+	j->stats.failed += failed;
 	(void)pthread_mutex_unlock(&j->lock);
 }
 
@@ -366,16 +377,35 @@ static bool
 withdraw(struct journal *j, struct request *mine)
 {
 	struct request **p = &j->first;
+	bool mine_again;
 
-	if (mine->state != QUEUED)
-		return false;
-	while (*p != mine)
-		p = &(*p)->next;
-	*p = mine->next;
-	if (*p == NULL)
-		j->last = p;
-	j->stats.failed++;
-	return true;
+	(void)pthread_mutex_lock(&j->lock);
+	mine_again = mine->state == QUEUED;
+	if (mine_again) {
+		while (*p != mine)
+			p = &(*p)->next;
+		*p = mine->next;
+		if (*p == NULL)
+			j->last = p;
+		j->stats.failed++;
+	}
+	(void)pthread_mutex_unlock(&j->lock);
+	return mine_again;
+}
+
+/* Until it is done, or not begun with by the deadline. */
+static bool
+wait_done(struct request *r, int64_t deadline_us)
+{
+	bool done;
+
+	(void)pthread_mutex_lock(&r->lock);
+	while (!r->done)
+		if (clock_cond_wait(&r->changed, &r->lock, deadline_us) == -1)
+			break;
+	done = r->done;
+	(void)pthread_mutex_unlock(&r->lock);
+	return done;
 }
 
 int
@@ -384,23 +414,22 @@ journal_do(struct journal *j, journal_op *op, void *arg, int64_t deadline_us,
 {
 	struct request r = { .op = op, .arg = arg, .deadline_us = deadline_us };
 
-	(void)err_set(&r.err, ERR_TIMEOUT, "the journal is busy");
-	clock_cond_init(&r.done);
+	(void)pthread_mutex_init(&r.lock, NULL);
+	clock_cond_init(&r.changed);
 	(void)pthread_mutex_lock(&j->lock);
 	*j->last = &r;
 	j->last = &r.next;
-	(void)pthread_cond_signal(&j->wake);
-	while (r.state != DONE) {
-		if (clock_cond_wait(&r.done, &j->lock,
-			r.state == QUEUED ? deadline_us : INT64_MAX) == 0)
-			continue;
-		if (withdraw(j, &r)) {
-			r.rc = -1;
-			break;
-		}
-	}
 	(void)pthread_mutex_unlock(&j->lock);
-	(void)pthread_cond_destroy(&r.done);
+	(void)pthread_cond_signal(&j->wake);
+	if (!wait_done(&r, deadline_us)) {
+		if (withdraw(j, &r))
+			r.rc = err_set(
+			    &r.err, ERR_TIMEOUT, "the journal is busy");
+		else
+			(void)wait_done(&r, INT64_MAX);
+	}
+	(void)pthread_cond_destroy(&r.changed);
+	(void)pthread_mutex_destroy(&r.lock);
 	if (r.rc == -1)
 		*err = r.err;
 	return r.rc;
