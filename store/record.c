@@ -22,9 +22,9 @@
  * party and delivery in one savepoint, so that the projections never say what
  * the journal does not.
  *
- * - What SES may have is never forgotten: an outcome without a dot of its own does
- *   not touch a delivery that is sent, doubtful or sending, and nothing but
- *   `sent` follows `sent`.
+ * - What SES may have is never forgotten: an outcome without a dot of its own
+ *   does not touch a delivery that is sent, doubtful or sending, and nothing
+ *   but `sent` follows `sent`.
  * - An op may run more than once, so it starts from what was asked, not from
  *   what an earlier run left in its arguments.
  */
@@ -223,6 +223,20 @@ hide_ses_id(struct buf *text, const char *ses_id)
 	buf_adds(text, "{ses-id}");
 	buf_adds(text, rest);
 	free(rest);
+}
+
+char *
+record_storable(const char *text)
+{
+	char *clean = party_clean(text, TEXT_MAX_BYTES);
+	struct buf out;
+
+	if (clean == NULL)
+		return NULL;
+	buf_init(&out, 4 * TEXT_MAX_BYTES);
+	party_hide(clean, NULL, 0, &out);
+	free(clean);
+	return buf_take(&out);
 }
 
 /* A text of SES's or ours as it may be stored; *text_r is to be freed. */

@@ -91,4 +91,11 @@ struct record_outcome {
 int record_outcome(struct journal *, const struct uuid *, unsigned n,
     const struct record_outcome *, int64_t deadline_us, struct err *);
 
+/*
+ * A text as it may stand in the detail of a row that is about no message
+ * (journal_note): addresses become {address}. A new string, to be freed; NULL
+ * stays NULL.
+ */
+char *record_storable(const char *text);
+
 #endif

@@ -296,6 +296,7 @@ hiding(void **state)
 		{ "\"@", "\"@" },
 	};
 	struct buf out;
+	char *stored;
 
 	(void)state;
 	buf_init(&out, 1000);
@@ -307,6 +308,9 @@ hiding(void **state)
 	buf_reset(&out);
 	party_hide("a@b@c", names, 2, &out);
 	assert_null(strstr(out.data, "a@b"));
+	stored = record_storable("identity a@example.org\n");
+	assert_string_equal(stored, "identity {address}\xef\xbf\xbd");
+	free(stored);
 	buf_free(&out);
 }
 
