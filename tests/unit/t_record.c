@@ -308,8 +308,8 @@ hiding(void **state)
 	buf_reset(&out);
 	party_hide("a@b@c", names, 2, &out);
 	assert_null(strstr(out.data, "a@b"));
-	stored = record_storable("identity a@example.org\n");
-	assert_string_equal(stored, "identity {address}\xef\xbf\xbd");
+	stored = record_storable("identity a@example.org");
+	assert_string_equal(stored, "identity {address}");
 	free(stored);
 	buf_free(&out);
 }
