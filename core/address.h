@@ -1,5 +1,6 @@
 /*
- * address: mailbox addresses as the envelope carries them (RFC 5321 section 4.1.2).
+ * address: mailbox addresses as the envelope carries them (RFC 5321 section
+ * 4.1.2).
  */
 #ifndef CORE_ADDRESS_H
 #define CORE_ADDRESS_H
@@ -11,7 +12,7 @@
 
 #define ADDRESS_LOCAL_MAX 64	/* RFC 5321 section 4.5.3.1.1 */
 #define ADDRESS_DOMAIN_MAX 255	/* 4.5.3.1.2 */
-#define ADDRESS_MAX 256		/* 4.5.3.1.3, the path with its angle brackets */
+#define ADDRESS_MAX 256		/* 4.5.3.1.3, with angle brackets */
 
 /* Why a string is no address that SES would take. */
 enum address_fault {
@@ -20,21 +21,22 @@ enum address_fault {
 	ADDRESS_TOO_LONG,
 	ADDRESS_NO_DOMAIN,
 	ADDRESS_NON_ASCII_LOCAL, /* SES has no SMTPUTF8 */
-	ADDRESS_BAD_DOMAIN	 /* not a name, or IDNA refuses it; address literals too */
+	ADDRESS_BAD_DOMAIN	 /* no name, or IDNA says no; literals too */
 };
 
 struct address {
-	char text[ADDRESS_LOCAL_MAX + 1 + ADDRESS_DOMAIN_MAX + 1]; /* local@domain */
-	size_t local_len; /* the domain begins at text[local_len + 1] */
+	/* local@domain; the domain begins at text[local_len + 1] */
+	char text[ADDRESS_LOCAL_MAX + 1 + ADDRESS_DOMAIN_MAX + 1];
+	size_t local_len;
 };
 
 /*
- * Parse `local@domain` of len bytes: dot-atom or quoted string before the @. One
- * mailbox gives one text: a quoted string that needs no quotes loses them, and
- * dots that need quotes (two in a row, at an end) get them. The domain's letters
- * stay as they are written; an international domain becomes punycode (IDNA2008,
- * through libidn2). Unless ADDRESS_OK, the text is empty and err (ERR_PROTO) has
- * words for a reply, without the address.
+ * Parse `local@domain` of len bytes: dot-atom or quoted string before the @.
+ * One mailbox gives one text: a quoted string that needs no quotes loses them,
+ * and dots that need quotes (two in a row, at an end) get them. The domain's
+ * letters stay as they are written; an international domain becomes punycode
+ * (IDNA2008, through libidn2). Unless ADDRESS_OK, the text is empty and err
+ * (ERR_PROTO) has words for a reply, without the address.
  */
 enum address_fault address_parse(const char *, size_t len, struct address *,
     struct err *);

@@ -26,8 +26,8 @@ line_and_folds(const char *s, size_t len)
 	return (size_t)(p - s);
 }
 
-/* The length of a field name at s (RFC 5322 section 3.6.8), 0 for none; *colon_r
- * is where its colon stands. */
+/* The length of a field name at s (RFC 5322 section 3.6.8), 0 for none;
+ * *colon_r is where its colon stands. */
 static size_t
 name_length(const char *s, size_t len, size_t *colon_r)
 {
@@ -74,6 +74,8 @@ header_next(const char *data, size_t len, size_t *pos,
 bool
 header_is(const struct header_field *f, const char *name)
 {
+	if (f->name_len == 0 || ((f->name[0] ^ name[0]) & ~0x20) != 0)
+		return false; /* nearly always, and cheap */
 	return f->name_len == strlen(name) &&
 	    strncasecmp(f->name, name, f->name_len) == 0;
 }

@@ -23,7 +23,7 @@
 struct header_field {
 	const char *name; /* not NUL-terminated */
 	size_t name_len;
-	const char *raw; /* name, colon, value and its last CRLF, folded as it came */
+	const char *raw; /* all of it with its last CRLF, folded as it came */
 	size_t raw_len;
 	const char *value; /* after the colon, up to the last CRLF */
 	size_t value_len;
@@ -40,30 +40,30 @@ int header_next(const char *data, size_t len, size_t *pos,
 
 bool header_is(const struct header_field *, const char *name);
 
-/* Append the value on one line: folding removed (RFC 5322 section 2.2.3), blanks
- * at both ends trimmed. */
+/* Append the value on one line: folding removed (RFC 5322 section 2.2.3),
+ * blanks at both ends trimmed. */
 void header_unfold(const struct header_field *, struct buf *out);
 
 /* A mailbox of an address list. Pointers are into the value but for spec, which
  * is gone when the callback returns. */
 struct header_mailbox {
-	const char *name; /* what precedes the angle bracket, trimmed; may be empty */
+	const char *name; /* before the angle bracket, trimmed; may be empty */
 	size_t name_len;
 	bool name_has_at; /* and has an @ outside quotes and comments */
-	const char *at; /* "<" to ">" with what is inside, or the bare addr-spec */
+	const char *at; /* "<" to ">" and what is inside, or the addr-spec */
 	size_t at_len;
-	const char *spec; /* the addr-spec without comments, folding and route */
+	const char *spec; /* addr-spec without comments, folding, route */
 	size_t spec_len;
 	bool in_group;
 };
 
 /*
- * Call fn for each mailbox of an address-list value (From, Sender, ...): groups,
- * comments, quoted strings, encoded words, obsolete routes, empty elements. A
- * spec may still be no address: whether there is a domain, whether characters
- * are right is for address_parse to say. fn returns non-zero to stop. Returns
- * the number of mailboxes seen, or -1 when the value does not parse (fn may have
- * been called for some before).
+ * Call fn for each mailbox of an address-list value (From, Sender, ...):
+ * groups, comments, quoted strings, encoded words, obsolete routes, empty
+ * elements. A spec may still be no address: whether there is a domain, whether
+ * characters are right is for address_parse to say. fn returns non-zero to
+ * stop. Returns the number of mailboxes seen, or -1 when the value does not
+ * parse (fn may have been called for some before).
  */
 typedef int header_mailbox_fn(void *arg, const struct header_mailbox *);
 int header_mailboxes(const char *value, size_t len, header_mailbox_fn *,
@@ -74,9 +74,9 @@ int header_mailboxes(const char *value, size_t len, header_mailbox_fn *,
  * length. Raw UTF-8 becomes encoded words (RFC 2047; in structured fields where
  * these may stand), percent-encoding in parameters (RFC 2231), punycode in
  * domains; other 8-bit bytes the same as charset unknown-8bit (RFC 1428). Lines
- * over 998 bytes are folded at blanks, or harder where there are none. *encoded_r
- * and *folded_r tell what was done; a field that needs nothing is copied as it
- * is.
+ * over 998 bytes are folded at blanks, or harder where there are none.
+ * *encoded_r and *folded_r tell what was done; a field that needs nothing is
+ * copied as it is.
  */
 void header_repair(const struct header_field *, struct buf *out,
     bool *encoded_r, bool *folded_r);

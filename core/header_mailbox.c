@@ -16,8 +16,8 @@
  *	group        = phrase ":" [mailbox-list] ";"
  *
  * One pass without backing up: everything up to the next "<", ":", ",", ";" or
- * ">" is read as a sequence, whose shape says afterwards whether it was a phrase
- * or an addr-spec.
+ * ">" is read as a sequence, whose shape says afterwards whether it was a
+ * phrase or an addr-spec.
  *
  * More is taken than the grammar gives, where mail really comes so and SES has
  * its own say later: an @ or [...] in an unquoted display name, dots anywhere
@@ -157,8 +157,8 @@ found(struct parser *ps, const struct sequence *name, const char *at,
 	return 0;
 }
 
-/* RFC 5322 section 4.4: the route is *([CFWS] ",") "@" domain *("," ["@" domain])
- * ":", and nobody wants to know it. */
+/* RFC 5322 section 4.4: the route is *([CFWS] ",") "@" domain *("," ["@"
+ * domain]) ":", and nobody wants to know it. */
 static int
 skip_route(struct parser *ps)
 {

@@ -25,8 +25,8 @@
  *		   message ids apart; encoded words in comments
  *
  * A mailbox whose local part is not ASCII can't be answered through SES anyway.
- * It becomes an empty group that shows name and address to people, in the way of
- * RFC 6857 section 3.1.8 for clients that know no Unicode, so that the other
+ * It becomes an empty group that shows name and address to people, in the way
+ * of RFC 6857 section 3.1 for clients that know no Unicode, so that the other
  * mailboxes of the field keep working; in a group, which can't hold another, a
  * comment. (The gate has refused it before in From and Sender.)
  *
@@ -125,13 +125,13 @@ is_encoded(const char *p, const char *end)
 /*
  * Words on their way to out. Those that become encoded words together are
  * gathered in text. Blanks between two encoded words are not shown (RFC 2047
- * section 6.2), so those that should be seen go inside one of them, also next to
- * an encoded word that came as such.
+ * section 6.2), so those that should be seen go inside one of them, also next
+ * to an encoded word that came as such.
  */
 struct words {
 	struct buf *out;
 	bool utf8;
-	bool phrase; /* encoded words must stand apart (RFC 2047 section 5 (3)) */
+	bool phrase; /* encoded words stand apart (RFC 2047 section 5 (3)) */
 	struct buf text;
 	const char *gap; /* blanks that are not written yet */
 	size_t gap_len;

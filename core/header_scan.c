@@ -178,7 +178,8 @@ header_scan_word(struct header_scan *s)
 	if (s->p < s->end && *s->p == '"')
 		return header_scan_quoted(s) == -1 ? -1 : 1;
 	(void)header_scan_encoded(s);
-	while (s->p < s->end && !is_special(*s->p) && !header_scan_is_blank(*s->p))
+	while (s->p < s->end && !is_special(*s->p) &&
+	    !header_scan_is_blank(*s->p))
 		s->p += header_scan_char(s);
 	return s->p > start;
 }

@@ -2,10 +2,10 @@
  * header_scan: the lexical parts of structured header fields (RFC 5322 section
  * 3.2), for header_mailbox.c and header_repair.c.
  *
- * Raw text in the charsets of Japan has bytes that look like ASCII specials: the
- * second byte of a Shift_JIS character may be "@", "[", "\" or "]", and
- * ISO-2022-JP is ASCII throughout. Stepping goes by characters so that these are
- * not taken for syntax.
+ * Raw text in the charsets of Japan has bytes that look like ASCII specials:
+ * the second byte of a Shift_JIS character may be "@", "[", "\" or "]", and
+ * ISO-2022-JP is ASCII throughout. Stepping goes by characters so that these
+ * are not taken for syntax.
  */
 #ifndef CORE_HEADER_SCAN_H
 #define CORE_HEADER_SCAN_H
@@ -18,7 +18,7 @@
 struct header_scan {
 	const char *p;
 	const char *end;
-	bool utf8; /* all of the field is well-formed; else Shift_JIS is looked for */
+	bool utf8; /* all of the field is; else Shift_JIS is looked for */
 };
 
 /* Space, tab, or part of a line end. */

@@ -44,11 +44,11 @@ int message_feed(struct message *, const char *data, size_t len,
 void message_discard(struct message *);
 
 /* Finish: the content can be read. -1 and err when feeding failed or the
- * temporary file can't be completed; then message_release is all that is left. */
+ * temporary file can't be completed; then only message_release is left. */
 int message_end(struct message *, struct err *);
 
 /* These grow while feeding, so that a bound can be kept. */
-uint64_t message_size(const struct message *);	/* bytes, stuffing not counted */
+uint64_t message_size(const struct message *);	/* stuffing not counted */
 bool message_8bit(const struct message *);	/* any byte over 127? */
 unsigned message_bare(const struct message *);	/* bare CR and LF mended */
 

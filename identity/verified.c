@@ -16,10 +16,10 @@
 #include "core/mem.h"
 
 /*
- * One open hash table over what the lines say, addresses byte for byte and domains
- * in lower case, as SES compares them: an address is covered by itself, by
- * itself without its label, or by its domain or one above, in this order, the
- * most specific first. The order of the file is kept aside, since the first
+ * One open hash table over what the lines say, addresses byte for byte and
+ * domains in lower case, as SES compares them: an address is covered by itself,
+ * by itself without its label, or by its domain or one above, in this order,
+ * the most specific first. The order of the file is kept aside, since the first
  * entries matter for the null sender and people like to see their own order.
  */
 struct verified {
@@ -271,8 +271,8 @@ verified_item(const struct verified *v, size_t i)
 	return i < v->n ? v->items[i] : NULL;
 }
 
-/* What tells that a file is not the one that was read: chmod included, which may
- * be what makes it readable. */
+/* What tells that a file is not the one that was read: chmod included, which
+ * may be what makes it readable. */
 struct stamp {
 	dev_t dev;
 	ino_t ino;

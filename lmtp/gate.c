@@ -17,8 +17,8 @@
  * the message may bounce it.
  */
 
-/* RFC 5321 section 6.3 asks for a limit of at least 100 to find loops; each round
- * of one costs the sender quota, and no real path has half of this. */
+/* RFC 5321 section 6.3 asks for a limit of at least 100 to find loops; each
+ * round of one costs the sender quota, and no real path has half of this. */
 #define RECEIVED_MAX 50
 
 #define FROM_MAX 4096
@@ -106,8 +106,8 @@ take_message_id(struct gate *g)
 	buf_free(&value);
 }
 
-/* A line that is no field would begin the body for some readers and be skipped by
- * others: nobody can say what the sender meant. */
+/* A line that is no field would begin the body for some readers and be skipped
+ * by others: nobody can say what the sender meant. */
 static enum gate_result
 check_shape(struct gate *g, size_t received)
 {

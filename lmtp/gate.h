@@ -34,20 +34,19 @@ struct gate_output {
 			    * empty line included; without our own Received
 			    * field, since that carries an id which is known
 			    * only once the message is journalled */
-	uint64_t body_off; /* where the body begins in the message's stored form */
+	uint64_t body_off; /* where the body begins in the stored form */
 	struct address sender; /* envelope sender for SES */
-	struct buf tags;       /* the user's own X-SES-MESSAGE-TAGS, `k=v, k=v`,
-				* where they are allowed: not in head, since the
-				* sender has tags of its own to put beside them */
-	struct buf from;       /* addresses of the From field as received, comma
-				* between, for the journal; printable ASCII */
-	char *message_id;      /* the Message-ID field's value, printable ASCII,
-				* or NULL */
-	struct buf queue_ids;  /* ids of the MTA hops from Received fields, newest
-				* first, blank between */
-	struct buf repairs;    /* words for the journal, may be empty; see below */
-	bool has_received;     /* whether the message has a Received field (then
-				* its digest is unique) */
+	struct buf tags;   /* the user's own X-SES-MESSAGE-TAGS, `k=v, k=v`,
+			    * where allowed: not in head, since the sender
+			    * has tags of its own to put beside them */
+	struct buf from;   /* addresses of From as received, comma between,
+			    * for the journal; printable ASCII */
+	char *message_id;  /* Message-ID's value in printable ASCII, or NULL */
+	struct buf queue_ids; /* of the MTA hops, from Received fields, newest
+			       * first, blank between */
+	struct buf repairs;   /* words for the journal, see below */
+	bool has_received;    /* is there a Received field? (Then the digest
+			       * is unique.) */
 };
 
 /*
@@ -84,8 +83,8 @@ enum gate_result gate_check(const struct gate_input *, struct gate_output *,
 void gate_output_free(struct gate_output *);
 
 /*
- * May this recipient be written to (RCPT)? With identities.sandbox only verified
- * ones and the mailbox simulator.
+ * May this recipient be written to (RCPT)? With identities.sandbox only
+ * verified ones and the mailbox simulator.
  */
 enum gate_result gate_recipient(const struct conf *, const struct verified *,
     const struct address *, struct gate_reply *);

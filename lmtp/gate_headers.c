@@ -13,8 +13,8 @@
  * What SES refuses in headers, and what is done about it. The table is SES's
  * list of headers that may come once (SES facts 3.4), with those that must not
  * reach SES at all: Return-Path, which it would check as an identity and send
- * bounces to; Bcc, which nobody promises to remove; Delivered-To, which forwarded
- * mail has many of and which says nothing to anyone beyond this site.
+ * bounces to; Bcc, which nobody promises to remove; Delivered-To, which
+ * forwarded mail has many of and which says nothing to anyone beyond this site.
  *
  * X-SES-* steers SES: configuration sets, tags, other people's identities. Mail
  * users may set only what the configuration lets them, and never what it sets

@@ -86,14 +86,14 @@ size_t gate_trace(struct gate *);
 /* Whether SES would let us send as this address, as far as we know. */
 bool gate_covered(const struct gate *, const struct address *);
 
-/* Refuse `what` <addr> by conf->rewrite.dflt: an operator may want to look before
- * mail bounces. */
+/* Refuse `what` <addr> by conf->rewrite.dflt: an operator may want to look
+ * before mail bounces. */
 enum gate_result gate_unverified(struct gate *, const char *what,
     const struct address *addr);
 
 /*
- * An address as part of a command that people may paste: with what a shell would
- * act on, which local parts may well contain, "ADDRESS" stands in for it.
+ * An address as part of a command that people may paste: with what a shell
+ * would act on, which local parts may well contain, "ADDRESS" stands in for it.
  */
 const char *gate_pasteable(const struct address *);
 

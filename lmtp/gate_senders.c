@@ -15,10 +15,10 @@
  * Who may send.
  *
  * SES checks the envelope sender, each address in From, and Sender (SES facts
- * 2.4). What it would refuse is refused here, before quota is spent and in words
- * that say what to do. In mail with a null sender From and Sender are replaced
- * instead: bounces and notices come from inside the MTA, under names that
- * nobody thought of verifying.
+ * 2.4). What it would refuse is refused here, before quota is spent and in
+ * words that say what to do. In mail with a null sender From and Sender are
+ * replaced instead: bounces and notices come from inside the MTA, under names
+ * that nobody thought of verifying.
  */
 
 /* More than anyone writes; a bound for memory. */

@@ -17,8 +17,8 @@
  *	by mx.example.org (8.17.1/8.17.1) with ESMTP id 5AH123; DATE
  *	by mx.example.org with esmtps (Exim 4.96) id 1rAbcD-000123-2z; DATE
  *
- * Anyone can write Received fields, so what is taken for an id is bounded and of
- * characters that MTAs use in theirs.
+ * Anyone can write Received fields, so what is taken for an id is bounded and
+ * of characters that MTAs use in theirs.
  */
 
 #define ID_MAX 64 /* Exim's have 23, Google's some 50 */

@@ -86,7 +86,8 @@ check_head(const struct buf *head)
 static enum gate_result
 run(unsigned how, const char *data, size_t len)
 {
-	static char empty[] = "", name[] = "file", tags[] = "X-SES-MESSAGE-TAGS";
+	static char empty[] = "", name[] = "file";
+	static char tags[] = "X-SES-MESSAGE-TAGS";
 	char *allowed[] = { tags };
 	struct conf conf = { .file = name };
 	struct address sender = { .local_len = 0 };
@@ -112,7 +113,8 @@ run(unsigned how, const char *data, size_t len)
 	if (result == GATE_PASS)
 		check_head(&out.head);
 	else
-		assert(reply.code >= 400 && strpbrk(reply.text, "\r\n") == NULL);
+		assert(reply.code >= 400 &&
+		    strpbrk(reply.text, "\r\n") == NULL);
 	gate_output_free(&out);
 	message_release(m);
 	return result;

@@ -309,7 +309,8 @@ senders(void **state)
 	gate(&r, "From: a@x.example.com, B <me@other.example>\r\n"
 		 "Sender: x@Example.COM\r\n\r\n");
 	assert_int_equal(r.result, GATE_PASS);
-	assert_string_equal(r.out.from.data, "a@x.example.com,me@other.example");
+	assert_string_equal(r.out.from.data,
+	    "a@x.example.com,me@other.example");
 	finish(&r);
 }
 

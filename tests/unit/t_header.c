@@ -103,7 +103,8 @@ names(void **state)
 	assert_false(header_is(&f, "Subjects"));
 }
 
-/* Mailboxes as `name|where|spec`, semicolon between; `!` when the name has @. */
+/* Mailboxes as `name|where|spec`, semicolon between; `!` when the name has @.
+ * */
 static int
 list_mailbox(void *arg, const struct header_mailbox *mb)
 {

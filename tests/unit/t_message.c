@@ -16,8 +16,8 @@
 static char dir[] = "/tmp/t_message-XXXXXX";
 
 /*
- * Feed input in pieces of at most `step` bytes, each in memory of its own, until
- * the end; how many bytes that took.
+ * Feed input in pieces of at most `step` bytes, each in memory of its own,
+ * until the end; how many bytes that took.
  */
 static struct message *
 feed(const char *in, size_t len, size_t step, size_t *taken_r)
