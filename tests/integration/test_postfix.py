@@ -43,7 +43,7 @@ def test_every_message_once(postfix_site, tcp):
     one = deliveries[MESSAGES // 2]
     ses_id = by_recipient[one["to"]]
     for option, value in (("--queue-id", one["queue_id"]), ("--ses-id", ses_id)):
-        found = relay.posternd.json("log", option, value)
+        found = relay.posternd.log(option, value)
         assert [row["ses_id"] for row in found] == [ses_id]
         assert found[0]["recipient"] == one["to"]
         assert one["queue_id"] in found[0]["queue_ids"]

@@ -59,7 +59,7 @@ def test_raw_utf8_in_subject_and_from(postfix_site):
     assert raw.endswith("\r\n\r\n本文です。\r\n".encode())
 
     # What was mended is on record.
-    (row,) = relay.posternd.json("log", "--ses-id", message["id"])
+    (row,) = relay.posternd.log("--ses-id", message["id"])
     (mended,) = relay.posternd.sql("SELECT repairs FROM message")
     assert mended["repairs"], row
 

@@ -47,7 +47,7 @@ def test_every_recipient_once(site):
         assert b"\r\n.a line with a dot\r\n" in relay.accepted(ses_id)
 
     for queue_id in queue_ids:
-        rows = relay.posternd.json("log", "--queue-id", queue_id)
+        rows = relay.posternd.log("--queue-id", queue_id)
         assert sorted(row["recipient"] for row in rows) == recipients
         assert {row["ses_id"] for row in rows} <= ids
     assert relay.sandbox.violations() == []

@@ -203,13 +203,18 @@ class Posternd:
 
     # What it knows
 
+    @staticmethod
+    def postern():
+        """The path of the postern command."""
+        return program("postern") or "postern"
+
     def run(self, *args, stdin=None, expect=0):
         """The postern command with this configuration; returns its stdout.
 
         expect: the exit status, or None for any (then (status, out, err)).
         """
         done = subprocess.run(
-            [program("postern") or "postern", "-c", self.conf_file, *args],
+            [self.postern(), "-c", self.conf_file, *args],
             input=stdin,
             stdin=subprocess.DEVNULL if stdin is None else None,
             capture_output=True,
@@ -227,12 +232,13 @@ class Posternd:
         return done.stdout
 
     def json(self, *args, expect=0):
-        """The same with --json: one value, or a list when it prints lines."""
-        out = self.run(*args, "--json", expect=expect)
-        try:
-            return json.loads(out)
-        except json.JSONDecodeError:
-            return [json.loads(line) for line in out.splitlines()]
+        """The same with --json, as a value."""
+        return json.loads(self.run(*args, "--json", expect=expect))
+
+    def log(self, *args):
+        """Deliveries by postern log, as a list of dicts."""
+        out = self.run("log", *args, "--json")
+        return [json.loads(line) for line in out.splitlines()]
 
     def sql(self, query, *args):
         """Rows of a query on the journal, read-only as an auditor reads it."""

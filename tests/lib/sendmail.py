@@ -37,6 +37,9 @@ define(`confDONT_PROBE_INTERFACES', `True')dnl
 define(`confTO_IDENT', `0')dnl
 define(`confMIN_QUEUE_AGE', `0')dnl
 define(`confDONT_BLAME_SENDMAIL', `GroupWritableDirPathSafe')dnl
+dnl A busy machine is no reason to turn mail away here.
+define(`confQUEUE_LA', `1000')dnl
+define(`confREFUSE_LA', `1000')dnl
 FEATURE(`nocanonify')dnl
 FEATURE(`accept_unresolvable_domains')dnl
 FEATURE(`no_default_msa')dnl
