@@ -177,10 +177,11 @@ run postern -c "$dir/postern.conf" verify
 # 7. The real thing.
 #
 
+stop
+trap - EXIT
+say "That was all on this machine; both daemons are stopped"
+
 cat <<END
-
-== That was all on this machine; both daemons are stopped now
-
 To send through your own SES account:
 
     make -C build/quickstart install    or as README says for your system
