@@ -3,7 +3,6 @@
 
 #include "ses/connection.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -339,26 +338,12 @@ connection_close(struct connection *c)
 	free(c);
 }
 
+/* Not by poll: the TLS library may have read more than it has given us. */
 bool
 connection_stale(struct connection *c)
 {
-	struct pollfd p = { .fd = stream_fd(c->stream), .events = POLLIN };
-	const char *data;
-	struct err err;
-	size_t len;
-
-	if (c->broken || stream_pending(c->stream) > 0)
-		return true;
-	if (poll(&p, 1, 0) <= 0)
-		return false;
-	/*
-	 * Readable: a goodbye, or only TLS's own (a session ticket), which
-	 * leaves nothing to read for us.
-	 */
-	stream_deadline(c->stream, clock_mono_us() + 2 * US_PER_MS);
-	if (stream_peek(c->stream, &data, &len, &err) == -1 &&
-	    err.class == ERR_TIMEOUT)
-		return false;
-	c->broken = true;
-	return true;
+	if (!c->broken && (stream_peer_gone(c->stream) ||
+	    stream_pending(c->stream) > 0))
+		c->broken = true;
+	return c->broken;
 }

@@ -110,19 +110,45 @@ dialogue_prepare(struct connection *c, const struct ses_mail *m,
 	return content(c, m, deadline_us, result);
 }
 
+/*
+ * What SES said, or that it has gone, before the dot was sent is no answer to it: nothing is in doubt yet.
+ */
+static bool
+gone_before_dot(struct connection *c, int64_t deadline_us,
+    struct ses_result *result)
+{
+	struct ses_reply reply;
+
+	if (!connection_stale(c))
+		return false;
+	if (connection_reply(c, SES_PHASE_BODY, deadline_us, &reply, result) ==
+		0 && result->class == SES_OK)
+		result->class = SES_RECONNECT;
+	return true;
+}
+
+/* A dot that could not be written whole has not been understood. */
+static int
+write_dot(struct connection *c, int64_t deadline_us, struct ses_result *result)
+{
+	struct err err;
+
+	stream_deadline(c->stream, deadline_us);
+	stream_write(c->stream, ".\r\n", 3);
+	if (stream_flush(c->stream, &err) == -1)
+		return lost(c, SES_PHASE_BODY, &err, result);
+	return 0;
+}
+
 void
 dialogue_dot(struct connection *c, int64_t deadline_us,
     struct ses_result *result)
 {
 	struct ses_reply reply;
-	struct err err;
 
-	stream_deadline(c->stream, deadline_us);
-	stream_write(c->stream, ".\r\n", 3);
-	if (stream_flush(c->stream, &err) == -1) {
-		(void)lost(c, SES_PHASE_DOT, &err, result);
+	if (gone_before_dot(c, deadline_us, result) ||
+	    write_dot(c, deadline_us, result) == -1)
 		return;
-	}
 	if (connection_reply(c, SES_PHASE_DOT, deadline_us, &reply, result) ==
 	    -1)
 		return;
