@@ -45,6 +45,7 @@ static int
 feed(struct session *s, struct message *m, bool *too_large_r, bool *failed_r,
     struct err *why)
 {
+	const uint64_t max = (uint64_t)s->conf->lmtp.max_message_size;
 	int64_t began = clock_mono_us();
 	uint64_t received = 0;
 	const char *data;
@@ -55,8 +56,16 @@ feed(struct session *s, struct message *m, bool *too_large_r, bool *failed_r,
 	for (end = 0; end == 0;) {
 		stream_deadline(s->stream, data_deadline(s, began, received));
 		got = stream_peek(s->stream, &data, &len, &err);
-		if (got == -1 && err.class == ERR_STATE)
+		if (got == -1 && err.class == ERR_STATE) {
+			session_drain_wake(s);
 			continue;
+		}
+		if (got == -1 && err.class == ERR_TIMEOUT) {
+			stream_deadline(s->stream,
+			    clock_mono_us() + US_PER_SEC);
+			session_reply(s, 421, "4.4.2",
+			    "Timeout in the middle of a message");
+		}
 		if (got != 1)
 			return -1;
 		end = message_feed(m, data, len, &used, &err);
@@ -68,9 +77,11 @@ feed(struct session *s, struct message *m, bool *too_large_r, bool *failed_r,
 			end = 0;
 		stream_consume(s->stream, used);
 		received += used;
-		*too_large_r = received >
-		    (uint64_t)s->conf->lmtp.max_message_size;
-		if (received > 4 * (uint64_t)s->conf->lmtp.max_message_size)
+		if (!*too_large_r && received > max) {
+			*too_large_r = true;
+			message_discard(m);
+		}
+		if (received > 4 * max)
 			return -1; /* enough is enough */
 	}
 	return 0;
