@@ -95,6 +95,9 @@ void dispatch_fail_waiting(struct dispatch *, const struct verdict *);
 /* A sender has its connection, or knows that it gets none. Once for each spawn, and after dispatch_pause. */
 void dispatch_sender_ready(struct dispatch *);
 
+/* No thread was to be had for it: the answer to a spawn instead of all else. Returns how many senders there are. */
+unsigned dispatch_sender_failed(struct dispatch *);
+
 /*
  * The next delivery whose slot has come near, its ticket taken; NULL after idle_us without work, or at the end.
  */

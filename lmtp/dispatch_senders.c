@@ -142,12 +142,30 @@ dispatch_next(struct dispatch *d, int64_t idle_us)
 	return s != NULL ? s->self : NULL;
 }
 
+/*
+ * Starts no other one: this one looks at what waits before it does anything else, and while it
+ * is on its way there it would seem that nobody does.
+ */
 void
 dispatch_sender_ready(struct dispatch *d)
 {
 	dispatch_lock(d);
 	d->starting--;
-	dispatch_unlock(d);
+	(void)pthread_mutex_unlock(&d->lock);
+}
+
+unsigned
+dispatch_sender_failed(struct dispatch *d)
+{
+	unsigned left;
+
+	dispatch_lock(d);
+	d->starting--;
+	left = --d->senders;
+	if (left == 0)
+		(void)pthread_cond_broadcast(&d->ended);
+	(void)pthread_mutex_unlock(&d->lock);
+	return left;
 }
 
 /* Jacobson's estimate (RFC 6298 section 2): mean and mean deviation, an eighth and a quarter at a time. */

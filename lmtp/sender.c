@@ -428,12 +428,17 @@ void
 sender_spawn(void *arg)
 {
 	struct server *server = arg;
+	struct verdict v;
+	struct err err;
 
-	if (thread_start(sender_main, server) == -1) {
-		log_error(NULL, "no-thread", "what", "sender");
-		dispatch_sender_ready(server->dispatch);
-		dispatch_sender_end(server->dispatch);
-	}
+	if (thread_start(sender_main, server) == 0)
+		return;
+	log_error(NULL, "no-thread", "what", "sender");
+	if (dispatch_sender_failed(server->dispatch) > 0)
+		return; /* the others take longer */
+	(void)err_set(&err, ERR_LOCAL, "no thread to be had for sending");
+	verdict_local(&err, &v);
+	dispatch_fail_waiting(server->dispatch, &v);
 }
 
 void

@@ -38,6 +38,16 @@ def posternd(parts, ses, endpoint=None, start=True, **kw):
     return post.start() if start else post
 
 
+def authorities(parts, *sandboxes):
+    """A file with the CAs of several sandboxes, for ses.ca-file."""
+    path = os.path.join(parts.rundir, "authorities.pem")
+    with open(path, "w", encoding="ascii") as out:
+        for ses in sandboxes:
+            with open(ses.ca_file, encoding="ascii") as f:
+                out.write(f.read())
+    return path
+
+
 def relay(parts, conf=None, identities=("example.com",), listen=None,
           credentials=None, env=None, **options):
     """Both at once; options are the sandbox's."""

@@ -9,7 +9,8 @@ import pytest
 from lib.host import free_port
 from lib.lmtp import message
 from lib.rig import (
-    SENDER, accepted, ask, journal, posternd, relay, sandbox, send, states,
+    SENDER, accepted, ask, authorities, journal, posternd, relay, sandbox,
+    send, states,
 )
 
 TO = "b@example.com"
@@ -195,32 +196,25 @@ def test_the_second_endpoint_when_the_first_is_dead(parts):
 
 
 def test_the_second_endpoint_when_the_first_has_a_bad_certificate(parts):
-    bad = sandbox(parts, "bad", certificate="expired")
-    ses = sandbox(parts)
-    post = posternd(parts, ses, [bad.endpoint, ses.endpoint])
+    bad, ses = sandbox(parts, "bad", certificate="expired"), sandbox(parts)
+    post = posternd(
+        parts, ses, [bad.endpoint, ses.endpoint],
+        ca_file=authorities(parts, bad, ses),
+    )
     assert accepted(ses, send(post, TO)[0])
     assert bad.counters()["auth"] == 0
 
 
 def test_an_endpoint_that_dies_while_mail_flows(parts):
     one, two = sandbox(parts, "one"), sandbox(parts, "two")
-    post = posternd(parts, two, [one.endpoint, two.endpoint], conf={
-        "ses": {"ca-file": both(parts, one, two)},
-    })
+    post = posternd(
+        parts, two, [one.endpoint, two.endpoint],
+        ca_file=authorities(parts, one, two),
+    )
     assert accepted(one, send(post, TO)[0])
     one.listen(False)
     one.disconnect()
     assert accepted(two, send(post, TO)[0])
-
-
-def both(parts, *sandboxes):
-    """One file with the authorities of all."""
-    path = f"{parts.rundir}/cas.pem"
-    with open(path, "w", encoding="ascii") as out:
-        for ses in sandboxes:
-            with open(ses.ca_file, encoding="ascii") as f:
-                out.write(f.read())
-    return path
 
 
 def test_no_endpoint_can_be_reached(parts):

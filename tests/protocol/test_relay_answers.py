@@ -141,3 +141,11 @@ def test_out_of_the_sandbox_anyone_may_be_written_to(parts):
     )
     [reply] = send(post, "b@elsewhere.example")
     assert accepted(ses, reply)["recipients"] == ["b@elsewhere.example"]
+
+
+def test_one_message_after_another_takes_one_connection(parts):
+    """A sender that is about to look for work leaves no need for another."""
+    post, ses = relay(parts)
+    for _ in range(10):
+        assert send(post, "b@example.com")[0].code == 250
+    assert ses.counters()["connections"] <= 2

@@ -4,7 +4,8 @@ import pytest
 
 from lib.lmtp import message
 from lib.rig import (
-    SENDER, accepted, ask, journal, posternd, relay, sandbox, send, states,
+    SENDER, accepted, ask, authorities, journal, posternd, relay, sandbox, send,
+    states,
 )
 
 TO = "b@example.com"
@@ -95,8 +96,11 @@ def test_no_session_to_be_had(parts, fault):
 def test_the_next_endpoint_takes_over(parts, fault):
     one = sandbox(parts, "one")
     one.fault(fault)
-    two = sandbox(parts, "two", state=one.state)
-    post = posternd(parts, two, [one.endpoint, two.endpoint])
+    two = sandbox(parts, "two")
+    post = posternd(
+        parts, two, [one.endpoint, two.endpoint],
+        ca_file=authorities(parts, one, two),
+    )
     [reply] = send(post, TO)
     assert accepted(two, reply)
 
