@@ -12,15 +12,18 @@
 #include "store/ledger.h"
 
 /*
- * Rate. next_us is the next free place on the grid. A dot that is late by less than LATE_SHARE of an interval leaves the
- * grid alone, so the lateness is made good; one that is later moves the whole grid by the rest, tickets under way included. So
+ * Rate. next_us is the next free place on the grid of dots. Whoever is ready for his dot first gets it, so that one
+ * dialogue that drags on costs nothing while others are ready; a ticket's slot is only the place that it would have if
+ * all came in the order in which tickets were taken, of which pending have not had their dot. A dot that is a little late
+ * leaves the grid alone, so the lateness is made good; one that is later than late_max moves the grid by the rest. So
  * two dots are never closer than half an interval, and over any stretch the dots run ahead of an even pace by
- * less than one interval: what a bucket with a burst of one and that tolerance lets through.
+ * less than one interval: what a bucket with a burst of one and that tolerance lets through, with something left for jitter
+ * on the way.
  *
  * Day. ends[] holds, in order, when each recipient that was sent stops to count; open counts those whose end
  * is not known yet. Nothing is sent while live + open has reached the limit.
  */
-#define LATE_SHARE 0.75
+#define JITTER_US (3 * US_PER_MS)
 
 /*
  * After a 454 the pace goes down at once and back up a little with each
@@ -31,7 +34,7 @@
 #define PACE_DOWN 0.96
 #define PACE_FLOOR 0.1 /* share of the rate that always stays */
 #define PACE_UP 0.001
-#define PACE_UP_PER_SEC 0.01
+#define PACE_UP_PER_SEC 0.04
 #define PACE_DOWN_EVERY_US (US_PER_SEC / 2)
 
 #define HOLD_SHARE 50
@@ -44,7 +47,7 @@ struct quota {
 
 	int64_t next_us;
 	int64_t last_dot_us;
-	int64_t shift_us;
+	int64_t pending;
 	double share; /* of the rate that is used now */
 	int64_t down_at_us, up_at_us;
 
@@ -199,7 +202,8 @@ rate_slot(struct quota *q, int64_t now, int64_t step)
 static int64_t
 next_slot(struct quota *q, int64_t now, bool counts)
 {
-	int64_t rate = rate_slot(q, now, interval(q));
+	int64_t step = interval(q);
+	int64_t rate = rate_slot(q, now, step) + q->pending * step;
 	int64_t day = counts ? day_slot(q, now, 0) : now;
 
 	return day > rate && day > now ? day : rate;
@@ -229,15 +233,18 @@ probe_interval(const struct quota *q)
 void
 quota_take(struct quota *q, bool counts, struct quota_ticket *t)
 {
-	int64_t now = clock_mono_us();
+	int64_t now;
 
 	lock(q);
+	now = clock_mono_us(); /* in the order of the slots */
+	if (q->pending == 0)
+		q->next_us = rate_slot(q, now, interval(q));
 	*t = (struct quota_ticket) {
 		.slot_us = next_slot(q, now, counts),
-		.shift_us = q->shift_us,
+		.day_us = counts ? day_slot(q, now, 0) : now,
 		.counts = counts,
 	};
-	q->next_us = t->slot_us + interval(q);
+	q->pending++;
 	if (counts) {
 		q->open++;
 		if (q->holding)
@@ -249,6 +256,8 @@ quota_take(struct quota *q, bool counts, struct quota_ticket *t)
 static void
 give_back(struct quota *q, const struct quota_ticket *t)
 {
+	if (t->dot_us == 0)
+		q->pending--;
 	if (t->counts)
 		q->open--;
 }
@@ -256,33 +265,38 @@ give_back(struct quota *q, const struct quota_ticket *t)
 void
 quota_release(struct quota *q, struct quota_ticket *t)
 {
-	int64_t slot;
-
 	lock(q);
 	give_back(q, t);
-	slot = t->slot_us + q->shift_us - t->shift_us;
-	if (t->dot_us == 0 && q->next_us - slot <= interval(q))
-		q->next_us = slot;
 	unlock(q);
+}
+
+/* How late a dot may be to leave the grid alone: 3/4 of an interval, less where jitter on the way would then be too much. */
+static int64_t
+late_max(int64_t step)
+{
+	int64_t keep = step / 4 > JITTER_US ? step / 4 : JITTER_US;
+
+	return step - (keep < step / 2 ? keep : step / 2);
 }
 
 int64_t
 quota_dot(struct quota *q, struct quota_ticket *t)
 {
-	int64_t now = clock_mono_us(), step, slot, at, late;
+	int64_t now, step, at;
 
 	lock(q);
+	now = clock_mono_us(); /* never before the last dot's */
 	step = interval(q);
-	slot = t->slot_us + q->shift_us - t->shift_us;
-	at = slot > now ? slot : now;
+	at = q->next_us > now && step > 0 ? q->next_us : now;
+	if (at < t->day_us)
+		at = t->day_us;
 	if (at < q->last_dot_us + step / 2)
 		at = q->last_dot_us + step / 2;
-	late = at - slot - (int64_t)((double)step * LATE_SHARE);
-	if (late > 0) {
-		q->shift_us += late;
-		q->next_us += late;
-	}
+	if (q->next_us < at - late_max(step))
+		q->next_us = at - late_max(step);
+	q->next_us += step;
 	q->last_dot_us = at;
+	q->pending--;
 	t->dot_us = at;
 	unlock(q);
 	return at;

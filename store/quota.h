@@ -42,8 +42,8 @@ int quota_rebuild(struct quota *, const char *journal_path, struct err *);
 
 /* What a delivery holds from quota_take until settle or release. */
 struct quota_ticket {
-	int64_t slot_us; /* its place on the grid */
-	int64_t shift_us; /* how far the grid had moved by then */
+	int64_t slot_us; /* when its dot is to be expected */
+	int64_t day_us;	 /* not before then, for the day's sake */
 	int64_t dot_us;	 /* when its dot went out; 0 before */
 	bool counts;	 /* spends the day */
 };
@@ -56,12 +56,12 @@ int64_t quota_next(struct quota *, bool counts);
 /* Take the next slot, which may lie in the future. */
 void quota_take(struct quota *, bool counts, struct quota_ticket *);
 
-/* Give a ticket back whose dot was not sent: the day's unit returns; the slot is used again if nobody passed it. */
+/* Give a ticket back whose dot was not sent: the day's unit returns, and those behind it move up. */
 void quota_release(struct quota *, struct quota_ticket *);
 
 /*
- * The dialogue is ready for its dot: returns the time at which it may go out, at its slot but no closer than half an interval to the dot
- * before it, and enters it. Call once for each ticket, then sleep until the time.
+ * The dialogue is ready for its dot: returns the time at which it may go out, which is the next free place on the grid but no closer
+ * than half an interval to the dot before it, and enters it. Call once for each ticket, then sleep until the time.
  */
 int64_t quota_dot(struct quota *, struct quota_ticket *);
 

@@ -123,6 +123,28 @@ test_long_stall_is_not_made_good(void **state)
 	quota_free(q);
 }
 
+/* Who is ready takes the place of one who is not, and nobody waits for that one. */
+static void
+test_ready_ones_pass(void **state)
+{
+	struct quota *q = make(10, -1, 1);
+	struct quota_ticket slow, t[5];
+	int64_t began;
+
+	(void)state;
+	began = take_dot(q, &slow);
+	quota_take(q, true, &slow);
+	for (int i = 0; i < 5; i++)
+		quota_take(q, true, &t[i]);
+	for (int i = 0; i < 5; i++) {
+		now_us = began + (i + 1) * 101 * US_PER_MS;
+		assert_int_equal(quota_dot(q, &t[i]), now_us);
+	}
+	assert_true(quota_dot(q, &slow) <= now_us + 100 * US_PER_MS + 10);
+	assert_true(quota_next(q, true) <= now_us + 200 * US_PER_MS + 10);
+	quota_free(q);
+}
+
 static void
 test_released_slot_is_used_again(void **state)
 {
@@ -269,6 +291,7 @@ main(void)
 		cmocka_unit_test(test_grid),
 		cmocka_unit_test(test_lateness_made_good),
 		cmocka_unit_test(test_long_stall_is_not_made_good),
+		cmocka_unit_test(test_ready_ones_pass),
 		cmocka_unit_test(test_released_slot_is_used_again),
 		cmocka_unit_test(test_day_is_exact),
 		cmocka_unit_test(test_day_counts_what_is_open_or_in_doubt),
