@@ -15,6 +15,10 @@
 /* Postfix's defaults (SES facts section 9). */
 #define CONCURRENCY 20
 #define RECIPIENTS 50
+#define PROCESSES 100 /* default_process_limit */
+
+/* A delivery takes four of SES's replies; more than 0.1 s each is far away. */
+#define DELIVERY_SEC 0.5
 
 bool
 postfix_there(void)
@@ -141,12 +145,15 @@ postfix_limits(double rate, int64_t within_us, unsigned *concurrency_r,
     unsigned *recipients_r)
 {
 	double slots = rate * (double)within_us / (double)US_PER_SEC;
+	double busy = rate * DELIVERY_SEC;
 
-	*concurrency_r = CONCURRENCY;
+	*concurrency_r = busy > PROCESSES ? PROCESSES
+	    : busy > CONCURRENCY	  ? (unsigned)busy
+					  : CONCURRENCY;
 	*recipients_r = RECIPIENTS;
-	if (rate < 0 || slots >= CONCURRENCY * RECIPIENTS)
+	if (rate < 0 || slots >= *concurrency_r * RECIPIENTS)
 		return;
-	*recipients_r = (unsigned)(slots / CONCURRENCY);
+	*recipients_r = (unsigned)(slots / *concurrency_r);
 	if (*recipients_r >= 2)
 		return;
 	/* A limit of 1 would make Postfix count concurrency by recipient. */

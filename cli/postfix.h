@@ -27,8 +27,8 @@ bool postfix_chrooted(const char *transport);
 
 /*
  * The limits that keep what Postfix hands over at one time within rate x
- * within: at most 20 deliveries at once (Postfix's own default) of at most 50
- * recipients each.
+ * within: 20 deliveries at once (Postfix's own default), or as many as the rate
+ * keeps busy when SES is far away, of at most 50 recipients each.
  */
 void postfix_limits(double rate, int64_t within_us, unsigned *concurrency_r,
     unsigned *recipients_r);
