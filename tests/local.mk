@@ -21,3 +21,10 @@ soak: all
 .PHONY: bench
 bench: all
 	$(PYTEST) -q -s -m bench $(BENCHFLAGS) protocol integration
+
+# What benchmarks need beside the programs themselves.
+EXTRA_PROGRAMS += lmtpload journalfill
+lmtpload_SOURCES = tests/bench/lmtpload.c
+lmtpload_LDADD = $(CORE_LIBS)
+journalfill_SOURCES = tests/bench/journalfill.c
+journalfill_LDADD = $(STORE_LIBS) $(CORE_LIBS)

@@ -168,7 +168,8 @@ class Postfix:
     def configure(self, **main):
         self.main.update(main)
 
-    def _write_config(self):
+    def write_config(self):
+        """Done by start(); earlier, for those who ask with postconf."""
         with open(os.path.join(self.config, "main.cf"), "w") as f:
             for name, value in self.main.items():
                 f.write(f"{name} = {value}\n")
@@ -178,7 +179,7 @@ class Postfix:
     # Life
 
     def start(self):
-        self._write_config()
+        self.write_config()
         started = r"postfix/master\[\d+\]: daemon started"
         before = sum(1 for line in self.log() if re.search(started, line))
         self.daemon.start(ready=False)
