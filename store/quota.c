@@ -53,7 +53,7 @@ struct quota {
 
 	int64_t *ends; /* a ring */
 	size_t cap, first, live;
-	int64_t open;
+	int64_t open, dotted; /* of those open, past their dot */
 	bool holding;
 	int64_t hold_until_us;
 };
@@ -260,6 +260,8 @@ give_back(struct quota *q, const struct quota_ticket *t)
 		q->pending--;
 	if (t->counts)
 		q->open--;
+	if (t->counts && t->dot_us != 0)
+		q->dotted--;
 }
 
 void
@@ -297,6 +299,8 @@ quota_dot(struct quota *q, struct quota_ticket *t)
 	q->next_us += step;
 	q->last_dot_us = at;
 	q->pending--;
+	if (t->counts)
+		q->dotted++;
 	t->dot_us = at;
 	unlock(q);
 	return at;
@@ -374,6 +378,13 @@ quota_limits(struct quota *q, const struct quota_limits *limits)
 	unlock(q);
 }
 
+struct rebuild {
+	struct quota *q;
+	int64_t beyond_us; /* only what has no reply ends after this */
+	int64_t dotted;
+};
+
+/* Those that wait for a reply at this moment are counted as open. */
 static int
 count_one(void *arg, int64_t end_us)
 {
@@ -381,19 +392,35 @@ count_one(void *arg, int64_t end_us)
 	return 0;
 }
 
+/*
+ * Read without the lock: it may take a while. What is under way meanwhile is counted twice until
+ * its window has passed, which errs on the safe side.
+ */
 int
 quota_rebuild(struct quota *q, const char *journal_path, struct err *err)
 {
-	int rc = 0;
+	struct quota fresh = { .ends = NULL };
+	int64_t *old;
 
 	lock(q);
-	q->live = 0;
-	q->first = 0;
-	if (q->limits.daily >= 0)
-		rc = ledger_read(journal_path, q->limits.window_us,
-		    q->limits.doubt_us, count_one, q, err);
+	fresh.limits = q->limits;
 	unlock(q);
-	return rc;
+	if (fresh.limits.daily < 0)
+		return 0;
+	if (ledger_read(journal_path, fresh.limits.window_us,
+		fresh.limits.doubt_us, count_one, &fresh, err) == -1) {
+		free(fresh.ends);
+		return -1;
+	}
+	lock(q);
+	old = q->ends;
+	q->ends = fresh.ends;
+	q->cap = fresh.cap;
+	q->first = fresh.first;
+	q->live = fresh.live;
+	unlock(q);
+	free(old);
+	return 0;
 }
 
 static double

@@ -36,7 +36,7 @@ void quota_limits(struct quota *, const struct quota_limits *);
 
 /*
  * Count what the journal says was spent within the window, each row's age measured by mono within one boot, by wall time
- * across boots. Called once, before the first delivery.
+ * across boots. Called before the first delivery, and after limits that need more of the past than was kept.
  */
 int quota_rebuild(struct quota *, const char *journal_path, struct err *);
 

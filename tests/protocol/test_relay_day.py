@@ -208,3 +208,28 @@ def test_a_steady_feed_over_ten_windows(parts):
         assert at[i + daily] - at[i] >= window
     assert len(at) >= 0.9 * daily * windows
     assert ses.counters()["throttled_day"] == 0
+
+
+@pytest.mark.parametrize("window", ["1h", "2h"])
+def test_a_reload_counts_nothing_twice(parts, window):
+    """What is under way at SIGHUP is in the journal and in the count already."""
+    post, ses = relay(parts, conf={
+        "quota": {"daily": 10, "daily-window": "1h"},
+    })
+    assert send(post, TO)[0].code == 250
+    ses.fault("dot delay ms=1000 nth=1")
+    post.configure({"quota": {"daily-window": window}})
+    with post.client() as client:
+        client.mail(SENDER)
+        client.rcpt(TO)
+        client.cmd("DATA", 354)
+        client.body(message(SENDER, TO))
+        ses.wait_for("faults", 1)
+        for _ in range(3):
+            mark = post.daemon.mark()
+            post.sighup()
+            post.daemon.wait_event("reload", mark)
+        assert ask(post, "quota")["spent"] == 2
+        assert client.reply().code == 250
+    assert ask(post, "quota")["spent"] == 2
+    assert ses.counters()["messages"] == 2
