@@ -118,10 +118,14 @@ gone_before_dot(struct connection *c, int64_t deadline_us,
     struct ses_result *result)
 {
 	struct ses_reply reply;
+	struct err err;
 
 	if (!connection_stale(c))
 		return false;
-	if (connection_reply(c, SES_PHASE_BODY, deadline_us, &reply, result) ==
+	if (stream_pending(c->stream) == 0) {
+		(void)err_set(&err, ERR_NET, "SES closed the connection");
+		ses_error_classify(SES_PHASE_BODY, &err, result);
+	} else if (connection_reply(c, SES_PHASE_BODY, deadline_us, &reply, result) ==
 		0 && result->class == SES_OK)
 		result->class = SES_RECONNECT;
 	return true;

@@ -23,6 +23,7 @@ def test_half_a_message_and_then_silence(parts):
         client.rcpt("b@example.com")
         client.cmd("DATA", 354)
         client.send(b"From: <a@example.com>\r\n\r\nHel")
+        assert str(client.reply()).startswith("421 4.4.2")
         with pytest.raises(Closed):
             client.reply()
     assert ses.counters()["transactions"] == 0
