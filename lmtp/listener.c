@@ -48,6 +48,7 @@ struct listener {
 	struct entry *sessions;
 	size_t nsessions;
 	bool stopping, accepting;
+	const char *refusing; /* why sessions don't begin; NULL: they do */
 };
 
 static int
@@ -144,6 +145,18 @@ turn_away(int fd, const char *words)
 	(void)close(fd);
 }
 
+/* Told once, however many come; the end of it, too. */
+static void
+tell_refusing(struct listener *l, const char *reason)
+{
+	if (reason != NULL &&
+	    (l->refusing == NULL || strcmp(reason, l->refusing) != 0))
+		log_error(NULL, "no-session", "reason", reason);
+	if (reason == NULL && l->refusing != NULL)
+		log_warning(NULL, "sessions-again");
+	l->refusing = reason;
+}
+
 static void
 serve(struct listener *l, int fd, bool is_unix, const char *peer)
 {
@@ -154,7 +167,7 @@ serve(struct listener *l, int fd, bool is_unix, const char *peer)
 	e->is_unix = is_unix;
 	(void)snprintf(e->peer, sizeof(e->peer), "%s", peer);
 	if (wake_pipe(e->wake) == -1) {
-		log_error(NULL, "no-session", "reason", "no descriptors left");
+		tell_refusing(l, "no descriptors left");
 		turn_away(fd, "421 4.3.1 No descriptors left, come back\r\n");
 		free(e);
 		return;
@@ -164,9 +177,11 @@ serve(struct listener *l, int fd, bool is_unix, const char *peer)
 	l->sessions = e;
 	l->nsessions++;
 	(void)pthread_mutex_unlock(&l->lock);
-	if (thread_start(session_main, e) == 0)
+	if (thread_start(session_main, e) == 0) {
+		tell_refusing(l, NULL);
 		return;
-	log_error(NULL, "no-session", "reason", "no thread to be had");
+	}
+	tell_refusing(l, "no thread to be had");
 	turn_away(fd, "421 4.3.1 No thread to be had, come back\r\n");
 	(void)pthread_mutex_lock(&l->lock);
 	l->sessions = e->next;
@@ -188,8 +203,9 @@ accept_one(struct listener *l, struct listen_socket *s)
 	fd = accept(s->fd, (struct sockaddr *)&addr, &len);
 	if (fd == -1) {
 		if (errno == EMFILE || errno == ENFILE || errno == ENOMEM) {
-			log_error(NULL, "no-session", "reason",
-			    "no descriptors or memory left");
+			tell_refusing(l, errno == ENOMEM
+				? "no memory left"
+				: "no descriptors left");
 			/* Nothing will change by trying at once. */
 			(void)poll(NULL, 0, 100);
 		}
