@@ -129,14 +129,21 @@ fail(struct message *m, const char *what)
 }
 
 /*
- * The name is gone as soon as there is one: a crash leaves nothing behind but
- * between the two calls, and no other process gets at the content.
+ * A file without a name: a crash leaves nothing behind, and no other process
+ * gets at the content. Where the system can't do that, the name is gone as soon
+ * as there is one.
  */
 static int
 open_file(struct message *m)
 {
-	char *name = mem_printf("%s/.postern-XXXXXX", m->dir);
+	char *name;
 
+#ifdef O_TMPFILE
+	m->fd = open(m->dir, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	if (m->fd != -1)
+		return 0;
+#endif
+	name = mem_printf("%s/.postern-XXXXXX", m->dir);
 	m->fd = mkostemp(name, O_CLOEXEC);
 	if (m->fd != -1 && unlink(name) == -1)
 		fail(m, "unlink");
