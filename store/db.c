@@ -23,6 +23,12 @@ struct db {
 /* What a reader may wait for: an exclusive lock while a WAL is recovered. */
 #define READ_BUSY_MS 5000
 
+/*
+ * A reader that stays for long makes the log grow. Once it starts over, no more
+ * than this is kept of it: what a busy hour needs.
+ */
+#define WAL_KEEP_BYTES "67108864"
+
 /* A page cache that holds the hot ends of all tables and the digests. */
 #define CACHE_KIB "16384"
 
@@ -138,6 +144,7 @@ set_up_writer(struct db *db, struct err *err)
 	return db_exec(db,
 	    "PRAGMA synchronous = FULL;"
 	    "PRAGMA secure_delete = ON;"
+	    "PRAGMA journal_size_limit = " WAL_KEEP_BYTES ";"
 	    "PRAGMA foreign_keys = OFF;"
 	    "PRAGMA cache_size = -" CACHE_KIB ";"
 	    "PRAGMA temp_store = MEMORY",
