@@ -78,6 +78,15 @@ give_numbers(struct transaction *txn, const struct arrival *a)
 	}
 }
 
+/* A journal in trouble may recover, but not for longer than the MTA is to wait. */
+static int64_t
+journal_within_us(const struct session *s)
+{
+	int64_t us = s->conf->lmtp.answer_within;
+
+	return us < JOURNAL_WITHIN_US ? us : JOURNAL_WITHIN_US;
+}
+
 int
 arrival_journal(struct session *s, const struct message *message,
     const struct gate_output *gate, const struct gate_reply *refusal,
@@ -113,7 +122,7 @@ arrival_journal(struct session *s, const struct message *message,
 			r->rewritten = gate->sender.text;
 	}
 	rc = record_arrival(s->server->journal, r,
-	    clock_mono_us() + JOURNAL_WITHIN_US, err);
+	    clock_mono_us() + journal_within_us(s), err);
 	r->digest = NULL; /* and the other pointers into this frame */
 	r->client = r->queue_ids = NULL;
 	s->txn->journalled = true;
