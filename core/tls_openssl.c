@@ -272,6 +272,25 @@ tls_context_free(struct tls_context *c)
 	free(c);
 }
 
+/*
+ * OpenSSL decodes a certificate's extensions when it first needs them, and the
+ * first handshakes on several threads would share that work by its own locks,
+ * which the thread sanitizer cannot see. So it is done here, before any thread
+ * has the certificates.
+ */
+static void
+decode_extensions(X509_STORE *store)
+{
+	STACK_OF(X509_OBJECT) *objects = X509_STORE_get0_objects(store);
+	X509 *cert;
+
+	for (int i = 0; i < sk_X509_OBJECT_num(objects); i++) {
+		cert = X509_OBJECT_get0_X509(sk_X509_OBJECT_value(objects, i));
+		if (cert != NULL)
+			(void)X509_check_purpose(cert, -1, 0);
+	}
+}
+
 static int
 trust_file(SSL_CTX *ctx, const char *file, struct err *err)
 {
@@ -287,6 +306,7 @@ trust_file(SSL_CTX *ctx, const char *file, struct err *err)
 	/* Whatever is in the file is trusted, be it a root or not. */
 	(void)X509_STORE_set_flags(
 	    SSL_CTX_get_cert_store(ctx), X509_V_FLAG_PARTIAL_CHAIN);
+	decode_extensions(SSL_CTX_get_cert_store(ctx));
 	return 0;
 }
 
