@@ -26,7 +26,7 @@
 /*
  * Every call first tries the socket and waits only when it has nothing to
  * give. That order matters with TLS, whose library may hold input that poll(2)
- * can't see.
+ * can't see. Only the answer to what has just been sent is never there yet.
  *
  * Invariants: in[in_pos..in_end) has been received and not been read, and
  * in[in_pos..in_seen) of that holds no LF. out[0..out_len) has been written and
@@ -51,6 +51,7 @@ struct stream {
 	size_t in_end;
 	size_t in_seen;
 	bool eof;
+	bool asked; /* sent since the last wait or try for input */
 
 	bool broken;	/* nothing more can be sent, and this is why: */
 	struct err why;
@@ -234,6 +235,15 @@ receive(struct stream *s, struct err *err)
 	return want;
 }
 
+static bool
+expect_none(struct stream *s)
+{
+	bool asked = s->asked;
+
+	s->asked = false;
+	return asked && (s->tls == NULL || !tls_pending(s->tls));
+}
+
 /* Get more input, waiting for it. 1, 0 at end of file, -1. */
 static int
 fill(struct stream *s, struct err *err)
@@ -244,7 +254,8 @@ fill(struct stream *s, struct err *err)
 	while (!s->eof) {
 		if (check_deadline(s, err) == -1)
 			return -1;
-		switch (want = receive(s, err)) {
+		want = expect_none(s) ? TLS_WANT_READ : receive(s, err);
+		switch (want) {
 		case TLS_DONE:
 			return 1;
 		case TLS_EOF:
@@ -414,6 +425,7 @@ send_all(struct stream *s, const void *data, size_t len)
 	s->broken = check_deadline(s, &s->why) == -1 ||
 	    send_iov(s, iov, &s->why) == -1;
 	s->out_len = 0;
+	s->asked = true;
 }
 
 static void

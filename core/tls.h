@@ -9,6 +9,7 @@
 #ifndef CORE_TLS_H
 #define CORE_TLS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -54,6 +55,9 @@ enum tls_want tls_handshake(struct tls *, struct err *);
 enum tls_want tls_read(struct tls *, void *, size_t, size_t *n_r, struct err *);
 enum tls_want tls_write(
     struct tls *, const void *, size_t, size_t *n_r, struct err *);
+
+/* Does the library hold input, so that waiting for the socket might be in vain? */
+bool tls_pending(struct tls *);
 
 /* Send close_notify if that is possible without waiting. */
 void tls_close(struct tls *);

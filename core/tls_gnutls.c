@@ -474,6 +474,12 @@ tls_read(struct tls *t, void *data, size_t len, size_t *n_r, struct err *err)
 	return outcome(t, n, err);
 }
 
+bool
+tls_pending(struct tls *t)
+{
+	return gnutls_record_check_pending(t->session) > 0;
+}
+
 enum tls_want
 tls_write(struct tls *t, const void *data, size_t len, size_t *n_r,
     struct err *err)

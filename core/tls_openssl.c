@@ -490,6 +490,12 @@ tls_read(struct tls *t, void *data, size_t len, size_t *n_r, struct err *err)
 	return outcome(t, SSL_read_ex(t->ssl, data, len, n_r), err);
 }
 
+bool
+tls_pending(struct tls *t)
+{
+	return SSL_has_pending(t->ssl) == 1;
+}
+
 enum tls_want
 tls_write(struct tls *t, const void *data, size_t len, size_t *n_r,
     struct err *err)

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "core/clock.h"
-#include "core/mem.h"
 #include "core/utf8.h"
 
 static int64_t
@@ -71,7 +70,7 @@ static int
 content(struct connection *c, const struct ses_mail *m, int64_t deadline_us,
     struct ses_result *result)
 {
-	char *scratch = mem_array(MESSAGE_CHUNK, 1);
+	char scratch[MESSAGE_CHUNK]; /* touched only for large messages */
 	uint64_t off = m->body_off;
 	const char *data;
 	struct err err;
@@ -87,7 +86,6 @@ content(struct connection *c, const struct ses_mail *m, int64_t deadline_us,
 		stream_write(c->stream, data, len);
 		off += len;
 	}
-	free(scratch);
 	if (rc == 0)
 		rc = stream_flush(c->stream, &err);
 	return rc == -1 ? lost(c, SES_PHASE_BODY, &err, result) : 0;
