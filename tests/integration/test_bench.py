@@ -1,0 +1,290 @@
+"""How fast, and at what cost: ratios from one run on one machine.
+
+"make bench" prints the tables. Postfix through posternd is held against Postfix alone, set up as SES's guides do,
+each with 20 deliveries at once and no limits; the sandbox stands for SES in both. Absolute figures
+say more of the machine than of anything else.
+
+POSTERN_BENCH=0.1 takes a tenth of the messages, for a look. The journal of 2
+million deliveries takes minutes to write; POSTERN_BENCH_JOURNAL names a file
+where it is kept.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from lib import build
+from lib.lmtp import message
+from lib.postfix import Postfix, why_not
+from lib.relay import Relay, postfix_listen
+from lib.sandbox import Sandbox
+
+pytestmark = pytest.mark.bench
+needs_postfix = pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")
+
+SCALE = float(os.environ.get("POSTERN_BENCH", "1"))
+SESSIONS = 20
+TICKS = os.sysconf("SC_CLK_TCK")
+FREE = {
+    "production": True, "rate": "unlimited", "day": "unlimited",
+    "session_messages": 0,
+}
+
+
+def cpu_of(pid):
+    """Seconds of CPU, those of children that have ended included."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+        words = f.read().rpartition(")")[2].split()
+    return sum(map(int, words[11:15])) / TICKS
+
+
+def group_cpu(pgid):
+    """The same for a process group, dead members whose parent has waited
+    included."""
+    total = 0
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat", encoding="ascii") as f:
+                words = f.read().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if int(words[2]) == pgid:
+            total += sum(map(int, words[11:15])) / TICKS
+    return total
+
+
+def memory_peak(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as f:
+        return next(
+            int(line.split()[1]) for line in f if line.startswith("VmHWM")
+        ) / 1024
+
+
+def table(head, rows):
+    rows = [head, *rows]
+    widths = [max(len(str(r[i])) for r in rows) for i in range(len(head))]
+    print()
+    for row in rows:
+        print("  ".join(
+            str(cell).ljust(w) if i == 0 else str(cell).rjust(w)
+            for i, (cell, w) in enumerate(zip(row, widths))
+        ))
+
+
+# Postfix and SES, with and without posternd between them
+
+
+def by_the_guide(ses, reuse):
+    """SES's guide for Postfix; and the certificate is verified, as we do."""
+    return {
+        "relayhost": f"[localhost]:{ses.port}",
+        "smtp_sasl_auth_enable": "yes",
+        "smtp_sasl_security_options": "noanonymous",
+        "smtp_sasl_password_maps":
+            f"inline:{{ [localhost]:{ses.port}={ses.credentials} }}",
+        "smtp_tls_security_level": "secure",
+        "smtp_tls_secure_cert_match": "hostname",
+        "smtp_tls_CAfile": ses.ca_file,
+        "smtp_tls_connection_reuse": "yes" if reuse else "no",
+    }
+
+
+class Site:
+    """A Postfix whose mail gets to a sandbox in one of three ways."""
+
+    def __init__(self, parts, way, latency):
+        self.way = way
+        self.dir = parts.dir(f"{way}-{latency}")
+        main = {
+            "in_flow_delay": "0", "initial_destination_concurrency": SESSIONS,
+            "default_destination_concurrency_limit": SESSIONS,
+            "smtpd_client_connection_count_limit": "0",
+            "smtpd_client_connection_rate_limit": "0",
+        }
+        os.mkdir(f"{self.dir}/postfix")
+        os.mkdir(f"{self.dir}/ses")
+        self.postfix = Postfix(f"{self.dir}/postfix", main)
+        self.posternd = None
+        if way == "posternd":
+            relay = parts.add(Relay(
+                f"{self.dir}/ses", listen=[postfix_listen(self.postfix)],
+                ses=dict(FREE, save=None),
+            ))
+            self.ses, self.posternd = relay.sandbox, relay.posternd
+            self.transport = "lmtp:unix:postern/lmtp.sock"
+        else:
+            self.ses = parts.add(Sandbox(
+                f"{self.dir}/ses", identity="example.com", sandbox="no", **FREE
+            )).start()
+            self.postfix.configure(**by_the_guide(self.ses, way == "reuse"))
+            self.transport = "smtp:"
+        # All of it lies in the queue before the clock starts.
+        self.postfix.configure(
+            default_transport=self.transport, defer_transports="smtp lmtp"
+        )
+        parts.add(self.postfix).start()
+
+    def fill(self, messages, size):
+        self.postfix.smtp_source(
+            "-N", "-s", "10", "-m", str(messages), "-l", str(size),
+            "-f", "sender@example.com", "-t", "rcpt@example.net",
+        )
+
+    def run(self, messages, size, latency):
+        """Messages a second, CPU ms a message of all, and of posternd."""
+        self.ses.set(latency=f"{latency}ms")
+        self.ses.reset()
+        self.fill(messages, size)
+        # Restarted, so that no process of the filling goes on or counts.
+        self.postfix.stop()
+        self.postfix.configure(defer_transports="")
+        ours = [cpu_of(self.posternd.daemon.pid)] if self.posternd else [0]
+        self.postfix.start()
+        self.postfix.flush()
+        self.ses.wait_for("messages", 1)
+        self.ses.wait_for("messages", messages, 600)
+        self.postfix.wait_empty()
+        if self.posternd:
+            ours.append(cpu_of(self.posternd.daemon.pid))
+        theirs = group_cpu(self.postfix.daemon.pid)
+        # Between the first and the last, by SES's clock.
+        at = sorted(m["mono_us"] for m in self.ses.messages())
+        assert len(at) == messages
+        assert self.ses.violations() == []
+        speed = (messages - 1) / (at[-1] - at[0]) * 1e6
+        self.postfix.stop()
+        self.postfix.configure(defer_transports="smtp lmtp")
+        self.postfix.start()
+        own = ours[-1] - ours[0]
+        return (
+            speed, (theirs + own) * 1000 / messages, own * 1000 / messages
+        )
+
+
+WAYS = ("direct", "reuse", "posternd")
+
+
+@needs_postfix
+@pytest.mark.parametrize("messages,size", [(2000, 2048), (200, 1 << 20)],
+                         ids=["2K", "1M"])
+@pytest.mark.parametrize("latency", [0, 20, 100])
+def test_beside_postfix_alone(parts, messages, size, latency):
+    messages = max(int(messages * SCALE), SESSIONS * 2)
+    rows, speeds = [], {}
+    bound = SESSIONS / (4 * latency / 1000) if latency else None
+    for way in WAYS:
+        site = Site(parts, way, latency)
+        speed, cpu, own = site.run(messages, size, latency)
+        site.postfix.stop()
+        speeds[way] = speed
+        rows.append((
+            {"direct": "Postfix", "reuse": "Postfix with reuse",
+             "posternd": "Postfix, posternd"}[way],
+            f"{speed:.0f}", f"{speed / bound:.0%}" if bound else "-",
+            f"{cpu:.2f}", f"{own:.2f}" if own else "-",
+        ))
+    table((f"{messages} of {size >> 10} KB, {latency} ms", "a second",
+           "of s/4d", "CPU ms", "of it posternd"), rows)
+
+
+@needs_postfix
+def test_one_list(parts):
+    """A message with 50 recipients at 100 ms, without limits: under 2 s."""
+    relay = parts.add(Relay(
+        parts.dir("r"), ses=dict(FREE, latency="100ms", save=None)
+    ))
+    recipients = [f"r{i}@example.net" for i in range(50)]
+    took = []
+    for _ in range(3):
+        with relay.posternd.client() as client:
+            began = time.monotonic()
+            replies = client.deliver_pipelined(
+                "a@example.com", recipients,
+                message("a@example.com", recipients),
+            )
+            took.append(time.monotonic() - began)
+            assert {r.code for r in replies} == {250}
+    table(("50 recipients, 100 ms", "cold", "warm", "warm"),
+          [("seconds", *(f"{t:.2f}" for t in took))])
+    assert max(took) < 2
+
+
+# posternd alone
+
+
+def tool(name):
+    subprocess.run(["make", "-s", "-C", build.BUILD, name], check=True)
+    return str(build.BUILD / name)
+
+
+def load(relay, sessions, messages):
+    out = subprocess.run(
+        [tool("lmtpload"), relay.posternd.socket, str(sessions), str(messages),
+         "2048", "1"],
+        check=True, capture_output=True, text=True,
+    ).stdout
+    return float(out)
+
+
+def commits(relay):
+    """Transactions of the journal: rows of one share their time."""
+    return relay.posternd.sql(
+        "SELECT count(DISTINCT mono) AS n FROM journal WHERE seq > "
+        "(SELECT max(seq) FROM journal) - 6000")[0]["n"] / 2000
+
+
+def measure(parts, name, sessions, messages, journal):
+    relay = Relay(
+        parts.dir(name), ses=dict(FREE, save=None, keep=10), start=False
+    )
+    try:
+        post = relay.posternd
+        if journal:
+            shutil.move(journal, post.store)
+            shutil.chown(post.store, post.user)
+        post.start()
+        load(relay, sessions, sessions * 3)
+        size = os.path.getsize(post.store)
+        pid = post.daemon.pid
+        before = cpu_of(pid)
+        took = load(relay, sessions, messages)
+        cpu = (cpu_of(pid) - before) * 1000 / messages
+        share = commits(relay)
+        peak = memory_peak(pid)
+        post.stop()  # the WAL becomes part of the file
+        grown = (os.path.getsize(post.store) - size) / (messages * 1.0)
+        if journal:
+            shutil.move(post.store, journal)
+        return messages / took, share * messages / took, cpu, peak, grown
+    finally:
+        relay.close()
+
+
+def test_alone(parts):
+    big = os.environ.get(
+        "POSTERN_BENCH_JOURNAL", os.path.join(parts.rundir, "big.db")
+    )
+    deliveries = int(2000000 * SCALE)
+    if not os.path.exists(big):
+        subprocess.run([tool("journalfill"), big, str(deliveries)], check=True,
+                       capture_output=True)
+    rows, cpu = [], {}
+    for journal in (None, big):
+        held = deliveries if journal else 0
+        for sessions, messages in ((1, 2000), (20, 10000), (200, 10000)):
+            speed, rate, cost, peak, grown = measure(
+                parts, f"{held}-{sessions}", sessions, messages, journal
+            )
+            cpu[held, sessions] = cost
+            rows.append((
+                f"{sessions} sessions, journal of {held}", f"{speed:.0f}",
+                f"{rate:.0f}", f"{cost:.2f}", f"{peak:.0f}", f"{grown:.0f}",
+            ))
+    table(("posternd alone, 2 KB", "a second", "commits", "CPU ms", "peak MB",
+           "bytes a delivery"), rows)
+    for sessions in (1, 20, 200):
+        print(f"{sessions} sessions: cost with {deliveries} deliveries "
+              f"{cpu[deliveries, sessions] / cpu[0, sessions] - 1:+.0%}")
