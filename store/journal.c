@@ -96,6 +96,7 @@ open_db(struct journal *j, struct err *err)
 	    db_prepare(j->db, &record_sql, err) == 0 &&
 	    db_prepare(j->db, &suppression_sql, err) == 0)
 		return 0;
+	(void)err_context(err, "%s", j->path);
 	journal_tx_close(&j->tx);
 	db_close(j->db);
 	j->db = NULL;
@@ -200,39 +201,67 @@ fail_batch(struct journal *j, struct request **batch, bool all,
 	(void)pthread_mutex_unlock(&j->lock);
 }
 
-/* -1 when the database itself is in trouble: the whole batch failed. */
-static int
-run_requests(struct journal *j, struct request *batch, struct err *err)
+enum batch_result { BATCH_RAN, BATCH_ONE_FAILED, BATCH_FAILED };
+
+/*
+ * BATCH_FAILED when the database itself is in trouble. An op that fails by itself has to leave no
+ * trace, for which a savepoint around each is needed, but hardly ever: so the first time there are none, and the one that fails ends
+ * the batch.
+ */
+static enum batch_result
+run_requests(struct journal *j, struct request *batch, bool savepoints,
+    struct err *err)
 {
 	for (struct request *r = batch; r != NULL; r = r->next) {
 		db_fault_clear(j->db);
-		r->rc = journal_tx_run(&j->tx, r->op, r->arg, &r->err);
+		r->rc = savepoints
+		    ? journal_tx_run(&j->tx, r->op, r->arg, &r->err)
+		    : r->op(&j->tx, r->arg, &r->err);
 		if (r->rc == -1 && db_fault(j->db) != DB_OK &&
 		    db_fault(j->db) != DB_FAULT_SQL) {
 			*err = r->err;
-			return -1;
+			return BATCH_FAILED;
 		}
+		if (r->rc == -1 && !savepoints)
+			return BATCH_ONE_FAILED;
 		r->ran = true;
 	}
 	db_fault_clear(j->db);
-	return 0;
+	return BATCH_RAN;
+}
+
+static enum batch_result
+try_batch_once(struct journal *j, struct request *batch, bool savepoints,
+    struct err *err)
+{
+	enum batch_result result;
+
+	for (struct request *r = batch; r != NULL; r = r->next)
+		r->ran = false;
+	db_fault_clear(j->db);
+	if (journal_tx_begin(&j->tx, err) == -1)
+		return BATCH_FAILED;
+	result = run_requests(j, batch, savepoints, err);
+	if (result == BATCH_RAN && check_inode(j, err) == -1)
+		result = BATCH_FAILED;
+	if (result != BATCH_RAN)
+		journal_tx_rollback(&j->tx);
+	else if (journal_tx_commit(&j->tx, err) == -1)
+		result = BATCH_FAILED;
+	return result;
 }
 
 static int
 try_batch(struct journal *j, struct request **batch, struct err *err)
 {
-	for (struct request *r = *batch; r != NULL; r = r->next)
-		r->ran = false;
+	enum batch_result result;
+
 	if (j->db == NULL && reopen_db(j, err) == -1)
 		return -1;
-	db_fault_clear(j->db);
-	if (journal_tx_begin(&j->tx, err) == -1)
-		return -1;
-	if (run_requests(j, *batch, err) == -1 || check_inode(j, err) == -1) {
-		journal_tx_rollback(&j->tx);
-		return -1;
-	}
-	return journal_tx_commit(&j->tx, err);
+	result = try_batch_once(j, *batch, false, err);
+	if (result == BATCH_ONE_FAILED)
+		result = try_batch_once(j, *batch, true, err);
+	return result == BATCH_RAN ? 0 : -1;
 }
 
 static void
@@ -583,17 +612,23 @@ journal_open(const char *path, bool create, const char *program,
 }
 
 void
-journal_close(struct journal *j)
+journal_end(struct journal *j)
 {
 	struct err err;
 
-	if (j == NULL)
-		return;
 	if (journal_note(j, "stopped", "{}", clock_mono_us() + OWN_ROWS_US,
 		&err) == -1)
 		log_error(NULL, "journal-close", "reason", err.text);
-	stop_thread(j);
 	log_head(j);
+}
+
+void
+journal_close(struct journal *j)
+{
+	if (j == NULL)
+		return;
+	journal_end(j);
+	stop_thread(j);
 	journal_free(j);
 }
 
