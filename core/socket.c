@@ -58,21 +58,33 @@ clear_path(const struct sockaddr_un *un, struct err *err)
 	return 0;
 }
 
+/*
+ * The directory may belong to the user that posternd becomes, who must not be able to point root
+ * elsewhere: the mode comes from umask at bind, and the group is set on the name itself.
+ */
 static int
-set_access(const char *path, unsigned mode, const char *group, struct err *err)
+bind_with_mode(int fd, const struct sockaddr_un *un, unsigned mode)
+{
+	mode_t mask = umask(~(mode_t)mode & 0777);
+	int rc = bind(fd, (const struct sockaddr *)un, sizeof(*un));
+
+	(void)umask(mask);
+	return rc;
+}
+
+static int
+set_group(const char *path, const char *group, struct err *err)
 {
 	struct group *gr;
 
-	if (*group != '\0') {
-		gr = getgrnam(group);
-		if (gr == NULL)
-			return err_set(err, ERR_CONFIG, "no group %s", group);
-		if (chown(path, (uid_t)-1, gr->gr_gid) == -1)
-			return err_sys(err, ERR_CONFIG, errno,
-			    "%s: group %s", path, group);
-	}
-	if (chmod(path, (mode_t)mode) == -1)
-		return err_sys(err, ERR_CONFIG, errno, "%s", path);
+	if (*group == '\0')
+		return 0;
+	gr = getgrnam(group);
+	if (gr == NULL)
+		return err_set(err, ERR_CONFIG, "no group %s", group);
+	if (lchown(path, (uid_t)-1, gr->gr_gid) == -1)
+		return err_sys(err, ERR_CONFIG, errno, "%s: group %s", path,
+		    group);
 	return 0;
 }
 
@@ -83,8 +95,6 @@ listen_unix(const char *spec, struct listen_socket *s, struct err *err)
 	struct sockaddr_un un = { .sun_family = AF_UNIX };
 	char mode[8] = "0660", group[64] = "";
 	size_t len = strcspn(spec, ":");
-	mode_t mask;
-	int rc;
 
 	if (len == 0 || len >= sizeof(un.sun_path))
 		return err_set(err, ERR_CONFIG,
@@ -96,17 +106,12 @@ listen_unix(const char *spec, struct listen_socket *s, struct err *err)
 	if (clear_path(&un, err) == -1 ||
 	    (s->fd = new_socket(AF_UNIX, err)) == -1)
 		return -1;
-	/* Nobody gets in between bind and chmod. */
-	mask = umask(0777);
-	rc = bind(s->fd, (struct sockaddr *)&un, sizeof(un));
-	(void)umask(mask);
-	if (rc == -1)
+	if (bind_with_mode(s->fd, &un, (unsigned)strtoul(mode, NULL, 8)) == -1)
 		return err_sys(err, ERR_CONFIG, errno, "bind %s", un.sun_path);
 	s->is_unix = true;
 	memcpy(s->path, un.sun_path, len + 1);
 	(void)snprintf(s->text, sizeof(s->text), "unix:%s", s->path);
-	return set_access(s->path, (unsigned)strtoul(mode, NULL, 8), group,
-	    err);
+	return set_group(s->path, group, err);
 }
 
 /* The address as it is bound: port 0 has become one. */

@@ -27,8 +27,7 @@ client_words(const struct session *s, char *words, size_t size)
 
 /* What was decided before the dot, as the journal wants it. */
 static void
-fill(struct record_rcpt *to, const struct recipient *r,
-    const struct gate_reply *refusal)
+fill(struct record_rcpt *to, const struct recipient *r)
 {
 	struct address key;
 
@@ -39,11 +38,6 @@ fill(struct record_rcpt *to, const struct recipient *r,
 		to->code = r->verdict.code;
 		to->dsn = r->verdict.dsn;
 		to->reply = r->verdict.text;
-	} else if (refusal != NULL) {
-		to->refused = true;
-		to->code = refusal->code;
-		to->dsn = refusal->dsn;
-		to->reply = refusal->text;
 	}
 }
 
@@ -54,15 +48,13 @@ wanted(const struct recipient *r)
 }
 
 static void
-fill_rcpts(struct transaction *txn, const struct gate_reply *refusal,
-    struct arrival *a)
+fill_rcpts(struct transaction *txn, struct arrival *a)
 {
 	a->rcpts = mem_array(txn->nrcpts, sizeof(*a->rcpts));
 	a->record.rcpts = a->rcpts;
 	for (size_t i = 0; i < txn->nrcpts; i++)
 		if (wanted(txn->rcpts[i]))
-			fill(&a->rcpts[a->record.nrcpts++], txn->rcpts[i],
-			    refusal);
+			fill(&a->rcpts[a->record.nrcpts++], txn->rcpts[i]);
 }
 
 static void
@@ -89,8 +81,7 @@ journal_within_us(const struct session *s)
 
 int
 arrival_journal(struct session *s, const struct message *message,
-    const struct gate_output *gate, const struct gate_reply *refusal,
-    struct arrival *a, struct err *err)
+    const struct gate_output *gate, struct arrival *a, struct err *err)
 {
 	unsigned char digest[SHA256_LEN];
 	char client[340], queue_ids[64 + 4096] = "";
@@ -98,7 +89,7 @@ arrival_journal(struct session *s, const struct message *message,
 	int rc;
 
 	memset(a, 0, sizeof(*a));
-	fill_rcpts(s->txn, refusal, a);
+	fill_rcpts(s->txn, a);
 	r->id = uuid_new();
 	r->sender = s->txn->sender.text;
 	r->repeat_window_us = s->conf->store.repeat_window;
@@ -117,8 +108,8 @@ arrival_journal(struct session *s, const struct message *message,
 		r->from = gate->from.len > 0 ? gate->from.data : NULL;
 		r->message_id = gate->message_id;
 		r->repairs = gate->repairs.len > 0 ? gate->repairs.data : NULL;
-		if (strcmp(gate->sender.text, s->txn->sender.text) != 0 &&
-		    refusal == NULL)
+		if (gate->sender.text[0] != '\0' &&
+		    strcmp(gate->sender.text, s->txn->sender.text) != 0)
 			r->rewritten = gate->sender.text;
 	}
 	rc = record_arrival(s->server->journal, r,
@@ -157,7 +148,7 @@ arrival_without_data(struct session *s)
 	for (size_t i = 0; i < s->txn->nrcpts; i++)
 		if (s->txn->rcpts[i]->accepted)
 			s->txn->rcpts[i]->counted_only = true;
-	if (arrival_journal(s, NULL, NULL, NULL, &a, &err) == -1)
+	if (arrival_journal(s, NULL, NULL, &a, &err) == -1)
 		log_error(NULL, "journal", "outcome", "refused", "reason",
 		    err.text);
 	arrival_free(&a);

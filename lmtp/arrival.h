@@ -9,17 +9,16 @@
 #include "lmtp/session.h"
 
 /*
- * Journal the arrival of all recipients; gate may be NULL (no DATA came). Accepted ones that refusal names
- * (not NULL) are journalled as refused with it. Sets each recipient's n. *arrival_r, one entry for each recipient
- * that is not a second naming, in order, is freed by arrival_free. -1 and err when it could not be made durable.
+ * Journal the arrival of all recipients; gate may be NULL (no DATA came). Sets each recipient's n. What is
+ * known of each recipient that is not a second naming, in order, is in rcpts, to be freed by arrival_free. -1
+ * and err when it could not be made durable.
  */
 struct arrival {
 	struct record_arrival record;
 	struct record_rcpt *rcpts;
 };
 int arrival_journal(struct session *, const struct message *,
-    const struct gate_output *gate, const struct gate_reply *refusal,
-    struct arrival *, struct err *);
+    const struct gate_output *gate, struct arrival *, struct err *);
 void arrival_free(struct arrival *);
 
 #endif

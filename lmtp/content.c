@@ -39,7 +39,8 @@ directory_of(const char *path)
 
 /*
  * Feed what comes to the message until its end. What is too large, or can't be kept, is still read to its end,
- * so that the client hears why.
+ * so that the client hears why. 0; 1 when it is so large that the client has to hear it at once; -1 when
+ * the connection is of no more use.
  */
 static int
 feed(struct session *s, struct message *m, bool *too_large_r, bool *failed_r,
@@ -77,30 +78,51 @@ feed(struct session *s, struct message *m, bool *too_large_r, bool *failed_r,
 			end = 0;
 		stream_consume(s->stream, used);
 		received += used;
-		if (!*too_large_r && received > max) {
+		if (!*too_large_r && message_size(m) > max) {
 			*too_large_r = true;
 			message_discard(m);
 		}
 		if (received > 4 * max)
-			return -1; /* enough is enough */
+			return 1; /* enough is enough */
 	}
 	return 0;
 }
 
+/* They are journalled when the transaction is thrown away, as what was refused at RCPT is. */
 static void
-reply_all(struct session *s, const struct verdict *v)
+refuse_all(struct session *s, const struct verdict *v)
 {
-	for (size_t i = 0; i < s->txn->nrcpts; i++)
-		if (s->txn->rcpts[i]->accepted)
-			session_reply(s, v->code, v->dsn, "%s", v->text);
+	struct recipient *r;
+
+	for (size_t i = 0; i < s->txn->nrcpts; i++) {
+		r = s->txn->rcpts[i];
+		if (!r->accepted)
+			continue;
+		session_reply(s, v->code, v->dsn, "%s", v->text);
+		r->verdict = *v;
+		r->accepted = false;
+	}
+}
+
+static void
+too_large(struct session *s)
+{
+	struct verdict v = {
+		.state = RECORD_REFUSED,
+		.code = 552,
+		.dsn = "5.3.4",
+		.text = "Message larger than lmtp.max-message-size",
+	};
+
+	refuse_all(s, &v);
 }
 
 int
 content_receive(struct session *s, struct message **message_r)
 {
-	char *dir = directory_of(s->conf->store.path);
+	char *dir = directory_of(journal_path(s->server->journal));
 	struct message *m = message_new(dir, s->txn->sender.text);
-	bool too_large = false, failed = false;
+	bool large = false, failed = false;
 	struct verdict v;
 	struct err err;
 	int rc;
@@ -110,22 +132,20 @@ content_receive(struct session *s, struct message **message_r)
 	    s->conf->lmtp.command_timeout);
 	rc = stream_flush(s->stream, &err);
 	if (rc == 0)
-		rc = feed(s, m, &too_large, &failed, &err);
-	if (rc == 0 && !failed && !too_large)
+		rc = feed(s, m, &large, &failed, &err);
+	if (rc == 0 && !failed && !large)
 		failed = message_end(m, &err) == -1;
-	if (rc == 0 && too_large) {
-		v = (struct verdict) { .code = 552, .dsn = "5.3.4",
-			.text = "Message larger than lmtp.max-message-size" };
-		reply_all(s, &v);
-	} else if (rc == 0 && failed) {
-		log_error(NULL, "content", "reason", err.text);
-		verdict_local(&err, &v);
-		reply_all(s, &v);
-	}
-	if (rc == 0 && !too_large && !failed) {
+	if (rc == 0 && !failed && !large) {
 		*message_r = m;
 		return 1;
 	}
+	if (rc != -1 && large) {
+		too_large(s);
+	} else if (rc != -1) {
+		log_error(NULL, "content", "reason", err.text);
+		verdict_local(&err, &v);
+		refuse_all(s, &v);
+	}
 	message_release(m);
-	return rc;
+	return rc == 0 ? 0 : -1;
 }

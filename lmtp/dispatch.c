@@ -23,7 +23,7 @@ dispatch_new(struct quota *quota, unsigned max_senders,
 	clock_cond_init(&d->ended);
 	d->quota = quota;
 	d->max_senders = max_senders;
-	d->mean_us = LEAD_FIRST_US;
+	d->mean_us = d->busy_us = LEAD_FIRST_US;
 	d->spawn = spawn;
 	d->arg = arg;
 	return d;
@@ -65,6 +65,13 @@ add_waiter(struct delivery_state *s, struct turn *t)
 	s->refs++;
 }
 
+void
+delivery_tell(const struct delivery_state *s)
+{
+	for (const struct waiter *w = s->waiters; w != NULL; w = w->next)
+		(void)!write(w->turn->wake_fd, "", 1);
+}
+
 /* An outcome: everybody who waits is told, and the claim ends. */
 void
 delivery_done(struct dispatch *d, struct delivery_state *s, const struct verdict *v,
@@ -74,12 +81,11 @@ delivery_done(struct dispatch *d, struct delivery_state *s, const struct verdict
 	s->unrecorded = unrecorded;
 	if (s->stage == STAGE_QUEUED)
 		turn_dequeue(d, s);
-	if (s->stage == STAGE_TAKEN || s->stage == STAGE_DOT)
+	if (s->stage >= STAGE_TAKEN && s->stage < STAGE_DONE)
 		taken_remove(d, s);
 	s->stage = STAGE_DONE;
 	claims_remove(d, s);
-	for (struct waiter *w = s->waiters; w != NULL; w = w->next)
-		(void)!write(w->turn->wake_fd, "", 1);
+	delivery_tell(s);
 	unref(s);
 }
 
@@ -191,44 +197,53 @@ dispatch_progress(struct dispatch *d, struct delivery *delivery)
 	return p;
 }
 
-static bool
-leave(struct dispatch *d, struct delivery_state *s, const struct turn *t)
+static void
+remove_waiter(struct delivery_state *s, const struct turn *t)
 {
 	struct waiter **at = &s->waiters, *w;
-	struct verdict v;
-	bool dropped = false;
 
 	while ((*at)->turn != t)
 		at = &(*at)->next;
 	w = *at;
 	*at = w->next;
 	free(w);
+}
+
+static enum delivery_left
+leave(struct dispatch *d, struct delivery_state *s, const struct turn *t)
+{
+	enum delivery_left left = DELIVERY_LEFT;
+	struct verdict v;
+
+	remove_waiter(s, t);
 	if (s->waiters == NULL &&
 	    (s->stage == STAGE_QUEUED || s->stage == STAGE_CLAIMED)) {
 		verdict_stopping(&v);
 		delivery_done(d, s, &v, false);
-		dropped = true;
+		left = DELIVERY_LEFT_LAST;
 	} else if (s->waiters == NULL && s->stage == STAGE_TAKEN) {
-		dropped = true; /* its sender will find nobody waiting */
-	} else if (s->stage == STAGE_DONE) {
-		dropped = s->unrecorded;
+		left = DELIVERY_LEFT_LAST; /* its sender will find nobody */
+	} else if (s->stage == STAGE_DONE && s->unrecorded) {
+		left = DELIVERY_LEFT_LAST;
 		s->unrecorded = false;
 	}
 	unref(s);
-	return dropped;
+	return left;
 }
 
-bool
-dispatch_leave(struct turn *t, struct delivery *delivery,
+enum delivery_left
+dispatch_leave(struct turn *t, struct delivery *delivery, bool gone,
     struct verdict *last_r)
 {
-	bool dropped;
+	struct delivery_state *s = delivery->state;
+	enum delivery_left left = DELIVERY_STAY;
 
 	dispatch_lock(t->dispatch);
-	*last_r = delivery->state->last;
-	dropped = leave(t->dispatch, delivery->state, t);
+	*last_r = s->last;
+	if (gone || (s->stage != STAGE_DOT && s->stage != STAGE_DONE))
+		left = leave(t->dispatch, s, t);
 	dispatch_unlock(t->dispatch);
-	return dropped;
+	return left;
 }
 
 size_t

@@ -47,13 +47,13 @@ void dispatch_max_senders(struct dispatch *, unsigned);
 /* wake_fd gets a byte whenever an outcome of the session's deliveries is known. */
 struct turn *turn_new(struct dispatch *, int wake_fd);
 
-/* Leave everything that is still waited for, and free. */
+/* After everything has been left. */
 void turn_free(struct turn *);
 
 /*
  * Claim a recipient of a message. digest (SHA256_LEN bytes) is NULL for a message that can't be known again.
  * true: it is new, and this session must submit or finish it. false: another session has it; this one waits with it.
- * Either way it waits until it calls dispatch_leave or turn_free.
+ * Either way it waits until it calls dispatch_leave.
  */
 bool dispatch_claim(struct turn *, const unsigned char *digest,
     const struct address *rcpt, struct delivery **delivery_r);
@@ -77,12 +77,19 @@ enum delivery_progress {
 };
 enum delivery_progress dispatch_progress(struct dispatch *, struct delivery *);
 
+enum delivery_left {
+	DELIVERY_STAY,	    /* its dot went out meanwhile, or its outcome is known: look again */
+	DELIVERY_LEFT,	    /* somebody else still sees to it */
+	DELIVERY_LEFT_LAST  /* nobody else waits and it had no dot: the caller journals it */
+};
+
 /*
- * Wait no longer. true: nobody else waits and it had no dot: it is out of the queue (or its sender will drop it) and the caller
- * journals it; false: somebody else still sees to it. The pointer is gone either way. last_r is what its last
- * try came to (code 0: there was none).
+ * Wait no longer, unless SES may have it by now or the outcome is known (gone: in any case, there is nobody
+ * to tell). But for DELIVERY_STAY the pointer is gone. last_r is what its last try came to
+ * (code 0: there was none).
  */
-bool dispatch_leave(struct turn *, struct delivery *, struct verdict *last_r);
+enum delivery_left dispatch_leave(struct turn *, struct delivery *, bool gone,
+    struct verdict *last_r);
 
 /* How many deliveries wait that count against the day, for the peek at RCPT. */
 size_t dispatch_waiting(struct dispatch *);
@@ -106,11 +113,18 @@ struct delivery *dispatch_next(struct dispatch *, int64_t idle_us);
 /* How long the dialogue took up to its dot: so much ahead of their slots deliveries are given out. */
 void dispatch_prepared(struct dispatch *, int64_t took_us);
 
-/* The last moment: may the dot go out? false: nobody waits any more, or this is the end. */
+/* The last moment, which counts the attempt: may the dot go out? false: nobody waits any more, or this is the end. */
 bool dispatch_may_dot(struct dispatch *, struct delivery *);
 
 /* Its dot is not to go out (dispatch_may_dot said no): defer it. Whoever left it has journalled that, whoever still waits will. */
 void dispatch_drop(struct dispatch *, struct delivery *);
+
+/*
+ * SES has accepted it and the journal can't be told so yet, for the reason in so_far: that is what those hear who
+ * can't wait any longer. The claim stays, so that it is not sent again, until dispatch_finish.
+ */
+void dispatch_unwritten(struct dispatch *, struct delivery *,
+    const struct verdict *so_far);
 
 /* Until when a delivery that has been taken may take before its dot. */
 int64_t dispatch_deadline(struct dispatch *, struct delivery *);
@@ -125,6 +139,12 @@ void dispatch_requeue(struct dispatch *, struct delivery *,
  * already: this one should end.
  */
 bool dispatch_pause(struct dispatch *, int64_t pause_us);
+
+/*
+ * Its connection was idle for too long, but something waits, for the day perhaps: rest without one until shortly before the next
+ * slot. false: nothing waits, or another one rests already: this one should end.
+ */
+bool dispatch_rest(struct dispatch *);
 
 /* A sender's thread ends. */
 void dispatch_sender_end(struct dispatch *);

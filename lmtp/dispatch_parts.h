@@ -24,7 +24,14 @@
 
 #define TABLE_SIZE 4096
 
-enum stage { STAGE_CLAIMED, STAGE_QUEUED, STAGE_TAKEN, STAGE_DOT, STAGE_DONE };
+enum stage {
+	STAGE_CLAIMED,
+	STAGE_QUEUED,
+	STAGE_TAKEN,
+	STAGE_DOT,
+	STAGE_UNWRITTEN, /* SES has answered, and the journal can't be told yet */
+	STAGE_DONE
+};
 
 struct waiter {
 	struct waiter *next;
@@ -46,6 +53,7 @@ struct delivery_state {
 	unsigned refs;
 	enum stage stage;
 	int64_t not_before_us;
+	int64_t taken_us; /* when a sender took it */
 };
 
 struct turn {
@@ -76,6 +84,7 @@ struct dispatch {
 	size_t waiting, waiting_counts, ntaken;
 	struct delivery_state *taken;
 	int64_t mean_us, deviation_us; /* of the time up to the dot */
+	int64_t busy_us; /* how long a sender has a delivery, on average */
 	struct delivery_state *table[TABLE_SIZE];
 };
 
@@ -109,6 +118,9 @@ void taken_remove(struct dispatch *, struct delivery_state *);
 /* An outcome: everybody who waits is told, and the claim ends. The object may be gone then. */
 void delivery_done(struct dispatch *, struct delivery_state *,
     const struct verdict *, bool unrecorded);
+
+/* Something has changed: let all who wait look again. */
+void delivery_tell(const struct delivery_state *);
 
 /* Until when somebody waits. */
 int64_t delivery_latest(const struct delivery_state *);

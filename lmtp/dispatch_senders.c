@@ -3,7 +3,10 @@
 
 #include "lmtp/dispatch_parts.h"
 
+#include <stdlib.h>
+
 #include "core/clock.h"
+#include "core/mem.h"
 
 /*
  * Deliveries are given out ahead of their slots by the time that a dialogue takes, but a sender
@@ -11,6 +14,7 @@
  * (SES facts 1.5).
  */
 #define LEAD_MAX_US (2500 * US_PER_MS)
+#define CONNECT_AHEAD_US US_PER_SEC /* of a slot: what a connection takes */
 
 int64_t
 dispatch_lead_us(const struct dispatch *d)
@@ -21,14 +25,14 @@ dispatch_lead_us(const struct dispatch *d)
 }
 
 /*
- * How many senders the pace can keep busy: each is so long at one delivery, and twice that leaves room for
- * bad moments. A backlog at one a second needs two, not fifty.
+ * How many senders the pace can keep busy: each is so long at one delivery, and half as many more leave room
+ * for bad moments. A backlog at one a second needs two or three, not fifty.
  */
 static unsigned
 senders_wanted(struct dispatch *d)
 {
 	double pace = quota_pace(d->quota);
-	double need = pace * 2 * (double)dispatch_lead_us(d) / (double)US_PER_SEC + 2;
+	double need = pace * 1.5 * (double)d->busy_us / (double)US_PER_SEC + 2;
 
 	return pace < 0 || need > d->max_senders ? d->max_senders
 						 : (unsigned)need;
@@ -67,6 +71,7 @@ dispatch_max_senders(struct dispatch *d, unsigned max)
 void
 taken_add(struct dispatch *d, struct delivery_state *s)
 {
+	s->taken_us = clock_mono_us();
 	s->next = d->taken;
 	d->taken = s;
 	d->ntaken++;
@@ -81,6 +86,7 @@ taken_remove(struct dispatch *d, struct delivery_state *s)
 		at = &(*at)->next;
 	*at = s->next;
 	d->ntaken--;
+	d->busy_us += (clock_mono_us() - s->taken_us - d->busy_us) / 8;
 }
 
 static struct delivery_state *
@@ -189,8 +195,10 @@ dispatch_may_dot(struct dispatch *d, struct delivery *delivery)
 
 	dispatch_lock(d);
 	may = !d->stopping && s->waiters != NULL;
-	if (may)
+	if (may) {
 		s->stage = STAGE_DOT;
+		delivery->attempts++;
+	}
 	dispatch_unlock(d);
 	return may;
 }
@@ -203,6 +211,19 @@ dispatch_drop(struct dispatch *d, struct delivery *delivery)
 	verdict_stopping(&v);
 	dispatch_lock(d);
 	delivery_done(d, delivery->state, &v, true);
+	dispatch_unlock(d);
+}
+
+void
+dispatch_unwritten(struct dispatch *d, struct delivery *delivery,
+    const struct verdict *so_far)
+{
+	struct delivery_state *s = delivery->state;
+
+	dispatch_lock(d);
+	s->stage = STAGE_UNWRITTEN;
+	s->last = *so_far;
+	delivery_tell(s);
 	dispatch_unlock(d);
 }
 
@@ -236,27 +257,63 @@ dispatch_requeue(struct dispatch *d, struct delivery *delivery,
 	} else {
 		taken_remove(d, s);
 		turn_enqueue(d, s, true);
+		/* They may think that it is past its dot, and wait for SES. */
+		delivery_tell(s);
 	}
 	dispatch_unlock(d);
+}
+
+/* One sender at a time waits without a connection; others need not start meanwhile. */
+static bool
+wait_alone(struct dispatch *d, int64_t until_us)
+{
+	struct idle me;
+	bool again;
+
+	d->paused = true;
+	clock_cond_init(&me.cond);
+	(void)clock_cond_wait(&me.cond, &d->lock, until_us);
+	(void)pthread_cond_destroy(&me.cond);
+	d->paused = false;
+	again = d->waiting > 0 && !d->stopping;
+	if (again)
+		d->starting++;
+	return again;
 }
 
 bool
 dispatch_pause(struct dispatch *d, int64_t pause_us)
 {
-	struct idle me;
 	bool again;
 
 	dispatch_lock(d);
-	if (d->paused || d->waiting == 0 || d->stopping) {
-		dispatch_unlock(d);
-		return false;
+	again = !d->paused && d->waiting > 0 && !d->stopping &&
+	    wait_alone(d, clock_mono_us() + pause_us);
+	dispatch_unlock(d);
+	return again;
+}
+
+bool
+dispatch_rest(struct dispatch *d)
+{
+	int64_t now, when;
+	bool again;
+
+	dispatch_lock(d);
+	again = !d->paused && d->waiting > 0 && d->idle == NULL &&
+	    !d->stopping;
+	while (again) {
+		now = clock_mono_us();
+		if (turn_candidate(d, now + CONNECT_AHEAD_US, &when) != NULL)
+			break;
+		/* What comes in meanwhile may not have to wait: look again. */
+		when = when - CONNECT_AHEAD_US < now + US_PER_SEC
+		    ? when - CONNECT_AHEAD_US
+		    : now + US_PER_SEC;
+		again = wait_alone(d, when);
+		if (again)
+			d->starting--;
 	}
-	d->paused = true;
-	clock_cond_init(&me.cond);
-	(void)clock_cond_wait(&me.cond, &d->lock, clock_mono_us() + pause_us);
-	(void)pthread_cond_destroy(&me.cond);
-	d->paused = false;
-	again = d->waiting > 0 && !d->stopping;
 	if (again)
 		d->starting++;
 	dispatch_unlock(d);
@@ -292,18 +349,24 @@ size_t
 dispatch_drain(struct dispatch *d, int64_t deadline_us,
     void (*fn)(void *arg, struct delivery *), void *arg)
 {
-	struct delivery_state *s;
-	size_t left;
+	struct delivery **at_dot;
+	size_t left, n = 0;
 
 	dispatch_lock(d);
 	while (d->senders > 0)
 		if (clock_cond_wait(&d->ended, &d->lock, deadline_us) == -1)
 			break;
-	/* Senders that are stuck find the lock held: nothing moves any more. */
-	for (s = d->taken; s != NULL; s = s->next)
-		if (s->stage == STAGE_DOT)
-			fn(arg, s->self);
 	left = d->senders;
+	at_dot = mem_array(d->ntaken, sizeof(*at_dot));
+	for (struct delivery_state *s = d->taken; s != NULL; s = s->next) {
+		if (s->stage != STAGE_DOT && s->stage != STAGE_UNWRITTEN)
+			continue;
+		s->refs++; /* for good: this is the end */
+		at_dot[n++] = s->self;
+	}
 	(void)pthread_mutex_unlock(&d->lock);
+	for (size_t i = 0; i < n; i++)
+		fn(arg, at_dot[i]);
+	free(at_dot);
 	return left;
 }

@@ -98,34 +98,55 @@ turn_dequeue(struct dispatch *d, struct delivery_state *s)
 		d->waiting_counts--;
 }
 
-/* Deliveries. */
+/* The first of a turn that may be taken now. when_r comes down to when another may. */
+static struct delivery_state *
+first_ready(struct turn *t, const int64_t slots[2], int64_t now,
+    int64_t lead_us, int64_t *when_r)
+{
+	struct delivery_state *s;
+	int64_t slot, when;
+
+	for (s = t->first; s != NULL; s = s->next) {
+		slot = slots[s->self->counts];
+		when = slot - lead_us;
+		if (when < s->not_before_us)
+			when = s->not_before_us;
+		if (slot >= delivery_latest(s))
+			continue;
+		if (when <= now)
+			return s;
+		if (when < *when_r)
+			*when_r = when;
+	}
+	return NULL;
+}
 
 /*
  * One whose slot comes after its deadline is passed over: its session answers for it when the time comes, and
- * a dialogue would only be cut off in the middle.
+ * a dialogue would only be cut off in the middle. So is one that waits for another try: it holds up nobody
+ * behind it.
  */
 struct delivery_state *
 turn_candidate(struct dispatch *d, int64_t now, int64_t *when_r)
 {
 	const int64_t slots[] = { quota_next(d->quota, false),
 		quota_next(d->quota, true) };
+	const int64_t lead_us = dispatch_lead_us(d);
 	struct turn *t = d->ring;
 	struct delivery_state *s;
-	int64_t slot, when;
 
 	*when_r = INT64_MAX;
 	if (t == NULL)
 		return NULL;
+	/* The simulator's slot is never later than the others'. */
+	if (slots[0] - lead_us > now) {
+		*when_r = slots[0] - lead_us;
+		return NULL;
+	}
 	do {
-		s = t->first;
-		slot = slots[s->self->counts];
-		when = slot - dispatch_lead_us(d);
-		if (when < s->not_before_us)
-			when = s->not_before_us;
-		if (slot < delivery_latest(s) && when <= now)
+		s = first_ready(t, slots, now, lead_us, when_r);
+		if (s != NULL)
 			return s;
-		if (slot < delivery_latest(s) && when < *when_r)
-			*when_r = when;
 		t = t->next;
 	} while (t != d->ring);
 	return NULL;

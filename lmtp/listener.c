@@ -308,19 +308,28 @@ listener_start(struct listener *l, struct server *server)
 }
 
 void
-listener_stop(struct listener *l, int64_t deadline_us)
+listener_close(struct listener *l)
 {
 	(void)pthread_mutex_lock(&l->lock);
 	l->stopping = true;
 	(void)!write(l->stop[1], "", 1);
-	for (struct entry *e = l->sessions; e != NULL; e = e->next)
-		(void)!write(e->wake[1], "", 1);
-	while (l->accepting || l->nsessions > 0)
-		if (clock_cond_wait(&l->ended, &l->lock, deadline_us) == -1)
-			break;
+	while (l->accepting)
+		(void)clock_cond_wait(&l->ended, &l->lock, INT64_MAX);
 	(void)pthread_mutex_unlock(&l->lock);
 	for (size_t i = 0; i < l->n; i++)
 		socket_unlisten(&l->sockets[i]);
+}
+
+void
+listener_stop(struct listener *l, int64_t deadline_us)
+{
+	(void)pthread_mutex_lock(&l->lock);
+	for (struct entry *e = l->sessions; e != NULL; e = e->next)
+		(void)!write(e->wake[1], "", 1);
+	while (l->nsessions > 0)
+		if (clock_cond_wait(&l->ended, &l->lock, deadline_us) == -1)
+			break;
+	(void)pthread_mutex_unlock(&l->lock);
 }
 
 size_t

@@ -20,7 +20,10 @@ struct listener *listener_bind(const struct conf *, struct err *);
 /* Accept until listener_stop, in a thread of its own. -1: no thread. */
 int listener_start(struct listener *, struct server *);
 
-/* Take no more connections, wake idle sessions, and wait until all have ended or the deadline has passed. Removes socket files. */
+/* Take no more connections. Removes socket files. */
+void listener_close(struct listener *);
+
+/* Wake idle sessions, and wait until all have ended or the deadline has passed. */
 void listener_stop(struct listener *, int64_t deadline_us);
 
 size_t listener_sessions(struct listener *);

@@ -14,7 +14,7 @@ mail_new(struct message *message)
 
 	m->refs = 1;
 	m->message = message_hold(message);
-	buf_init(&m->head, 4 * MESSAGE_HEADER_MAX);
+	buf_init(&m->head, 0);
 	return m;
 }
 

@@ -18,6 +18,7 @@
 #include "lmtp/privilege.h"
 #include "lmtp/sender.h"
 #include "lmtp/server.h"
+#include "store/record.h"
 
 /*
  * posternd: start, configuration, signals, end. One thread each for what the
@@ -25,6 +26,7 @@
  */
 #define NEEDS (CONF_NEED_SES | CONF_NEED_LMTP | CONF_NEED_STORE)
 #define STOP_WAIT_US (10 * US_PER_SEC)
+#define SESSIONS_WAIT_US (2 * US_PER_SEC) /* for their last replies */
 #define NOTE_WITHIN_US (5 * US_PER_SEC)
 
 struct ses *
@@ -54,16 +56,20 @@ static void
 breaker_changed(void *arg, const char *key, bool open, const char *cause)
 {
 	struct server *s = arg;
+	/* Addresses are personal data, which has no place in the chain. */
+	char *what = record_storable(key), *why = record_storable(cause);
 	struct buf detail;
 	struct err err;
 	char *words;
 
 	buf_init(&detail, 4096);
 	json_open(&detail, '{');
-	json_add_string(&detail, "what", key);
+	json_add_string(&detail, "what", what);
 	json_add_bool(&detail, "open", open);
-	json_add_string(&detail, "cause", open ? cause : NULL);
+	json_add_string(&detail, "cause", open ? why : NULL);
 	json_close(&detail, '}');
+	free(what);
+	free(why);
 	if (journal_note(s->journal, "breaker", detail.data,
 		clock_mono_us() + NOTE_WITHIN_US, &err) == -1)
 		log_error(NULL, "journal", "reason", err.text);
@@ -232,24 +238,22 @@ wait_for_signals(struct server *s, const sigset_t *signals, const char *file)
 }
 
 /*
- * Give up what has no dot, wait for what has, journal the rest as doubtful. Threads that are left end with the process: all
- * they could still say is in the journal.
+ * Give up what has no dot, wait for what has, journal the rest as doubtful. Threads that are left end
+ * with the process: all that they could still say is in the journal.
  */
 static void
 stop(struct server *s, struct listener *listener, struct control *control)
 {
-	int64_t deadline = clock_mono_us() + STOP_WAIT_US;
 	size_t left;
 
 	notify_send("STOPPING=1");
+	listener_close(listener);
 	dispatch_stop(s->dispatch);
-	left = dispatch_drain(s->dispatch, deadline, sender_abandon, s);
-	if (left == 0)
-		listener_stop(listener, clock_mono_us() + 2 * US_PER_SEC);
-	else
-		listener_stop(listener, clock_mono_us());
+	left = dispatch_drain(s->dispatch, clock_mono_us() + STOP_WAIT_US,
+	    sender_abandon, s);
+	listener_stop(listener, clock_mono_us() + SESSIONS_WAIT_US);
 	control_stop(control);
-	journal_close(s->journal);
+	journal_end(s->journal);
 	log_info(NULL, "stopped", "senders-left", LOG_NUM(left));
 	_exit(0);
 }

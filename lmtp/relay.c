@@ -20,6 +20,8 @@
  * From a message that has been received to an answer for each of its recipients:
  * gate, claim, journal, submit, and collect in the order of the RCPTs.
  */
+#define LATE_WITHIN_US (5 * US_PER_SEC)
+
 struct relay {
 	struct session *s;
 	struct turn *turn;
@@ -27,6 +29,7 @@ struct relay {
 	struct delivery **deliveries; /* by recipient; NULL for second namings and refused ones */
 	bool *joined;		      /* another session's */
 	int64_t began_us, deadline_us;
+	const struct gate_reply *refusal; /* of the gate, for whom SES has not taken it before */
 	bool client_gone;
 };
 
@@ -74,6 +77,25 @@ claim(struct relay *r, const unsigned char *digest)
 			    &txn->rcpts[i]->address, &r->deliveries[i]);
 }
 
+/* The gate's answer; whom SES has taken it for before hears that instead. */
+static void
+refuse(struct relay *r, size_t i)
+{
+	struct recipient *to = r->s->txn->rcpts[i];
+	struct verdict last;
+
+	to->verdict.state = r->refusal->code < 500 ? RECORD_DEFERRED
+						   : RECORD_REFUSED;
+	to->verdict.code = r->refusal->code;
+	(void)snprintf(to->verdict.dsn, sizeof(to->verdict.dsn), "%s",
+	    r->refusal->dsn);
+	(void)snprintf(to->verdict.text, sizeof(to->verdict.text), "%s",
+	    r->refusal->text);
+	dispatch_finish(r->s->server->dispatch, r->deliveries[i],
+	    &to->verdict);
+	(void)dispatch_leave(r->turn, r->deliveries[i], true, &last);
+}
+
 /* What the journal knows from before decides: answered from it, held, or lined up. */
 static void
 submit(struct relay *r, size_t i, const struct record_rcpt *known)
@@ -93,6 +115,10 @@ submit(struct relay *r, size_t i, const struct record_rcpt *known)
 		log_info(r->mail->id_text, "repeat", "n", LOG_NUM(d->n), "to",
 		    d->rcpt.text, "ses-id", known->ses_id);
 		dispatch_finish(s->server->dispatch, d, &v);
+		return;
+	}
+	if (r->refusal != NULL) {
+		refuse(r, i);
 		return;
 	}
 	if (known->state == RECORD_DOUBTFUL || known->state == RECORD_SENDING) {
@@ -123,19 +149,25 @@ submit_all(struct relay *r, const struct arrival *a)
 	}
 }
 
+/* The journal could not take it: nothing of this session's goes out. */
 static void
 fail_all(struct relay *r, const struct err *err)
 {
 	struct transaction *txn = r->s->txn;
-	struct verdict v;
+	struct verdict v, last;
 
 	verdict_local(err, &v);
 	log_error(NULL, "journal", "outcome", "not accepted", "reason",
 	    err->text);
-	for (size_t i = 0; i < txn->nrcpts; i++)
-		if (goes_out(txn->rcpts[i]) && !r->joined[i])
+	for (size_t i = 0; i < txn->nrcpts; i++) {
+		if (!goes_out(txn->rcpts[i]))
+			continue;
+		txn->rcpts[i]->verdict = v;
+		if (!r->joined[i])
 			dispatch_finish(r->s->server->dispatch,
 			    r->deliveries[i], &v);
+		(void)dispatch_leave(r->turn, r->deliveries[i], true, &last);
+	}
 }
 
 /*
@@ -170,25 +202,42 @@ wait_for_news(struct relay *r, int64_t until_us)
 			0 || stream_peer_gone(r->s->stream);
 }
 
+/* Outcomes that nobody has journalled yet, for one request of them all. */
+struct late {
+	unsigned *n;
+	struct record_outcome *outcomes;
+	size_t count;
+};
+
 static void
-record_late(struct relay *r, const struct recipient *to,
-    const struct verdict *v)
+late_add(struct late *late, const struct relay *r, const struct recipient *to)
 {
-	struct record_outcome o = {
+	const struct verdict *v = &to->verdict;
+
+	log_info(r->mail->id_text, record_state_name(v->state), "n",
+	    LOG_NUM(to->n), "to", to->address.text, "reply", v->text);
+	late->n[late->count] = to->n;
+	late->outcomes[late->count++] = (struct record_outcome) {
 		.state = v->state,
 		.code = v->code,
 		.dsn = v->dsn,
 		.reply = v->text,
 	};
+}
+
+static void
+late_write(struct late *late, const struct relay *r)
+{
 	struct err err;
 
-	log_info(r->mail->id_text, record_state_name(v->state), "n",
-	    LOG_NUM(to->n), "to", to->address.text, "reply", v->text);
-	if (record_outcome(r->s->server->journal, &r->mail->id, to->n, &o,
-		clock_mono_us() + 5 * US_PER_SEC, &err) == -1)
-		log_error(r->mail->id_text, "journal", "n", LOG_NUM(to->n),
-		    "outcome", record_state_name(v->state), "reason",
-		    err.text);
+	if (late->count > 0 &&
+	    record_outcomes(r->s->server->journal, &r->mail->id, late->n,
+		late->outcomes, late->count, clock_mono_us() + LATE_WITHIN_US,
+		&err) == -1)
+		log_error(r->mail->id_text, "journal", "outcomes",
+		    LOG_NUM(late->count), "reason", err.text);
+	free(late->n);
+	free(late->outcomes);
 }
 
 /* Its turn has not come in time: why not? */
@@ -215,43 +264,73 @@ no_turn(struct relay *r, const struct verdict *last, struct verdict *v)
 	ses_release(ses);
 }
 
-/*
- * The outcome for one recipient. Past its dot a delivery waits for SES however long that takes (data-timeout bounds it); before
- * it, until answer-within or the client has gone.
- */
+/* One recipient's outcome, if it is known or may be given up; verdict.code tells. */
 static void
-await(struct relay *r, size_t i, struct verdict *v)
+settle(struct relay *r, size_t i, bool give_up, struct late *late)
 {
 	struct recipient *to = r->s->txn->rcpts[i];
-	struct dispatch *dispatch = r->s->server->dispatch;
 	struct delivery *d = r->deliveries[i];
-	enum delivery_progress p;
+	enum delivery_progress p =
+	    dispatch_progress(r->s->server->dispatch, d);
+	enum delivery_left left;
 	struct verdict last;
 
-	for (;;) {
-		p = dispatch_progress(dispatch, d);
-		if (p == DELIVERY_DONE || p == DELIVERY_UNRECORDED)
-			break;
-		if (p == DELIVERY_WAITING && (r->client_gone ||
-		    clock_mono_us() >= r->deadline_us))
-			break;
-		wait_for_news(r, p == DELIVERY_DOT ? INT64_MAX
-						   : r->deadline_us);
-		if (p == DELIVERY_DOT && r->client_gone)
-			break;
-	}
 	if (p == DELIVERY_DONE || p == DELIVERY_UNRECORDED) {
-		*v = d->verdict;
-		(void)dispatch_leave(r->turn, d, &last);
+		to->verdict = d->verdict;
+		(void)dispatch_leave(r->turn, d, true, &last);
 		if (p == DELIVERY_UNRECORDED)
-			record_late(r, to, v);
+			late_add(late, r, to);
 		return;
 	}
-	if (dispatch_leave(r->turn, d, &last)) {
-		no_turn(r, &last, v);
-		record_late(r, to, v);
-	} else {
-		no_turn(r, &last, v);
+	if (!give_up)
+		return;
+	left = dispatch_leave(r->turn, d, r->client_gone, &last);
+	if (left == DELIVERY_STAY)
+		return;
+	no_turn(r, &last, &to->verdict);
+	if (left == DELIVERY_LEFT_LAST)
+		late_add(late, r, to);
+}
+
+/*
+ * All that can be settled from recipient i on, journalled together: when time is up or the account
+ * fails, that is all of them at once.
+ */
+static void
+sweep(struct relay *r, size_t i)
+{
+	bool give_up = r->client_gone || clock_mono_us() >= r->deadline_us;
+	struct transaction *txn = r->s->txn;
+	struct late late = {
+		.n = mem_array(txn->nrcpts, sizeof(*late.n)),
+		.outcomes = mem_array(txn->nrcpts, sizeof(*late.outcomes)),
+	};
+
+	for (; i < txn->nrcpts; i++)
+		if (goes_out(txn->rcpts[i]) &&
+		    txn->rcpts[i]->verdict.code == 0)
+			settle(r, i, give_up, &late);
+	late_write(&late, r);
+}
+
+/*
+ * Past its dot a delivery waits for SES however long that takes (data-timeout bounds it); before it, until
+ * answer-within has passed or the client has gone.
+ */
+static void
+await(struct relay *r, size_t i)
+{
+	int64_t now, until;
+
+	for (;;) {
+		if (r->s->txn->rcpts[i]->verdict.code == 0)
+			sweep(r, i);
+		if (r->s->txn->rcpts[i]->verdict.code != 0)
+			return;
+		now = clock_mono_us();
+		until = r->deadline_us > now ? r->deadline_us
+					     : now + US_PER_SEC;
+		wait_for_news(r, until);
 	}
 }
 
@@ -279,33 +358,13 @@ collect(struct relay *r)
 		if (to->same != NULL)
 			to->verdict = to->same->verdict;
 		else
-			await(r, i, &to->verdict);
+			await(r, i);
 		if (r->client_gone)
 			continue;
 		reply_verdict(r->s, &to->verdict);
 		if (flush(r->s) == -1)
 			r->client_gone = true;
 	}
-}
-
-static void
-refuse_all(struct session *s, const struct message *message,
-    const struct gate_output *out, const struct gate_reply *reply)
-{
-	char id[UUID_TEXT_LEN];
-	struct arrival a;
-	struct err err;
-
-	if (arrival_journal(s, message, out, reply, &a, &err) == -1)
-		log_error(NULL, "journal", "outcome", "refused", "reason",
-		    err.text);
-	log_info(uuid_text(&a.record.id, id), "refused", "from",
-	    s->txn->sender.text, "reply", reply->text);
-	arrival_free(&a);
-	for (size_t i = 0; i < s->txn->nrcpts; i++)
-		if (s->txn->rcpts[i]->accepted)
-			session_reply(s, reply->code, reply->dsn, "%s",
-			    reply->text);
 }
 
 static void
@@ -321,43 +380,86 @@ log_arrival(const struct relay *r, const struct arrival *a,
 	    out->repairs.len > 0 ? out->repairs.data : NULL);
 }
 
-/* The gate has passed it. */
-static int
-send_all(struct session *s, struct message *message, struct gate_output *out)
+/* Journal what the gate refused, in one go with nothing else to wait for. */
+static void
+record_refusals(struct relay *r)
 {
-	struct relay r = { .s = s };
+	struct transaction *txn = r->s->txn;
+	struct late late = {
+		.n = mem_array(txn->nrcpts, sizeof(*late.n)),
+		.outcomes = mem_array(txn->nrcpts, sizeof(*late.outcomes)),
+	};
+
+	for (size_t i = 0; i < txn->nrcpts; i++)
+		if (goes_out(txn->rcpts[i]) && r->refusal != NULL &&
+		    txn->rcpts[i]->verdict.code == r->refusal->code)
+			late_add(&late, r, txn->rcpts[i]);
+	late_write(&late, r);
+}
+
+static void
+fill_mail(struct relay *r, const struct arrival *a, struct gate_output *out)
+{
+	struct mail *mail = r->mail;
+
+	mail->id = a->record.id;
+	(void)uuid_text(&mail->id, mail->id_text);
+	mail->sender = out->sender;
+	mail->body_off = out->body_off;
+	mail->head = out->head; /* the bytes are handed over */
+	buf_init(&out->head, 0);
+	mail->received = received_field(r->s, mail->id_text);
+	mail->tags = mem_strndup(out->tags.data, out->tags.len);
+}
+
+static void
+relay_init(struct relay *r, struct session *s, struct message *message)
+{
+	*r = (struct relay) { .s = s };
+	r->began_us = clock_mono_us();
+	r->deadline_us = r->began_us + s->conf->lmtp.answer_within;
+	r->turn = turn_new(s->server->dispatch, s->wake[1]);
+	r->deliveries = mem_array(s->txn->nrcpts, sizeof(*r->deliveries));
+	r->joined = mem_array(s->txn->nrcpts, sizeof(*r->joined));
+	r->mail = mail_new(message);
+}
+
+static void
+relay_free(struct relay *r)
+{
+	turn_free(r->turn);
+	/* What is left there was about these outcomes. */
+	session_drain_wake(r->s);
+	mail_release(r->mail);
+	free(r->deliveries);
+	free(r->joined);
+}
+
+/* With what the gate made of it, or with its refusal: the digest comes first either way. */
+static int
+send_all(struct session *s, struct message *message, struct gate_output *out,
+    const struct gate_reply *refusal)
+{
 	unsigned char digest[SHA256_LEN];
+	struct relay r;
 	struct arrival a;
 	struct err err;
 
-	r.began_us = clock_mono_us();
-	r.deadline_us = r.began_us + s->conf->lmtp.answer_within;
-	r.turn = turn_new(s->server->dispatch, s->wake[1]);
-	r.deliveries = mem_array(s->txn->nrcpts, sizeof(*r.deliveries));
-	r.joined = mem_array(s->txn->nrcpts, sizeof(*r.joined));
-	r.mail = mail_new(message);
+	relay_init(&r, s, message);
+	r.refusal = refusal;
 	message_digest(message, digest);
 	claim(&r, out->has_received ? digest : NULL);
-	if (arrival_journal(s, message, out, NULL, &a, &err) == -1) {
+	if (arrival_journal(s, message, out, &a, &err) == -1) {
 		fail_all(&r, &err);
 	} else {
-		r.mail->id = a.record.id;
-		(void)uuid_text(&r.mail->id, r.mail->id_text);
-		r.mail->sender = out->sender;
-		r.mail->body_off = out->body_off;
-		buf_add(&r.mail->head, out->head.data, out->head.len);
-		r.mail->received = received_field(s, r.mail->id_text);
-		r.mail->tags = mem_strndup(out->tags.data, out->tags.len);
+		fill_mail(&r, &a, out);
 		log_arrival(&r, &a, out);
 		submit_all(&r, &a);
+		record_refusals(&r);
 	}
 	collect(&r);
 	arrival_free(&a);
-	turn_free(r.turn);
-	session_drain_wake(s); /* what is left there was about these outcomes */
-	mail_release(r.mail);
-	free(r.deliveries);
-	free(r.joined);
+	relay_free(&r);
 	return r.client_gone ? -1 : 0;
 }
 
@@ -373,12 +475,11 @@ relay_message(struct session *s, struct message *message)
 	};
 	struct gate_output out;
 	struct gate_reply reply;
-	int rc = 0;
+	bool pass;
+	int rc;
 
-	if (gate_check(&in, &out, &reply) == GATE_PASS)
-		rc = send_all(s, message, &out);
-	else
-		refuse_all(s, message, &out, &reply);
+	pass = gate_check(&in, &out, &reply) == GATE_PASS;
+	rc = send_all(s, message, &out, pass ? NULL : &reply);
 	gate_output_free(&out);
 	verified_release(verified);
 	return rc;

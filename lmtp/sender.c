@@ -19,6 +19,9 @@
 #define TRIES_MAX 3
 #define SENDING_WITHIN_US (3 * US_PER_SEC)
 #define OUTCOME_WITHIN_US (60 * US_PER_SEC)
+#define OUTCOME_AGAIN_US (2 * US_PER_SEC) /* with a journal that fails at once */
+#define LAST_WITHIN_US (2 * US_PER_SEC) /* at the end of posternd */
+#define THROTTLED_US US_PER_SEC /* until another try (SES facts 2.6) */
 #define COMMIT_AHEAD_US (20 * US_PER_MS) /* of the slot: what a commit takes */
 
 struct sender {
@@ -72,9 +75,7 @@ fail_waiting(struct sender *s, const struct ses_result *result)
 {
 	struct verdict v;
 
-	if (!in_force(s) || (result->class != SES_ACCOUNT &&
-	    result->class != SES_CONFIG_SET &&
-	    result->class != SES_TLS_TROUBLE))
+	if (!in_force(s) || !ses_stops_all(s->ses, result))
 		return;
 	verdict_from_ses(result, &v);
 	dispatch_fail_waiting(s->server->dispatch, &v);
@@ -91,7 +92,7 @@ fit(struct sender *s)
 
 static int
 record(struct sender *s, const struct delivery *d, const struct verdict *v,
-    unsigned attempt, struct err *err)
+    unsigned attempt, int64_t within_us, struct err *err)
 {
 	struct record_outcome o = {
 		.state = v->state,
@@ -104,7 +105,7 @@ record(struct sender *s, const struct delivery *d, const struct verdict *v,
 	};
 
 	return record_outcome(s->server->journal, &d->mail->id, d->n, &o,
-	    clock_mono_us() + OUTCOME_WITHIN_US, err);
+	    clock_mono_us() + within_us, err);
 }
 
 static void
@@ -117,20 +118,41 @@ log_outcome(const struct delivery *d, const struct verdict *v,
 	    v->text);
 }
 
+/*
+ * SES has it, and while we live nobody shall send it again for want of a journal: the MTA is put off, and its next try
+ * waits here for the record.
+ */
+static void
+insist(struct sender *s, struct delivery *d, const struct verdict *sent,
+    unsigned attempt, const struct verdict *trouble)
+{
+	struct err err;
+
+	dispatch_unwritten(s->server->dispatch, d, trouble);
+	do
+		clock_sleep_until(clock_mono_us() + OUTCOME_AGAIN_US);
+	while (record(s, d, sent, attempt, OUTCOME_WITHIN_US, &err) == -1);
+}
+
 /* An outcome that nothing is to be done about any more. */
 static void
 conclude(struct sender *s, struct delivery *d, struct verdict *v,
     unsigned attempt)
 {
+	struct verdict trouble;
 	struct err err;
 
 	log_outcome(d, v, s->connection);
-	if (record(s, d, v, attempt, &err) == -1) {
+	if (record(s, d, v, attempt, OUTCOME_WITHIN_US, &err) == -1) {
 		log_error(d->mail->id_text, "journal", "n", LOG_NUM(d->n),
 		    "outcome", record_state_name(v->state), "ses-id",
 		    v->state == RECORD_SENT ? v->ses_id : NULL, "reason",
 		    err.text);
-		verdict_local(&err, v);
+		verdict_local(&err, &trouble);
+		if (v->state == RECORD_SENT)
+			insist(s, d, v, attempt, &trouble);
+		else
+			*v = trouble;
 	}
 	dispatch_finish(s->server->dispatch, d, v);
 }
@@ -148,7 +170,8 @@ again(struct sender *s, struct delivery *d, const struct ses_result *result,
 	log_info(d->mail->id_text, "retry", "n", LOG_NUM(d->n), "class",
 	    ses_class_name(result->class), "phase",
 	    ses_phase_name(result->phase), "reply", result->text);
-	if (attempt > 0 && record(s, d, &v, attempt, &err) == -1) {
+	if (attempt > 0 &&
+	    record(s, d, &v, attempt, OUTCOME_WITHIN_US, &err) == -1) {
 		log_error(d->mail->id_text, "journal", "n", LOG_NUM(d->n),
 		    "outcome", "deferred", "reason", err.text);
 		verdict_local(&err, &v);
@@ -177,7 +200,7 @@ refused(struct sender *s, struct delivery *d, const struct ses_result *result,
 
 	ses_report(s->ses, d->mail->sender.text, result);
 	if (result->class == SES_PACE || result->class == SES_DAY_FULL) {
-		again(s, d, result, 0, attempt);
+		again(s, d, result, THROTTLED_US, attempt);
 		return;
 	}
 	if ((result->class == SES_RECONNECT ||
@@ -271,11 +294,27 @@ too_early(struct sender *s, struct delivery *d)
 	return true;
 }
 
+/* `sending` could not be written, and SES hears no dot before it is. */
+static void
+unwritten(struct sender *s, struct delivery *d, const struct err *err)
+{
+	struct verdict v;
+
+	drop_in_data(s, d);
+	log_error(d->mail->id_text, "journal", "n", LOG_NUM(d->n), "outcome",
+	    "not sent", "reason", err->text);
+	verdict_local(err, &v);
+	if (d->tries < TRIES_MAX)
+		dispatch_requeue(s->server->dispatch, d,
+		    clock_mono_us() + backoff_us(d->tries++), &v);
+	else
+		dispatch_finish(s->server->dispatch, d, &v);
+}
+
 /* Everything up to the dot's permission; false when the delivery has been seen to otherwise. */
 static bool
 ready_for_dot(struct sender *s, struct delivery *d)
 {
-	struct verdict v;
 	struct err err;
 
 	if (too_early(s, d))
@@ -287,13 +326,9 @@ ready_for_dot(struct sender *s, struct delivery *d)
 		return false;
 	}
 	if (record_sending(s->server->journal, &d->mail->id, d->n,
-		d->attempts + 1, d->counts,
+		d->attempts, d->counts,
 		clock_mono_us() + SENDING_WITHIN_US, &err) == -1) {
-		drop_in_data(s, d);
-		log_error(d->mail->id_text, "journal", "n", LOG_NUM(d->n),
-		    "outcome", "not sent", "reason", err.text);
-		verdict_local(&err, &v);
-		dispatch_finish(s->server->dispatch, d, &v);
+		unwritten(s, d, &err);
 		return false;
 	}
 	return true;
@@ -323,7 +358,6 @@ dot(struct sender *s, struct delivery *d)
 
 	memset(&result, 0, sizeof(result));
 	clock_sleep_until(quota_dot(s->server->quota, &d->ticket));
-	d->attempts++;
 	dialogue_dot(s->connection,
 	    clock_mono_us() + s->conf->ses.data_timeout, &result);
 	account_for(s->server->quota, d, &result);
@@ -343,7 +377,8 @@ may_send(struct sender *s, struct delivery *d)
 	struct ses_result result;
 	struct verdict v;
 
-	if (ses_may_send(s->ses, d->mail->sender.text, &result) == 0)
+	if (ses_may_send(s->ses, s->connection, d->mail->sender.text,
+		&result) == 0)
 		return true;
 	quota_release(s->server->quota, &d->ticket);
 	verdict_from_ses(&result, &v);
@@ -409,6 +444,7 @@ sender_main(void *arg)
 	struct sender s = { .server = arg };
 	struct dispatch *dispatch = s.server->dispatch;
 	struct ses_result result;
+	bool idle, lost;
 	int rc;
 
 	do {
@@ -418,8 +454,11 @@ sender_main(void *arg)
 			serve(&s);
 		else
 			fail_waiting(&s, &result);
-	} while (s.connection == NULL && dispatch_pause(dispatch, PAUSE_US));
-	disconnect(&s);
+		idle = s.connection != NULL && !s.connection->broken;
+		lost = s.connection == NULL;
+		disconnect(&s);
+	} while ((lost && dispatch_pause(dispatch, PAUSE_US)) ||
+	    (idle && dispatch_rest(dispatch)));
 	dispatch_sender_end(dispatch);
 	return NULL;
 }
@@ -456,7 +495,7 @@ sender_abandon(void *arg, struct delivery *d)
 	verdict_from_ses(&result, &v);
 	log_warning(d->mail->id_text, "doubtful", "n", LOG_NUM(d->n), "to",
 	    d->rcpt.text, "reply", v.text);
-	if (record(&s, d, &v, d->attempts, &err) == -1)
+	if (record(&s, d, &v, d->attempts, LAST_WITHIN_US, &err) == -1)
 		log_error(d->mail->id_text, "journal", "n", LOG_NUM(d->n),
 		    "outcome", "doubtful", "reason", err.text);
 }

@@ -54,6 +54,7 @@ session_reset(struct session *s)
 		arrival_without_data(s);
 	transaction_free(s->txn);
 	s->txn = NULL;
+	memset(&s->xforward, 0, sizeof(s->xforward)); /* it was about that mail */
 }
 
 /* Between transactions a new configuration takes effect. */

@@ -13,8 +13,8 @@
 
 /*
  * A list, not a hash: it is empty nearly always, and its length is the number of
- * things that are broken at the moment. A bound keeps a flood of senders
- * without permission from growing it: the oldest is forgotten, and found again.
+ * things that are broken at the moment. A bound keeps a flood of senders without
+ * permission from growing it: what comes beyond is asked of SES each time.
  */
 #define BREAKERS_MAX 256
 
@@ -113,17 +113,15 @@ breaker_peek(struct breakers *b, const char *key, struct trouble *trouble_r)
 	return ask(b, key, trouble_r, false);
 }
 
-static void
-forget_oldest(struct breakers *b)
+bool
+breaker_is_open(struct breakers *b, const char *key)
 {
-	struct breaker **at = &b->first, *last;
+	bool open;
 
-	while ((*at)->next != NULL)
-		at = &(*at)->next;
-	last = *at;
-	*at = NULL;
-	b->n--;
-	breaker_free(last);
+	(void)pthread_mutex_lock(&b->lock);
+	open = *find(b, key) != NULL;
+	(void)pthread_mutex_unlock(&b->lock);
+	return open;
 }
 
 void
@@ -136,8 +134,10 @@ breaker_fail(struct breakers *b, const char *key, enum ses_class class,
 	(void)pthread_mutex_lock(&b->lock);
 	one = *find(b, key);
 	if (one == NULL) {
-		if (b->n == BREAKERS_MAX)
-			forget_oldest(b);
+		if (b->n == BREAKERS_MAX) {
+			(void)pthread_mutex_unlock(&b->lock);
+			return;
+		}
 		one = mem_new(sizeof(*one));
 		one->key = mem_strdup(key);
 		one->interval_us = BREAKER_PROBE_FIRST_US;

@@ -41,6 +41,9 @@ bool breaker_ask(struct breakers *, const char *key, struct trouble *trouble_r);
 /* Like breaker_ask, but becomes no probe: false while one would be turned away. */
 bool breaker_peek(struct breakers *, const char *key, struct trouble *trouble_r);
 
+/* Is it open, probe due or not? */
+bool breaker_is_open(struct breakers *, const char *key);
+
 void breaker_fail(struct breakers *, const char *key, enum ses_class,
     const char *cause);
 void breaker_ok(struct breakers *, const char *key);

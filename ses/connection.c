@@ -43,7 +43,6 @@ connection_reply(struct connection *c, enum ses_phase phase,
 		ses_error_classify(phase, &err, result);
 		return -1;
 	}
-	c->idle_since = clock_mono_us();
 	ses_reply_classify(phase, reply, result);
 	if (stream_pending(c->stream) > 0)
 		return unasked(c, phase, result);

@@ -24,12 +24,13 @@ struct connection {
 	bool broken;	   /* of no more use: close it without a word */
 	bool mid_message;  /* between MAIL and its end: RSET before the next */
 	unsigned messages; /* so far in this session */
-	int64_t idle_since; /* clock_mono_us of the last reply */
+	size_t endpoint;   /* its number in the configuration */
+	bool probe;	   /* the account's breaker is open, and this one finds out */
 };
 
 /*
- * Open a session on a connected socket, which belongs to the connection from here on (also on failure). user_r
- * tells which credential was used; result says what went wrong: SES_UNREACHABLE, SES_TLS_TROUBLE, SES_ACCOUNT.
+ * Open a session on a connected socket, which belongs to the connection from here on (also on failure). result
+ * says what went wrong: SES_UNREACHABLE, SES_TLS_TROUBLE, SES_ACCOUNT.
  * conf must outlive the connection.
  */
 struct connection *connection_open(int fd, const struct conf *,

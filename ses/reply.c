@@ -146,10 +146,23 @@ contains(const char *text, const char *part)
 {
 	size_t len = strlen(part);
 
+	if (len == 0)
+		return true;
 	for (; *text != '\0'; text++)
 		if (strncasecmp(text, part, len) == 0)
 			return true;
 	return false;
+}
+
+/* SES puts "Message rejected: " before some of its texts. */
+static bool
+begins(const char *text, const char *part)
+{
+	static const char rejected[] = "Message rejected: ";
+
+	if (strncasecmp(text, rejected, sizeof(rejected) - 1) == 0)
+		text += sizeof(rejected) - 1;
+	return strncasecmp(text, part, strlen(part)) == 0;
 }
 
 #define ANY_PHASE (~0U)
@@ -158,51 +171,65 @@ contains(const char *text, const char *part)
 	(AT(SES_PHASE_CONNECT) | AT(SES_PHASE_TLS) | AT(SES_PHASE_GREETING) |  \
 	    AT(SES_PHASE_EHLO) | AT(SES_PHASE_AUTH))
 
+enum where { ANYWHERE, AT_START };
+
 /*
- * The first row that fits counts. Order matters where one text contains
- * another: operator's trouble comes before what would bounce.
+ * The first row that fits counts. 5xx texts quote addresses and display names, which
+ * anybody may choose: what a user can write into a reply must not pass for
+ * trouble with the account. So those texts are known by their beginning, and
+ * come first.
  */
 static const struct {
 	unsigned phases;
 	unsigned low, high;
+	enum where where;
 	const char *text;
 	enum ses_class class;
 } rules[] = {
-	{ ANY_PHASE, 400, 499, "timeout waiting", SES_RECONNECT },
-	{ ANY_PHASE, 421, 421, "message count", SES_RECONNECT },
-	{ ANY_PHASE, 421, 421, "too many messages", SES_RECONNECT },
-	{ BEFORE_MAIL, 400, 499, "sigv2", SES_ACCOUNT },
-	{ BEFORE_MAIL, 400, 499, "", SES_UNREACHABLE },
-	{ ANY_PHASE, 421, 421, "concurrent", SES_UNREACHABLE },
-	{ ANY_PHASE, 421, 421, "", SES_RECONNECT },
-	{ ANY_PHASE, 454, 454, "sigv2", SES_ACCOUNT },
-	{ ANY_PHASE, 454, 454, "maximum sending rate", SES_PACE },
-	{ ANY_PHASE, 454, 454, "daily message quota", SES_DAY_FULL },
-	{ ANY_PHASE, 454, 454, "authentication", SES_ACCOUNT },
-	{ ANY_PHASE, 454, 454, "throttling failure", SES_PACE },
-	{ ANY_PHASE, 451, 454, "temporary service failure", SES_TRY_AGAIN },
-	{ ANY_PHASE, 400, 499, "", SES_DEFERRED },
+	{ ANY_PHASE, 400, 499, ANYWHERE, "timeout waiting", SES_RECONNECT },
+	{ ANY_PHASE, 421, 421, ANYWHERE, "message count", SES_RECONNECT },
+	{ ANY_PHASE, 421, 421, ANYWHERE, "too many messages", SES_RECONNECT },
+	{ BEFORE_MAIL, 400, 499, ANYWHERE, "sigv2", SES_ACCOUNT },
+	{ BEFORE_MAIL, 400, 499, ANYWHERE, "", SES_UNREACHABLE },
+	{ ANY_PHASE, 421, 421, ANYWHERE, "concurrent", SES_UNREACHABLE },
+	{ ANY_PHASE, 421, 421, ANYWHERE, "", SES_RECONNECT },
+	{ ANY_PHASE, 454, 454, ANYWHERE, "sigv2", SES_ACCOUNT },
+	{ ANY_PHASE, 454, 454, ANYWHERE, "maximum sending rate", SES_PACE },
+	{ ANY_PHASE, 454, 454, ANYWHERE, "daily message quota", SES_DAY_FULL },
+	{ ANY_PHASE, 454, 454, ANYWHERE, "authentication", SES_ACCOUNT },
+	{ ANY_PHASE, 454, 454, ANYWHERE, "throttling failure", SES_PACE },
+	{ ANY_PHASE, 451, 454, ANYWHERE, "temporary service failure",
+	    SES_TRY_AGAIN },
+	{ ANY_PHASE, 400, 499, ANYWHERE, "", SES_DEFERRED },
 
-	{ AT(SES_PHASE_AUTH), 500, 599, "", SES_ACCOUNT },
-	{ BEFORE_MAIL, 500, 599, "", SES_UNREACHABLE },
-	{ ANY_PHASE, 530, 530, "", SES_ACCOUNT },
-	{ ANY_PHASE, 535, 535, "", SES_ACCOUNT },
-	{ ANY_PHASE, 500, 599, "access denied", SES_DENIED },
-	{ ANY_PHASE, 500, 599, "not authorized", SES_DENIED },
-	{ ANY_PHASE, 500, 599, "configuration set", SES_CONFIG_SET },
-	{ ANY_PHASE, 500, 599, "sending paused", SES_ACCOUNT },
-	{ ANY_PHASE, 500, 599, "account is paused", SES_ACCOUNT },
-	{ ANY_PHASE, 500, 599, "account is suspended", SES_ACCOUNT },
-	{ ANY_PHASE, 500, 599, "sending suspended", SES_ACCOUNT },
-	{ ANY_PHASE, 500, 599, "mail from domain", SES_MAIL_FROM },
-	{ ANY_PHASE, 500, 599, "identities failed the check", SES_UNVERIFIED },
-	{ ANY_PHASE, 500, 599, "is not verified", SES_UNVERIFIED },
-	{ ANY_PHASE, 552, 552, "", SES_TOO_LARGE },
-	{ ANY_PHASE, 554, 554, "bytes long", SES_TOO_LARGE },
-	{ ANY_PHASE, 554, 554, "transaction failed", SES_REFUSED },
-	{ ANY_PHASE, 501, 501, "", SES_REFUSED },
-	{ ANY_PHASE, 553, 553, "", SES_REFUSED },
-	{ ANY_PHASE, 500, 599, "", SES_UNKNOWN_5XX },
+	{ AT(SES_PHASE_AUTH), 500, 599, ANYWHERE, "", SES_ACCOUNT },
+	{ BEFORE_MAIL, 500, 599, ANYWHERE, "", SES_UNREACHABLE },
+	{ ANY_PHASE, 530, 530, ANYWHERE, "", SES_ACCOUNT },
+	{ ANY_PHASE, 535, 535, ANYWHERE, "", SES_ACCOUNT },
+	{ ANY_PHASE, 501, 501, ANYWHERE, "", SES_REFUSED },
+	{ ANY_PHASE, 553, 553, ANYWHERE, "", SES_REFUSED },
+	{ ANY_PHASE, 552, 552, ANYWHERE, "", SES_TOO_LARGE },
+	/* 500, 502, 503, 504: the dialogue has got out of step, and a fresh
+	 * connection is worth a try before anybody's mail bounces. */
+	{ ANY_PHASE, 500, 504, ANYWHERE, "", SES_RECONNECT },
+	{ ANY_PHASE, 500, 599, AT_START, "transaction failed", SES_REFUSED },
+	{ ANY_PHASE, 500, 599, AT_START, "email address is not verified",
+	    SES_UNVERIFIED },
+	{ ANY_PHASE, 500, 599, AT_START, "access denied", SES_DENIED },
+	{ ANY_PHASE, 500, 599, AT_START, "mail from domain", SES_MAIL_FROM },
+	{ ANY_PHASE, 500, 599, AT_START, "stream is more than", SES_TOO_LARGE },
+	{ ANY_PHASE, 500, 599, AT_START, "message length", SES_TOO_LARGE },
+	{ ANY_PHASE, 500, 599, AT_START, "message is", SES_TOO_LARGE },
+	{ ANY_PHASE, 500, 599, AT_START, "configuration set", SES_CONFIG_SET },
+	{ ANY_PHASE, 500, 599, AT_START, "sending paused", SES_ACCOUNT },
+	{ ANY_PHASE, 500, 599, AT_START, "sending suspended", SES_ACCOUNT },
+	{ ANY_PHASE, 500, 599, AT_START, "account is paused", SES_ACCOUNT },
+	{ ANY_PHASE, 500, 599, AT_START, "your account is paused",
+	    SES_ACCOUNT },
+	{ ANY_PHASE, 500, 599, AT_START, "account is suspended", SES_ACCOUNT },
+	{ ANY_PHASE, 500, 599, ANYWHERE, "identities failed the check",
+	    SES_UNVERIFIED },
+	{ ANY_PHASE, 500, 599, ANYWHERE, "", SES_UNKNOWN_5XX },
 };
 
 /* 250 Ok ID */
@@ -239,7 +266,9 @@ ses_reply_classify(enum ses_phase phase, const struct ses_reply *reply,
 		if ((rules[i].phases & AT(phase)) != 0 &&
 		    reply->code >= rules[i].low &&
 		    reply->code <= rules[i].high &&
-		    contains(r->text, rules[i].text)) {
+		    (rules[i].where == AT_START
+			    ? begins(r->text, rules[i].text)
+			    : contains(r->text, rules[i].text))) {
 			r->class = rules[i].class;
 			return;
 		}

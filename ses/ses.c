@@ -7,10 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
+#include "core/address.h"
 #include "core/clock.h"
 #include "core/mem.h"
 #include "core/tls.h"
+
+#define ENDPOINTS_MAX 64 /* as many items as a list in the configuration has */
 
 struct ses {
 	struct conf *conf;
@@ -18,7 +22,7 @@ struct ses {
 	struct tls_context *tls;
 	pthread_mutex_t lock; /* guards what follows */
 	unsigned refs;
-	unsigned live; /* connections handed out */
+	unsigned live[ENDPOINTS_MAX]; /* connections handed out, by endpoint */
 	bool retired;
 };
 
@@ -120,9 +124,18 @@ key_credential(const struct credential *cred, char *key_r)
 }
 
 static void
-key_identity(const char *sender, char *key_r)
+key_identity(const char *identity, char *key_r)
 {
-	(void)snprintf(key_r, SES_KEY_MAX, "identity %s", sender);
+	(void)snprintf(key_r, SES_KEY_MAX, "identity %s", identity);
+}
+
+static void
+key_mail_from(const char *sender, char *key_r)
+{
+	const char *at = strrchr(sender, '@');
+
+	(void)snprintf(key_r, SES_KEY_MAX, "mail-from-domain of %s",
+	    at != NULL ? at + 1 : sender);
 }
 
 static void
@@ -132,9 +145,7 @@ key_config_set(const struct ses *s, char *key_r)
 	    s->conf->ses.configuration_set);
 }
 
-/*
- * One address, one credential. The words for the log name both ends of the trouble.
- */
+/* One address, one credential. */
 static struct connection *
 try_credential(struct ses *s, const struct endpoint *e,
     struct endpoint_addresses *as, const struct credential *cred,
@@ -191,26 +202,27 @@ try_endpoint(struct ses *s, const struct endpoint *e,
 }
 
 /*
- * An endpoint that serves us on other connections, and grants no more of them for the moment, is not in
- * trouble: mail goes on over those.
+ * An endpoint that serves us on other connections, and lets a further one stall or refuses it for
+ * the moment, is not in trouble: mail goes on over those, and if they end too it shows at once.
  */
 static bool
-is_crowded(struct ses *s, const struct ses_result *result)
+serves_us(struct ses *s, size_t endpoint)
 {
 	bool live;
 
 	(void)pthread_mutex_lock(&s->lock);
-	live = s->live > 0;
+	live = s->live[endpoint] > 0;
 	(void)pthread_mutex_unlock(&s->lock);
-	return live && result->code == 421;
+	return live;
 }
 
 static void
-endpoint_failed(struct ses *s, const char *key, struct ses_result *result)
+endpoint_failed(struct ses *s, size_t endpoint, const char *key,
+    struct ses_result *result)
 {
 	char cause[BREAKER_CAUSE_MAX];
 
-	if (is_crowded(s, result))
+	if (serves_us(s, endpoint))
 		return;
 	(void)snprintf(cause, sizeof(cause), "%s: %.300s",
 	    ses_phase_name(result->phase), result->text);
@@ -238,7 +250,8 @@ try_endpoints(struct ses *s, const struct credential *cred,
 	struct endpoint e;
 	bool asked = false;
 
-	for (size_t i = 0; endpoint_get(s->conf, i, &e); i++) {
+	for (size_t i = 0; i < ENDPOINTS_MAX && endpoint_get(s->conf, i, &e);
+	     i++) {
 		ses_key_endpoint(&e, key);
 		if (!breaker_ask(s->breakers, key, &trouble)) {
 			if (!asked)
@@ -249,9 +262,11 @@ try_endpoints(struct ses *s, const struct credential *cred,
 		c = try_endpoint(s, &e, cred, result);
 		if (c != NULL || result->class == SES_ACCOUNT) {
 			works(s, key);
+			if (c != NULL)
+				c->endpoint = i;
 			return c;
 		}
-		endpoint_failed(s, key, result);
+		endpoint_failed(s, i, key, result);
 	}
 	return NULL;
 }
@@ -275,17 +290,16 @@ try_credentials(struct ses *s, const struct credentials *creds,
 		if (c != NULL || result->class != SES_ACCOUNT)
 			break;
 		if (creds->n > 1)
-			fails(s, key, result->class,
-			    result->text);
+			fails(s, key, result->class, result->text);
 	}
 	return c;
 }
 
 static void
-count_live(struct ses *s, int more)
+count_live(struct ses *s, const struct connection *c, int more)
 {
 	(void)pthread_mutex_lock(&s->lock);
-	s->live += (unsigned)more;
+	s->live[c->endpoint] += (unsigned)more;
 	(void)pthread_mutex_unlock(&s->lock);
 }
 
@@ -294,7 +308,7 @@ ses_disconnect(struct ses *s, struct connection *c)
 {
 	if (c == NULL)
 		return;
-	count_live(s, -1);
+	count_live(s, c, -1);
 	connection_close(c);
 }
 
@@ -311,34 +325,74 @@ ask_one(struct ses *s, ask_fn *ask, const char *key, struct ses_result *result)
 	return -1;
 }
 
-struct connection *
-ses_connect(struct ses *s, struct ses_result *result)
+static int
+login(struct ses *s, struct credentials *creds, struct ses_result *result)
 {
-	struct credentials creds;
-	struct connection *c;
 	struct err err;
 
-	if (ask_one(s, breaker_peek, SES_KEY_ACCOUNT, result) == -1)
-		return NULL;
 	memset(result, 0, sizeof(*result));
 	result->class = SES_UNREACHABLE;
 	result->phase = SES_PHASE_AUTH;
-	if (credentials_load(s->conf->ses.credentials, &creds, &err) == -1) {
-		result->class = SES_ACCOUNT;
-		(void)snprintf(result->text, sizeof(result->text), "%s",
-		    err.text);
-		fails(s, SES_KEY_ACCOUNT, result->class,
-		    err.text);
+	if (credentials_load(s->conf->ses.credentials, creds, &err) == 0)
+		return 0;
+	result->class = SES_ACCOUNT;
+	(void)snprintf(result->text, sizeof(result->text), "%s", err.text);
+	return -1;
+}
+
+/*
+ * While the account is in trouble one connection at a time finds out whether it still is,
+ * and carries a message to hear it.
+ */
+struct connection *
+ses_connect(struct ses *s, struct ses_result *result)
+{
+	bool probe = breaker_is_open(s->breakers, SES_KEY_ACCOUNT);
+	struct connection *c = NULL;
+	struct credentials creds;
+
+	if (ask_one(s, breaker_ask, SES_KEY_ACCOUNT, result) == -1)
 		return NULL;
+	if (login(s, &creds, result) == 0) {
+		c = try_credentials(s, &creds, result);
+		credentials_wipe(&creds);
 	}
-	c = try_credentials(s, &creds, result);
-	credentials_wipe(&creds);
-	if (c != NULL)
-		count_live(s, 1);
-	else if (result->class == SES_ACCOUNT)
-		fails(s, SES_KEY_ACCOUNT, result->class,
-		    result->text);
+	if (c != NULL) {
+		c->probe = probe;
+		count_live(s, c, 1);
+	} else if (result->class == SES_ACCOUNT) {
+		fails(s, SES_KEY_ACCOUNT, result->class, result->text);
+	}
 	return c;
+}
+
+/* From an address to its domain, from a domain to the one above; NULL at the end. */
+static const char *
+wider(const char *identity)
+{
+	const char *at = strrchr(identity, '@');
+
+	if (at == NULL)
+		at = strchr(identity, '.');
+	return at != NULL ? at + 1 : NULL;
+}
+
+/*
+ * What is in trouble may be the sender's address, or a domain that it lies in: IAM policies name
+ * either.
+ */
+static int
+ask_identity(struct ses *s, ask_fn *ask, const char *sender,
+    struct ses_result *result)
+{
+	char key[SES_KEY_MAX];
+
+	for (const char *part = sender; part != NULL; part = wider(part)) {
+		key_identity(part, key);
+		if (ask_one(s, ask, key, result) == -1)
+			return -1;
+	}
+	return 0;
 }
 
 static int
@@ -347,9 +401,9 @@ ask_all(struct ses *s, ask_fn *ask, const char *sender,
 {
 	char key[SES_KEY_MAX];
 
-	if (ask_one(s, ask, SES_KEY_ACCOUNT, result) == -1)
+	if (ask_identity(s, ask, sender, result) == -1)
 		return -1;
-	key_identity(sender, key);
+	key_mail_from(sender, key);
 	if (ask_one(s, ask, key, result) == -1)
 		return -1;
 	key_config_set(s, key);
@@ -357,8 +411,13 @@ ask_all(struct ses *s, ask_fn *ask, const char *sender,
 }
 
 int
-ses_may_send(struct ses *s, const char *sender, struct ses_result *result)
+ses_may_send(struct ses *s, struct connection *c, const char *sender,
+    struct ses_result *result)
 {
+	if (!c->probe &&
+	    ask_one(s, breaker_ask, SES_KEY_ACCOUNT, result) == -1)
+		return -1;
+	c->probe = false;
 	return ask_all(s, breaker_ask, sender, result);
 }
 
@@ -368,7 +427,8 @@ ses_trouble(struct ses *s, const char *sender, struct ses_result *result)
 	char key[SES_KEY_MAX];
 	struct endpoint e;
 
-	if (ask_all(s, breaker_peek, sender, result) == -1)
+	if (ask_one(s, breaker_peek, SES_KEY_ACCOUNT, result) == -1 ||
+	    ask_all(s, breaker_peek, sender, result) == -1)
 		return -1;
 	for (size_t i = 0; endpoint_get(s->conf, i, &e); i++) {
 		ses_key_endpoint(&e, key);
@@ -378,6 +438,77 @@ ses_trouble(struct ses *s, const char *sender, struct ses_result *result)
 	return -1;
 }
 
+/* `...identity/NAME'` in SES's words (SES facts 2.4); "" when it is not there. */
+static void
+denied_identity(const char *text, char *name, size_t size)
+{
+	const char *at = strstr(text, "identity/");
+	size_t len;
+
+	name[0] = '\0';
+	if (at == NULL)
+		return;
+	at += strlen("identity/");
+	len = strcspn(at, "' ");
+	if (len < size)
+		(void)snprintf(name, size, "%.*s", (int)len, at);
+}
+
+/* The sender's address or domain that an identity names, as the sender writes it; NULL when it is none of his. */
+static const char *
+senders_own(const char *identity, const char *sender)
+{
+	const char *part = sender;
+
+	while (part != NULL && strcasecmp(part, identity) != 0)
+		part = wider(part);
+	return part;
+}
+
+/*
+ * Permission may be missing for a recipient's identity (SES facts 2.4): that stops nobody else's
+ * mail.
+ */
+static void
+denied(struct ses *s, const char *sender, const struct ses_result *result)
+{
+	char name[ADDRESS_MAX], key[SES_KEY_MAX];
+	const char *own = sender;
+
+	denied_identity(result->text, name, sizeof(name));
+	if (name[0] != '\0')
+		own = senders_own(name, sender);
+	if (own == NULL)
+		return;
+	key_identity(own, key);
+	fails(s, key, result->class, result->text);
+}
+
+static void
+all_works(struct ses *s, const char *sender)
+{
+	char key[SES_KEY_MAX];
+
+	works(s, SES_KEY_ACCOUNT);
+	for (const char *part = sender; part != NULL; part = wider(part)) {
+		key_identity(part, key);
+		works(s, key);
+	}
+	key_mail_from(sender, key);
+	works(s, key);
+	key_config_set(s, key);
+	works(s, key);
+}
+
+bool
+ses_stops_all(const struct ses *s, const struct ses_result *result)
+{
+	return result->class == SES_ACCOUNT ||
+	    result->class == SES_TLS_TROUBLE ||
+	    (result->class == SES_CONFIG_SET &&
+		s->conf->ses.configuration_set[0] != '\0');
+}
+
 void
 ses_report(struct ses *s, const char *sender, const struct ses_result *result)
 {
@@ -385,26 +516,24 @@ ses_report(struct ses *s, const char *sender, const struct ses_result *result)
 
 	switch (result->class) {
 	case SES_OK:
-		works(s, SES_KEY_ACCOUNT);
-		key_identity(sender, key);
-		works(s, key);
-		key_config_set(s, key);
-		works(s, key);
+		all_works(s, sender);
 		break;
 	case SES_ACCOUNT:
-		fails(s, SES_KEY_ACCOUNT, result->class,
-		    result->text);
+		fails(s, SES_KEY_ACCOUNT, result->class, result->text);
 		break;
 	case SES_DENIED:
+		denied(s, sender, result);
+		break;
 	case SES_MAIL_FROM:
-		key_identity(sender, key);
-		fails(s, key, result->class,
-			    result->text);
+		key_mail_from(sender, key);
+		fails(s, key, result->class, result->text);
 		break;
 	case SES_CONFIG_SET:
+		/* Without one of ours the user chose it: his trouble alone. */
+		if (s->conf->ses.configuration_set[0] == '\0')
+			break;
 		key_config_set(s, key);
-		fails(s, key, result->class,
-			    result->text);
+		fails(s, key, result->class, result->text);
 		break;
 	case SES_RECONNECT:
 	case SES_UNREACHABLE:

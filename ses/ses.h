@@ -41,10 +41,14 @@ void ses_disconnect(struct ses *, struct connection *);
 int ses_trouble(struct ses *, const char *sender, struct ses_result *);
 
 /* The same, asked by who is about to send: may claim the probe. */
-int ses_may_send(struct ses *, const char *sender, struct ses_result *);
+int ses_may_send(struct ses *, struct connection *, const char *sender,
+    struct ses_result *);
 
 /* Tell the breakers what SES said to a message from this sender. */
 void ses_report(struct ses *, const char *sender, const struct ses_result *);
+
+/* Whether what SES said stands in the way of all mail, not of this message alone. */
+bool ses_stops_all(const struct ses *, const struct ses_result *);
 
 /* Breaker keys; key_r holds SES_KEY_MAX bytes. */
 void ses_key_endpoint(const struct endpoint *, char *key_r);

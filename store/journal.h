@@ -43,7 +43,10 @@ struct journal;
 int journal_open(const char *path, bool create, const char *program,
     struct journal **journal_r, struct err *);
 
-/* Write what is queued, append `stopped`, log the head, release the lock. */
+/* Append `stopped` and log the head: the last words of a process whose threads may still hold the journal when it exits. */
+void journal_end(struct journal *);
+
+/* journal_end, then write what is queued, release the lock, and free. */
 void journal_close(struct journal *);
 
 const char *journal_path(const struct journal *);

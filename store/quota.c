@@ -378,13 +378,6 @@ quota_limits(struct quota *q, const struct quota_limits *limits)
 	unlock(q);
 }
 
-struct rebuild {
-	struct quota *q;
-	int64_t beyond_us; /* only what has no reply ends after this */
-	int64_t dotted;
-};
-
-/* Those that wait for a reply at this moment are counted as open. */
 static int
 count_one(void *arg, int64_t end_us)
 {
@@ -393,9 +386,22 @@ count_one(void *arg, int64_t end_us)
 }
 
 /*
- * Read without the lock: it may take a while. What is under way meanwhile is counted twice until
- * its window has passed, which errs on the safe side.
+ * What waits for its reply at this moment stands in the journal and is counted as open already. Only what
+ * has no reply ends later than a window from now, so it is the last that come off.
  */
+static void
+drop_dotted(struct quota *fresh, int64_t dotted)
+{
+	int64_t beyond = clock_mono_us() + fresh->limits.window_us;
+
+	for (; dotted > 0 && fresh->live > 0; dotted--) {
+		if (*end_at(fresh, fresh->live - 1) <= beyond)
+			break;
+		fresh->live--;
+	}
+}
+
+/* Read without the lock: it may take a while. */
 int
 quota_rebuild(struct quota *q, const char *journal_path, struct err *err)
 {
@@ -413,6 +419,7 @@ quota_rebuild(struct quota *q, const char *journal_path, struct err *err)
 		return -1;
 	}
 	lock(q);
+	drop_dotted(&fresh, q->dotted);
 	old = q->ends;
 	q->ends = fresh.ends;
 	q->cap = fresh.cap;

@@ -821,25 +821,37 @@ record_sending(struct journal *j, const struct uuid *id, unsigned n,
 	return journal_do(j, sending_op, &s, deadline_us, err);
 }
 
-struct outcome {
+struct outcomes {
 	const struct uuid *id;
-	unsigned n;
+	const unsigned *n;
 	const struct record_outcome *o;
+	size_t count;
 };
 
 static int
-outcome_op(struct journal_tx *tx, void *arg, struct err *err)
+outcomes_op(struct journal_tx *tx, void *arg, struct err *err)
 {
-	const struct outcome *v = arg;
+	const struct outcomes *v = arg;
 
-	return apply_outcome(tx, v->id, v->n, v->o, err);
+	for (size_t i = 0; i < v->count; i++)
+		if (apply_outcome(tx, v->id, v->n[i], &v->o[i], err) == -1)
+			return -1;
+	return 0;
+}
+
+int
+record_outcomes(struct journal *j, const struct uuid *id, const unsigned *n,
+    const struct record_outcome *o, size_t count, int64_t deadline_us,
+    struct err *err)
+{
+	struct outcomes v = { id, n, o, count };
+
+	return journal_do(j, outcomes_op, &v, deadline_us, err);
 }
 
 int
 record_outcome(struct journal *j, const struct uuid *id, unsigned n,
     const struct record_outcome *o, int64_t deadline_us, struct err *err)
 {
-	struct outcome v = { id, n, o };
-
-	return journal_do(j, outcome_op, &v, deadline_us, err);
+	return record_outcomes(j, id, &n, o, 1, deadline_us, err);
 }

@@ -91,6 +91,11 @@ struct record_outcome {
 int record_outcome(struct journal *, const struct uuid *, unsigned n,
     const struct record_outcome *, int64_t deadline_us, struct err *);
 
+/* The same for several recipients of one message, all or none. */
+int record_outcomes(struct journal *, const struct uuid *, const unsigned *n,
+    const struct record_outcome *, size_t count, int64_t deadline_us,
+    struct err *);
+
 /*
  * A text as it may stand in the detail of a row that is about no message
  * (journal_note): addresses become {address}. A new string, to be freed; NULL

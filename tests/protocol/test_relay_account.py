@@ -151,7 +151,7 @@ def test_permission_missing_for_one_identity(parts):
     assert (reply.code, reply.enhanced) == (451, "4.7.0")
     assert mail(post, "a@example.net").code == 451
     assert accepted(ses, send(post, TO)[0])
-    assert changes(post) == [("identity a@example.net", True)]
+    assert changes(post) == [("identity example.net", True)]
     ses.remove("deny", "example.net")
     hup(post)
     assert accepted(ses, send(post, TO, sender="a@example.net")[0])
@@ -166,7 +166,7 @@ def test_a_broken_mail_from_domain(parts):
     [reply] = send(post, TO, sender="a@example.net")
     assert (reply.code, reply.enhanced) == (451, "4.7.0")
     assert accepted(ses, send(post, TO)[0])
-    assert changes(post) == [("identity a@example.net", True)]
+    assert changes(post) == [("mail-from-domain of example.net", True)]
 
 
 def test_an_unknown_configuration_set(parts):

@@ -135,7 +135,7 @@ def test_a_throttled_message_is_tried_again_within_the_transaction(parts):
 
 def test_throttled_to_the_end(parts):
     post, ses = relay(parts, conf={
-        "quota": {"rate": 20}, "lmtp": {"answer-within": "1s"},
+        "quota": {"rate": 20}, "lmtp": {"answer-within": "2500ms"},
     })
     ses.fault(
         "dot reply text=454 Throttling failure: Maximum sending rate exceeded."
