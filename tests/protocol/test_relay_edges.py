@@ -8,8 +8,8 @@ from lib.rig import (SENDER, accepted, content, fields, journal, relay, send,
 
 def test_a_requeued_dot_does_not_outlast_the_deadline(parts):
     """The session waited for SES without end when the dot came back with a 454."""
-    post, ses = relay(parts, conf={"lmtp": {"answer-within": "2s"}})
-    ses.set(latency="300ms")
+    post, ses = relay(parts, conf={"lmtp": {"answer-within": "3s"}})
+    ses.set(latency="200ms")
     ses.fault(
         "dot reply text=454 Throttling failure: Daily message quota exceeded."
     )
