@@ -187,29 +187,6 @@ def test_a_smaller_day_takes_effect_at_once(parts):
     assert day_full(send(post, TO)[0])
 
 
-@pytest.mark.soak
-def test_a_steady_feed_over_ten_windows(parts):
-    """Never more than the day in any window, and at least nine tenths of it."""
-    daily, window, windows = 50, 30, 10
-    post, ses = relay(
-        parts,
-        conf={
-            "quota": {"daily": daily, "daily-window": f"{window}s"},
-            "lmtp": {"answer-within": "10s"},
-        },
-        day=daily, day_window=f"{window}s",
-    )
-    end = time.monotonic() + window * windows
-    with post.client() as client:
-        while time.monotonic() < end:
-            client.deliver(SENDER, [TO], message(SENDER, TO))
-    at = [m["mono_us"] / 1e6 for m in ses.messages()]
-    for i in range(len(at) - daily):
-        assert at[i + daily] - at[i] >= window
-    assert len(at) >= 0.9 * daily * windows
-    assert ses.counters()["throttled_day"] == 0
-
-
 @pytest.mark.parametrize("window", ["1h", "2h"])
 def test_a_reload_counts_nothing_twice(parts, window):
     """What is under way at SIGHUP is in the journal and in the count already."""
