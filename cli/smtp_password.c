@@ -22,23 +22,30 @@
 
 #define SECRET_MAX 256
 
-static volatile sig_atomic_t caught;
+/* The terminal as it was, for the handler. */
+static struct termios as_it_was;
 
+/*
+ * Gives the echo back and ends the program as the signal would have. Done right
+ * here (all of it is safe in a handler): a flag that the reading looked at would
+ * go unseen when the signal comes between the look and the read.
+ */
 static void
 on_signal(int sig)
 {
-	caught = sig;
+	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &as_it_was);
+	(void)signal(sig, SIG_DFL);
+	(void)raise(sig);
 }
 
-/* A line of standard input without its line end; 0, or -1 at its end or on a
- * signal. */
+/* A line of standard input without its line end; 0, or -1 at its end. */
 static int
 read_line(char *line, size_t size)
 {
 	size_t len = 0;
 	ssize_t n = 0;
 
-	while (len < size - 1 && caught == 0) {
+	while (len < size - 1) {
 		n = read(STDIN_FILENO, line + len, 1);
 		if (n <= 0 || line[len] == '\n')
 			break;
@@ -47,7 +54,7 @@ read_line(char *line, size_t size)
 	if (len > 0 && line[len - 1] == '\r')
 		len--;
 	line[len] = '\0';
-	return caught != 0 || n == -1 || len == 0 ? -1 : 0;
+	return n == -1 || len == 0 ? -1 : 0;
 }
 
 /* However the reading ends, the terminal gets its echo back first. */
@@ -56,25 +63,23 @@ ask(char *line, size_t size)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
 	struct sigaction act = { .sa_handler = on_signal }, old[4];
-	struct termios term, quiet;
+	struct termios quiet;
 	size_t i;
 	int rc;
 
-	if (tcgetattr(STDIN_FILENO, &term) == -1)
+	if (tcgetattr(STDIN_FILENO, &as_it_was) == -1)
 		return -1;
 	for (i = 0; i < 4; i++)
 		(void)sigaction(signals[i], &act, &old[i]);
-	quiet = term;
+	quiet = as_it_was;
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
 	(void)fputs("Secret access key: ", stderr);
 	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &quiet);
 	rc = read_line(line, size);
-	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &term);
+	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &as_it_was);
 	(void)fputc('\n', stderr);
 	for (i = 0; i < 4; i++)
 		(void)sigaction(signals[i], &old[i], NULL);
-	if (caught != 0)
-		(void)raise(caught);
 	return rc;
 }
 

@@ -231,7 +231,7 @@ wrap=
 # A report ends the program with a status that is no other error's.
 export ASAN_OPTIONS="halt_on_error=1:detect_stack_use_after_return=1:exitcode=99"
 export UBSAN_OPTIONS="halt_on_error=1:print_stacktrace=1"
-export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:exitcode=99"
+export TSAN_OPTIONS="halt_on_error=1:second_deadlock_stack=1:exitcode=99:suppressions=$top/tests/lib/tsan.supp"
 
 if ! install_packages; then
 	report "packages" 0 1
