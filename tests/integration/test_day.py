@@ -78,7 +78,7 @@ def site(parts):
         post = posternd(parts, ses, env=env, conf={
             # Mail flows most of the time, not in bursts.
             "quota": {"daily": DAY, "daily-window": f"{window}s",
-                      "rate": 1.25 * DAY / window},
+                      "rate": round(1.25 * DAY / window, 2)},
             "identities": {"sandbox": False},
             # What is in doubt counts for so much longer.
             "ses": {"data-timeout": "1s"},
