@@ -149,5 +149,6 @@ log_fatal(const char *fmt, ...)
 	(void)vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
 	log_error(NULL, "fatal", "reason", text);
-	exit(1);
+	/* Not exit: its handlers would clean up under threads that still run. */
+	_exit(1);
 }
