@@ -508,7 +508,8 @@ handshake(struct stream *s, struct err *err)
 		case TLS_DONE:
 			return 0;
 		case TLS_EOF:
-			return err_set(err, ERR_TLS,
+			/* Who objects to something says so in an alert. */
+			return err_set(err, ERR_NET,
 			    "the peer closed the connection during the TLS "
 			    "handshake");
 		case TLS_FAILED:

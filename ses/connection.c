@@ -135,8 +135,6 @@ start_tls(struct connection *c, struct tls_context *tls, const char *host,
 		return 0;
 	c->broken = true;
 	ses_error_classify(SES_PHASE_TLS, &err, result);
-	if (err.class == ERR_NET || err.class == ERR_TIMEOUT)
-		result->class = SES_UNREACHABLE;
 	return -1;
 }
 

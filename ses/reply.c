@@ -285,7 +285,8 @@ ses_error_classify(enum ses_phase phase, const struct err *err,
 	set_text(r, err->text);
 	if (phase == SES_PHASE_DOT)
 		r->class = SES_DOUBTFUL;
-	else if (err->class == ERR_TLS || phase == SES_PHASE_TLS)
+	else if (err->class == ERR_TLS ||
+	    (phase == SES_PHASE_TLS && err->class == ERR_PROTO))
 		r->class = SES_TLS_TROUBLE;
 	else if (phase < SES_PHASE_MAIL)
 		r->class = SES_UNREACHABLE;

@@ -69,7 +69,8 @@ def test_gone_while_the_dot_waits_for_its_slot(parts, fault):
 
 
 CONNECT = [
-    "connect drop", "tls drop", "greeting drop", "greeting garbage",
+    "connect drop", "starttls drop", "tls drop", "greeting drop",
+    "greeting garbage",
     "greeting reply text=421 Too many concurrent SMTP connections",
     "greeting endless", "ehlo drop", "ehlo garbage", "ehlo half",
     "ehlo twice", "auth drop", "auth garbage",

@@ -488,6 +488,7 @@ peer_hangs_up(void **state)
 	s = stream_new(fds[0]);
 	stream_deadline(s, clock_mono_us() + TIME_ALLOWED);
 	assert_int_equal(stream_start_tls(s, c, "mail.example.org", &err), -1);
+	assert_int_equal(err.class, ERR_NET);
 	assert_contains(err.text, "closed the connection");
 	stream_close(s);
 	(void)close(fds[1]);
