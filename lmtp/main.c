@@ -333,6 +333,7 @@ main(int argc, char **argv)
 	block_signals(&signals);
 	(void)umask(027);
 	conf_set_current(conf);
+	privilege_descriptors(conf);
 	if (privilege_group(conf->daemon.user, &err) == -1 ||
 	    (listener = listener_bind(conf, &err)) == NULL ||
 	    (control = control_bind(conf->daemon.control, &err)) == NULL ||

@@ -6,7 +6,18 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+#include "core/log.h"
+
+/*
+ * A session has a socket, a pipe and perhaps a temporary file; a connection to SES has a socket, and needs a
+ * file or two while it is made. The rest is the store's and the control socket's clients'.
+ */
+#define SESSION_FDS 4
+#define CONNECTION_FDS 3
+#define OTHER_FDS 100
 
 static struct passwd *
 find_user(const char *user, struct err *err)
@@ -56,4 +67,27 @@ privilege_drop(const char *user, struct err *err)
 		return err_set(err, ERR_LOCAL,
 		    "become user %s: root could be had back", user);
 	return 0;
+}
+
+void
+privilege_descriptors(const struct conf *conf)
+{
+	rlim_t wanted = OTHER_FDS + SESSION_FDS * (rlim_t)conf->lmtp.max_sessions +
+	    CONNECTION_FDS * (rlim_t)conf->ses.connections;
+	struct rlimit limit, more;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur >= wanted)
+		return;
+	more = limit;
+	more.rlim_cur = wanted;
+	if (more.rlim_max < wanted)
+		more.rlim_max = wanted;
+	if (setrlimit(RLIMIT_NOFILE, &more) == 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	(void)setrlimit(RLIMIT_NOFILE, &limit);
+	log_warning(NULL, "descriptors", "limit",
+	    LOG_NUM((long long)limit.rlim_max), "wanted",
+	    LOG_NUM((long long)wanted), "hint",
+	    "raise the limit or lower lmtp.max-sessions");
 }

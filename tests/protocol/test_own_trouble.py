@@ -7,6 +7,7 @@ mail flows again as soon as the trouble is over.
 import contextlib
 import os
 import pwd
+import re
 import sqlite3
 import subprocess
 import threading
@@ -519,6 +520,32 @@ def test_no_descriptor_left(parts):
                 assert waits.reply().code == 220
     assert send(post, TO)[0].code == 250
     assert ses.counters()["messages"] == 3
+
+
+def started_with(parts, limit, **lmtp):
+    post, _ = make(parts, conf={"lmtp": lmtp}, start=False)
+    post.daemon.argv[:0] = ["prlimit", f"--nofile={limit}"]
+    return post.start()
+
+
+def test_as_many_descriptors_as_it_may_need(parts):
+    """The limit of a shell is no limit, the administrator's is."""
+    post = started_with(parts, "64:4096", **{"max-sessions": 300})
+    assert post.daemon.events("descriptors") == []
+    clients = [post.connect() for _ in range(100)]
+    for client in clients:
+        client.quit()
+    assert post.daemon.events("no-session") == []
+
+
+def test_fewer_descriptors_than_it_may_need(parts):
+    post = started_with(parts, "128:128", **{"max-sessions": 300})
+    # Root may be free to raise even that.
+    with open(f"/proc/{post.daemon.pid}/limits", encoding="ascii") as f:
+        raised = not re.search(r"^Max open files +128 ", f.read(), re.M)
+    told = post.daemon.events("descriptors")
+    assert raised or told[0]["limit"] == "128"
+    assert send(post, TO)[0].code == 250
 
 
 def test_no_descriptor_for_a_connection_to_ses(parts):
