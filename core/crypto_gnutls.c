@@ -17,7 +17,8 @@ static void
 need(int rc, const char *what)
 {
 	if (rc < 0)
-		log_fatal("GnuTLS: %s failed: %s", what, gnutls_strerror(rc));
+		log_fatal("GnuTLS: %s failed (out of memory, or a broken "
+			  "installation): %s", what, gnutls_strerror(rc));
 }
 
 struct sha256 *

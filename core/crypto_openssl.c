@@ -22,7 +22,8 @@ static void
 need(int ok, const char *what)
 {
 	if (ok != 1)
-		log_fatal("OpenSSL: %s failed: %s", what,
+		log_fatal("OpenSSL: %s failed (out of memory, or a broken "
+			  "installation): %s", what,
 		    ERR_error_string(ERR_peek_last_error(), NULL));
 }
 
