@@ -26,6 +26,7 @@
  */
 #define NEEDS (CONF_NEED_SES | CONF_NEED_LMTP | CONF_NEED_STORE)
 #define STOP_WAIT_US (10 * US_PER_SEC)
+#define LAST_ROWS_US (3 * US_PER_SEC) /* for what is left then */
 #define SESSIONS_WAIT_US (2 * US_PER_SEC) /* for their last replies */
 #define NOTE_WITHIN_US (5 * US_PER_SEC)
 
@@ -244,13 +245,14 @@ wait_for_signals(struct server *s, const sigset_t *signals, const char *file)
 static void
 stop(struct server *s, struct listener *listener, struct control *control)
 {
+	int64_t deadline = clock_mono_us() + STOP_WAIT_US;
+	struct sender_end end = { s, deadline + LAST_ROWS_US };
 	size_t left;
 
 	notify_send("STOPPING=1");
 	listener_close(listener);
 	dispatch_stop(s->dispatch);
-	left = dispatch_drain(s->dispatch, clock_mono_us() + STOP_WAIT_US,
-	    sender_abandon, s);
+	left = dispatch_drain(s->dispatch, deadline, sender_abandon, &end);
 	listener_stop(listener, clock_mono_us() + SESSIONS_WAIT_US);
 	control_stop(control);
 	journal_end(s->journal);

@@ -20,7 +20,6 @@
 #define SENDING_WITHIN_US (3 * US_PER_SEC)
 #define OUTCOME_WITHIN_US (60 * US_PER_SEC)
 #define OUTCOME_AGAIN_US (2 * US_PER_SEC) /* with a journal that fails at once */
-#define LAST_WITHIN_US (2 * US_PER_SEC) /* at the end of posternd */
 #define THROTTLED_US US_PER_SEC /* until another try (SES facts 2.6) */
 #define COMMIT_AHEAD_US (20 * US_PER_MS) /* of the slot: what a commit takes */
 
@@ -483,7 +482,8 @@ sender_spawn(void *arg)
 void
 sender_abandon(void *arg, struct delivery *d)
 {
-	struct sender s = { .server = arg };
+	const struct sender_end *end = arg;
+	struct sender s = { .server = end->server };
 	struct verdict v;
 	struct ses_result result = {
 		.class = SES_DOUBTFUL,
@@ -495,7 +495,8 @@ sender_abandon(void *arg, struct delivery *d)
 	verdict_from_ses(&result, &v);
 	log_warning(d->mail->id_text, "doubtful", "n", LOG_NUM(d->n), "to",
 	    d->rcpt.text, "reply", v.text);
-	if (record(&s, d, &v, d->attempts, LAST_WITHIN_US, &err) == -1)
+	if (record(&s, d, &v, d->attempts,
+		end->deadline_us - clock_mono_us(), &err) == -1)
 		log_error(d->mail->id_text, "journal", "n", LOG_NUM(d->n),
 		    "outcome", "doubtful", "reason", err.text);
 }

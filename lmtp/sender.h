@@ -13,7 +13,13 @@
 /* Start a thread: dispatch calls this (spawn). */
 void sender_spawn(void *server);
 
+/* The end: what is not journalled by then is not. */
+struct sender_end {
+	struct server *server;
+	int64_t deadline_us;
+};
+
 /* Journal a delivery that is past its dot and will not hear from SES any more. */
-void sender_abandon(void *server, struct delivery *);
+void sender_abandon(void *end, struct delivery *);
 
 #endif

@@ -11,6 +11,7 @@ import re
 import sqlite3
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -411,6 +412,29 @@ def test_journal_moved_away_past_the_dot(parts):
         assert client.reply().code == 250
     recovered(post, ses, mark, 2)
     verified(post, 2)
+
+
+@pytest.mark.soak
+def test_stopped_while_in_trouble(parts):
+    """It ends all the same, and what it could not write down is in doubt."""
+    post, ses = make(parts)
+    ses.fault("dot delay ms=300")
+    mark = post.daemon.mark()
+    clients = [in_data(post) for _ in range(20)]
+    with contextlib.ExitStack() as stack:
+        for client in clients:
+            stack.enter_context(client)
+            client.body(message(SENDER, TO))
+        ses.wait_for("faults", 20)
+        os.rename(post.store, post.store + ".away")
+        post.daemon.wait_event("journal-trouble", mark)
+        began = time.monotonic()
+        post.stop()
+        assert time.monotonic() - began < 30
+    os.rename(post.store + ".away", post.store)
+    post.start()
+    assert states(post) == ["doubtful"] * 20
+    post.run("verify", "--projections")
 
 
 def test_another_file_in_its_place(parts):
