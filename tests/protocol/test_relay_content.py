@@ -116,7 +116,7 @@ def test_one_received_field_is_added_with_our_id(parts):
     reply = deliver(post, HEAD + b"\r\nHello.\r\n.\r\n")
     head, _ = content(ses, reply)
     [received] = fields(head, "Received")
-    [sent] = post.daemon.events("sent")
+    sent = post.daemon.wait_event("sent")
     assert f"(Postern) with LMTP id {sent['id']};" in received
     assert received.startswith("from client.example (local socket) by ")
 
