@@ -22,7 +22,10 @@ int postfix_time(const char *name, int64_t *us_r, struct err *);
 /* A parameter that is a number. */
 int postfix_number(const char *name, int64_t *n_r, struct err *);
 
-/* Whether a transport's delivery agents see the queue directory as the root (master.cf). */
+/*
+ * Whether a transport's delivery agents see the queue directory as the root
+ * (master.cf).
+ */
 bool postfix_chrooted(const char *transport);
 
 /*

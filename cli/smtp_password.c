@@ -27,8 +27,8 @@ static struct termios as_it_was;
 
 /*
  * Gives the echo back and ends the program as the signal would have. Done right
- * here (all of it is safe in a handler): a flag that the reading looked at would
- * go unseen when the signal comes between the look and the read.
+ * here (all of it is safe in a handler): a flag that the reading looked at
+ * would go unseen when the signal comes between the look and the read.
  */
 static void
 on_signal(int sig)

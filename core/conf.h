@@ -1,9 +1,11 @@
 /*
- * conf: the configuration in force, /etc/postern/postern.conf (postern.conf(5)).
+ * conf: the configuration in force, /etc/postern/postern.conf
+ * (postern.conf(5)).
  *
- * One table in conf_table.c drives parsing, defaults, checks, `postern check --dump`
- * and the test of the manual page. A struct conf is never changed after conf_load:
- * a reload builds a new one, and whoever uses the old one holds a reference.
+ * One table in conf_table.c drives parsing, defaults, checks, `postern check
+ * --dump` and the test of the manual page. A struct conf is never changed after
+ * conf_load: a reload builds a new one, and whoever uses the old one holds a
+ * reference.
  */
 #ifndef CORE_CONF_H
 #define CORE_CONF_H
@@ -87,12 +89,16 @@ struct conf {
 	unsigned refs; /* see conf_hold */
 };
 
-/* Sections that a program can't do without (an unset required key in one is an error). */
+/*
+ * Sections that a program can't do without (an unset required key in one is an
+ * error).
+ */
 enum conf_need { CONF_NEED_SES = 1, CONF_NEED_LMTP = 2, CONF_NEED_STORE = 4 };
 
 /*
- * Read and check a file. NULL and err (ERR_CONFIG) naming file, line, key and what
- * would be right, or ERR_LOCAL when the file can't be read. The result has one reference.
+ * Read and check a file. NULL and err (ERR_CONFIG) naming file, line, key and
+ * what would be right, or ERR_LOCAL when the file can't be read. The result has
+ * one reference.
  */
 struct conf *conf_load(const char *file, unsigned need, struct err *);
 
@@ -100,8 +106,10 @@ struct conf *conf_load(const char *file, unsigned need, struct err *);
 struct conf *conf_hold(struct conf *);
 void conf_release(struct conf *);
 
-/* The configuration in force: set swaps it (and keeps a reference of its own), get returns
- * a new reference. The only global state. */
+/*
+ * The configuration in force: set swaps it (and keeps a reference of its own),
+ * get returns a new reference. The only global state.
+ */
 void conf_set_current(struct conf *);
 struct conf *conf_current(void);
 
@@ -115,7 +123,9 @@ size_t conf_restart_keys(const struct conf *old, const struct conf *new,
 /* Every key as `section.key = value`, a line each, readable by people. */
 void conf_dump(const struct conf *, FILE *);
 
-/* For each key: name, default in words, and help. Returns false past the end. */
+/*
+ * For each key: name, default in words, and help. Returns false past the end.
+ */
 bool conf_describe(size_t i, const char **section_r, const char **key_r,
     const char **default_r, const char **help_r);
 

@@ -2,9 +2,9 @@
  * log: one line an event, `id=… event=… key=value …`, to syslog or stderr.
  *
  * Values are escaped here and nowhere else: control characters, blanks, quotes
- * and bytes that are not UTF-8 can't forge a line. Levels say whose trouble it is: error when an
- * operator must act, warning when soon, info for everything that is the world's. Safe from
- * any thread.
+ * and bytes that are not UTF-8 can't forge a line. Levels say whose trouble it
+ * is: error when an operator must act, warning when soon, info for everything
+ * that is the world's. Safe from any thread.
  */
 #ifndef CORE_LOG_H
 #define CORE_LOG_H

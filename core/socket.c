@@ -16,7 +16,8 @@
 #include <unistd.h>
 
 /*
- * Connections beyond lmtp.max-sessions wait here, where an MTA finds them merely slow; the system lowers this to its own limit.
+ * Connections beyond lmtp.max-sessions wait here, where an MTA finds them
+ * merely slow; the system lowers this to its own limit.
  */
 #define BACKLOG 1024
 
@@ -32,7 +33,10 @@ new_socket(int family, struct err *err)
 	return fd;
 }
 
-/* 0: the file is gone or was nobody's; -1: somebody listens there, or it is no socket. */
+/*
+ * 0: the file is gone or was nobody's; -1: somebody listens there, or it is no
+ * socket.
+ */
 static int
 clear_path(const struct sockaddr_un *un, struct err *err)
 {
@@ -59,8 +63,9 @@ clear_path(const struct sockaddr_un *un, struct err *err)
 }
 
 /*
- * The directory may belong to the user that posternd becomes, who must not be able to point root
- * elsewhere: the mode comes from umask at bind, and the group is set on the name itself.
+ * The directory may belong to the user that posternd becomes, who must not be
+ * able to point root elsewhere: the mode comes from umask at bind, and the
+ * group is set on the name itself.
  */
 static int
 bind_with_mode(int fd, const struct sockaddr_un *un, unsigned mode)

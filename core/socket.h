@@ -18,8 +18,9 @@ struct listen_socket {
 };
 
 /*
- * Bind and listen, non-blocking. MODE is octal (0660 without), GROUP needs root or membership. A socket file nobody
- * answers is replaced; ERR_STATE when somebody does. -1 and err.
+ * Bind and listen, non-blocking. MODE is octal (0660 without), GROUP needs root
+ * or membership. A socket file nobody answers is replaced; ERR_STATE when
+ * somebody does. -1 and err.
  */
 int socket_listen(const char *spec, struct listen_socket *, struct err *);
 

@@ -31,7 +31,10 @@ struct tls_context;
 /* Wrap a connected socket, which then belongs to the stream. */
 struct stream *stream_new(int fd);
 
-/* Close without ceremony and free; NULL is fine. stream_close is the polite way. */
+/*
+ * Close without ceremony and free; NULL is fine. stream_close is the polite
+ * way.
+ */
 void stream_free(struct stream *);
 
 /* Flush if that is possible at once, say goodbye in TLS, then stream_free.
@@ -47,8 +50,8 @@ int stream_fd(const struct stream *);
 void stream_deadline(struct stream *, int64_t mono_us);
 
 /*
- * Also wake from waiting to *read* when this descriptor becomes readable:
- * reads then fail with ERR_STATE and may be called again. -1 for none (the default).
+ * Also wake from waiting to *read* when this descriptor becomes readable: reads
+ * then fail with ERR_STATE and may be called again. -1 for none (the default).
  */
 void stream_wake_fd(struct stream *, int fd);
 
@@ -67,18 +70,19 @@ const char *stream_tls_text(const struct stream *);
 
 /*
  * One line up to LF, at most max bytes with it. *line_r points into the
- * stream's buffer until the next call, the line end is included in *len_r as it came
- * (CRLF or LF). Returns 1, 0 at end of file (a partial last line counts as end of file),
- * -1 on failure; too long a line is ERR_PROTO, and its bytes stay for
- * stream_peek. max may differ from call to call.
+ * stream's buffer until the next call, the line end is included in *len_r as it
+ * came (CRLF or LF). Returns 1, 0 at end of file (a partial last line counts as
+ * end of file), -1 on failure; too long a line is ERR_PROTO, and its bytes stay
+ * for stream_peek. max may differ from call to call.
  */
 int stream_line(struct stream *, size_t max, const char **line_r,
     size_t *len_r, struct err *);
 
 /*
- * Whatever input is there, at least one byte; waits only when there is none,
- * so a caller that consumes nothing gets no more. *data_r points into the stream's
- * buffer until the next call; call stream_consume for what was used. 1, 0 at end of file, -1.
+ * Whatever input is there, at least one byte; waits only when there is none, so
+ * a caller that consumes nothing gets no more. *data_r points into the stream's
+ * buffer until the next call; call stream_consume for what was used. 1, 0 at
+ * end of file, -1.
  */
 int stream_peek(struct stream *, const char **data_r, size_t *len_r,
     struct err *);
@@ -90,7 +94,8 @@ size_t stream_pending(const struct stream *);
 
 /*
  * Put bytes into the output buffer; they leave when it is full or at
- * stream_flush. A failed write is remembered, so that only the flush need be checked.
+ * stream_flush. A failed write is remembered, so that only the flush need be
+ * checked.
  */
 void stream_write(struct stream *, const void *, size_t);
 void stream_printf(struct stream *, const char *fmt, ...)

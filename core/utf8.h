@@ -7,7 +7,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Length in bytes of the well-formed character at s of at most len bytes, or 0. */
+/*
+ * Length in bytes of the well-formed character at s of at most len bytes, or 0.
+ */
 size_t utf8_char(const char *s, size_t len);
 
 /* The same for a NUL-terminated string, and 0 for control characters too. */

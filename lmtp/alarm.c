@@ -58,7 +58,10 @@ start(const char *command, int in, pid_t *pid_r)
 	return rc == 0 ? 0 : -1;
 }
 
-/* Wait for the command, and end it (it leads a process group) when it takes too long. */
+/*
+ * Wait for the command, and end it (it leads a process group) when it takes too
+ * long.
+ */
 static void
 wait_for(pid_t pid)
 {

@@ -1,8 +1,9 @@
 /*
  * alarm: one alarm for each change of state, for people.
  *
- * Logs an error, and runs daemon.alarm-command with the words on standard input. Commands run one at a
- * time in a thread of their own, each for a minute at most, so that a slow one holds up nothing but later alarms.
+ * Logs an error, and runs daemon.alarm-command with the words on standard
+ * input. Commands run one at a time in a thread of their own, each for a minute
+ * at most, so that a slow one holds up nothing but later alarms.
  */
 #ifndef LMTP_ALARM_H
 #define LMTP_ALARM_H

@@ -9,7 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The address as bytes; returns how many, 0 for a family that is none of ours. */
+/*
+ * The address as bytes; returns how many, 0 for a family that is none of ours.
+ */
 static size_t
 address_bytes(const struct sockaddr_storage *addr, unsigned char out[16])
 {

@@ -70,7 +70,9 @@ give_numbers(struct transaction *txn, const struct arrival *a)
 	}
 }
 
-/* A journal in trouble may recover, but not for longer than the MTA is to wait. */
+/*
+ * A journal in trouble may recover, but not for longer than the MTA is to wait.
+ */
 static int64_t
 journal_within_us(const struct session *s)
 {
@@ -132,7 +134,10 @@ arrival_free(struct arrival *a)
 	free(a->rcpts);
 }
 
-/* Refusals for the full day are not journalled one by one: the MTA comes back with them again and again. */
+/*
+ * Refusals for the full day are not journalled one by one: the MTA comes back
+ * with them again and again.
+ */
 void
 arrival_without_data(struct session *s)
 {

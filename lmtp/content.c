@@ -12,8 +12,8 @@
 #include "core/mem.h"
 
 /*
- * A client that trickles may not hold a session for ever: after the first command-timeout it has
- * to have sent this much a second on average.
+ * A client that trickles may not hold a session for ever: after the first
+ * command-timeout it has to have sent this much a second on average.
  */
 #define BYTES_PER_SEC_MIN 1000
 
@@ -38,9 +38,10 @@ directory_of(const char *path)
 }
 
 /*
- * Feed what comes to the message until its end. What is too large, or can't be kept, is still read to its end,
- * so that the client hears why. 0; 1 when it is so large that the client has to hear it at once; -1 when
- * the connection is of no more use.
+ * Feed what comes to the message until its end. What is too large, or can't be
+ * kept, is still read to its end, so that the client hears why. 0; 1 when it is
+ * so large that the client has to hear it at once; -1 when the connection is of
+ * no more use.
  */
 static int
 feed(struct session *s, struct message *m, bool *too_large_r, bool *failed_r,
@@ -88,7 +89,10 @@ feed(struct session *s, struct message *m, bool *too_large_r, bool *failed_r,
 	return 0;
 }
 
-/* They are journalled when the transaction is thrown away, as what was refused at RCPT is. */
+/*
+ * They are journalled when the transaction is thrown away, as what was refused
+ * at RCPT is.
+ */
 static void
 refuse_all(struct session *s, const struct verdict *v)
 {

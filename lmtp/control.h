@@ -1,8 +1,9 @@
 /*
- * control: what `postern` asks of a running posternd, JSON lines over a unix socket (mode 0660).
+ * control: what `postern` asks of a running posternd, JSON lines over a unix
+ * socket (mode 0660).
  *
- * A request is an object with "op", the answer an object with "ok" and, when that is false, "error". The peer's uid is the
- * 'who' in the journal.
+ * A request is an object with "op", the answer an object with "ok" and, when
+ * that is false, "error". The peer's uid is the 'who' in the journal.
  *
  *	quota		limits, pace, what is spent, the next slot
  *	status		sessions, deliveries, senders, open breakers, the journal's head

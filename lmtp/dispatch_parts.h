@@ -1,16 +1,20 @@
 /*
  * dispatch_parts: what the files of dispatch share.
  *
- * dispatch.c has the sessions' side and the outcomes, dispatch_claims.c the table of
- * what is under way, dispatch_turns.c the round of sessions, dispatch_senders.c the senders'
- * side. All but dispatch_lock want the lock held.
+ * dispatch.c has the sessions' side and the outcomes, dispatch_claims.c the
+ * table of what is under way, dispatch_turns.c the round of sessions,
+ * dispatch_senders.c the senders' side. All but dispatch_lock want the lock
+ * held.
  *
  * Invariants, under the lock:
- * - a delivery is in the table from claim to the end of its outcome, unless it has no digest;
- * - STAGE_QUEUED deliveries are in exactly one turn's queue; a turn with a queue is in the ring;
+ * - a delivery is in the table from claim to the end of its outcome, unless it
+ *   has no digest;
+ * - STAGE_QUEUED deliveries are in exactly one turn's queue; a turn with a
+ *   queue is in the ring;
  * - what is past STAGE_QUEUED and not done is in the list of those taken;
  * - refs counts the waiters, plus one while the delivery is not done;
- * - when something is queued, a sender waits for it or is on its way, up to the number that the pace needs.
+ * - when something is queued, a sender waits for it or is on its way, up to the
+ *   number that the pace needs.
  */
 #ifndef LMTP_DISPATCH_PARTS_H
 #define LMTP_DISPATCH_PARTS_H
@@ -64,7 +68,10 @@ struct turn {
 	unsigned refs; /* the session, and each delivery that names it */
 };
 
-/* A sender that waits; the newest one is on duty, so that surplus connections get to close. */
+/*
+ * A sender that waits; the newest one is on duty, so that surplus connections
+ * get to close.
+ */
 struct idle {
 	struct idle *next;
 	pthread_cond_t cond;
@@ -108,14 +115,20 @@ void turn_unref(struct turn *);
 void turn_enqueue(struct dispatch *, struct delivery_state *, bool front);
 void turn_dequeue(struct dispatch *, struct delivery_state *);
 
-/* The delivery whose turn it is among those whose slots have come near; NULL and the time when one will, at the earliest. */
+/*
+ * The delivery whose turn it is among those whose slots have come near; NULL
+ * and the time when one will, at the earliest.
+ */
 struct delivery_state *turn_candidate(struct dispatch *, int64_t now,
     int64_t *when_r);
 
 void taken_add(struct dispatch *, struct delivery_state *);
 void taken_remove(struct dispatch *, struct delivery_state *);
 
-/* An outcome: everybody who waits is told, and the claim ends. The object may be gone then. */
+/*
+ * An outcome: everybody who waits is told, and the claim ends. The object may
+ * be gone then.
+ */
 void delivery_done(struct dispatch *, struct delivery_state *,
     const struct verdict *, bool unrecorded);
 

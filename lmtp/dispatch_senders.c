@@ -9,9 +9,9 @@
 #include "core/mem.h"
 
 /*
- * Deliveries are given out ahead of their slots by the time that a dialogue takes, but a sender
- * must not sit silent for long between body and dot: SES drops a silent client after about ten seconds
- * (SES facts 1.5).
+ * Deliveries are given out ahead of their slots by the time that a dialogue
+ * takes, but a sender must not sit silent for long between body and dot: SES
+ * drops a silent client after about ten seconds (SES facts 1.5).
  */
 #define LEAD_MAX_US (2500 * US_PER_MS)
 #define CONNECT_AHEAD_US US_PER_SEC /* of a slot: what a connection takes */
@@ -25,8 +25,9 @@ dispatch_lead_us(const struct dispatch *d)
 }
 
 /*
- * How many senders the pace can keep busy: each is so long at one delivery, and half as many more leave room
- * for bad moments. A backlog at one a second needs two or three, not fifty.
+ * How many senders the pace can keep busy: each is so long at one delivery, and
+ * half as many more leave room for bad moments. A backlog at one a second needs
+ * two or three, not fifty.
  */
 static unsigned
 senders_wanted(struct dispatch *d)
@@ -149,8 +150,8 @@ dispatch_next(struct dispatch *d, int64_t idle_us)
 }
 
 /*
- * Starts no other one: this one looks at what waits before it does anything else, and while it
- * is on its way there it would seem that nobody does.
+ * Starts no other one: this one looks at what waits before it does anything
+ * else, and while it is on its way there it would seem that nobody does.
  */
 void
 dispatch_sender_ready(struct dispatch *d)
@@ -174,7 +175,10 @@ dispatch_sender_failed(struct dispatch *d)
 	return left;
 }
 
-/* Jacobson's estimate (RFC 6298 section 2): mean and mean deviation, an eighth and a quarter at a time. */
+/*
+ * Jacobson's estimate (RFC 6298 section 2): mean and mean deviation, an eighth
+ * and a quarter at a time.
+ */
 void
 dispatch_prepared(struct dispatch *d, int64_t took_us)
 {
@@ -263,7 +267,10 @@ dispatch_requeue(struct dispatch *d, struct delivery *delivery,
 	dispatch_unlock(d);
 }
 
-/* One sender at a time waits without a connection; others need not start meanwhile. */
+/*
+ * One sender at a time waits without a connection; others need not start
+ * meanwhile.
+ */
 static bool
 wait_alone(struct dispatch *d, int64_t until_us)
 {

@@ -98,7 +98,10 @@ turn_dequeue(struct dispatch *d, struct delivery_state *s)
 		d->waiting_counts--;
 }
 
-/* The first of a turn that may be taken now. when_r comes down to when another may. */
+/*
+ * The first of a turn that may be taken now. when_r comes down to when another
+ * may.
+ */
 static struct delivery_state *
 first_ready(struct turn *t, const int64_t slots[2], int64_t now,
     int64_t lead_us, int64_t *when_r)
@@ -122,9 +125,9 @@ first_ready(struct turn *t, const int64_t slots[2], int64_t now,
 }
 
 /*
- * One whose slot comes after its deadline is passed over: its session answers for it when the time comes, and
- * a dialogue would only be cut off in the middle. So is one that waits for another try: it holds up nobody
- * behind it.
+ * One whose slot comes after its deadline is passed over: its session answers
+ * for it when the time comes, and a dialogue would only be cut off in the
+ * middle. So is one that waits for another try: it holds up nobody behind it.
  */
 struct delivery_state *
 turn_candidate(struct dispatch *d, int64_t now, int64_t *when_r)

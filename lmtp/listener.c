@@ -25,7 +25,8 @@
 #define IDLE_US (5 * US_PER_SEC) /* then a session may have to make room */
 
 /*
- * A session as the listener sees it. Entries are in a list from accept to the end of their thread.
+ * A session as the listener sees it. Entries are in a list from accept to the
+ * end of their thread.
  */
 struct entry {
 	struct entry *next;
@@ -137,7 +138,9 @@ session_main(void *arg)
 	return NULL;
 }
 
-/* What can't be served is told so before it is closed; the MTA keeps its mail. */
+/*
+ * What can't be served is told so before it is closed; the MTA keeps its mail.
+ */
 static void
 turn_away(int fd, const char *words)
 {
@@ -229,7 +232,10 @@ accept_one(struct listener *l, struct listen_socket *s)
 	}
 }
 
-/* Ask the session that has been idle for longest to go, once that is long enough. */
+/*
+ * Ask the session that has been idle for longest to go, once that is long
+ * enough.
+ */
 static void
 ask_for_room(struct listener *l)
 {
@@ -246,7 +252,10 @@ ask_for_room(struct listener *l)
 	(void)!write(oldest->wake[1], "", 1);
 }
 
-/* Whether one more may be accepted; when not, somebody may have to make room for who waits in the backlog. */
+/*
+ * Whether one more may be accepted; when not, somebody may have to make room
+ * for who waits in the backlog.
+ */
 static bool
 has_room(struct listener *l)
 {

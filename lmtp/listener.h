@@ -11,9 +11,10 @@
 struct listener;
 
 /*
- * Bind all of lmtp.listen, as root where that is needed: modes and groups of unix sockets are set, a socket file that a
- * dead posternd left is replaced, one that a living one answers is not (ERR_STATE). Logs `listening` with the address of each, in
- * which port 0 has become the kernel's choice.
+ * Bind all of lmtp.listen, as root where that is needed: modes and groups of
+ * unix sockets are set, a socket file that a dead posternd left is replaced,
+ * one that a living one answers is not (ERR_STATE). Logs `listening` with the
+ * address of each, in which port 0 has become the kernel's choice.
  */
 struct listener *listener_bind(const struct conf *, struct err *);
 
@@ -23,7 +24,9 @@ int listener_start(struct listener *, struct server *);
 /* Take no more connections. Removes socket files. */
 void listener_close(struct listener *);
 
-/* Wake idle sessions, and wait until all have ended or the deadline has passed. */
+/*
+ * Wake idle sessions, and wait until all have ended or the deadline has passed.
+ */
 void listener_stop(struct listener *, int64_t deadline_us);
 
 size_t listener_sessions(struct listener *);

@@ -12,7 +12,10 @@
 #include "core/message.h"
 #include "store/journal.h"
 
-/* Filled by one session before the first delivery is submitted, constant from then on but for the references. */
+/*
+ * Filled by one session before the first delivery is submitted, constant from
+ * then on but for the references.
+ */
 struct mail {
 	atomic_uint refs;
 	struct uuid id;

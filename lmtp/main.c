@@ -107,7 +107,10 @@ open_store(struct server *s, const struct conf *conf)
 		log_fatal("%s", err.text);
 }
 
-/* All that can fail for want of rights is done here, as the user that serves: start-up proves that it can. */
+/*
+ * All that can fail for want of rights is done here, as the user that serves:
+ * start-up proves that it can.
+ */
 static void
 open_parts(struct server *s, struct conf *conf)
 {
@@ -239,8 +242,9 @@ wait_for_signals(struct server *s, const sigset_t *signals, const char *file)
 }
 
 /*
- * Give up what has no dot, wait for what has, journal the rest as doubtful. Threads that are left end
- * with the process: all that they could still say is in the journal.
+ * Give up what has no dot, wait for what has, journal the rest as doubtful.
+ * Threads that are left end with the process: all that they could still say is
+ * in the journal.
  */
 static void
 stop(struct server *s, struct listener *listener, struct control *control)

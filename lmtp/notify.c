@@ -10,7 +10,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* A dozen lines of a stable, documented protocol: not worth a dependency on libsystemd. */
+/*
+ * A dozen lines of a stable, documented protocol: not worth a dependency on
+ * libsystemd.
+ */
 void
 notify_send(const char *state)
 {

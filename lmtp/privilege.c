@@ -12,8 +12,9 @@
 #include "core/log.h"
 
 /*
- * A session has a socket, a pipe and perhaps a temporary file; a connection to SES has a socket, and needs a
- * file or two while it is made. The rest is the store's and the control socket's clients'.
+ * A session has a socket, a pipe and perhaps a temporary file; a connection to
+ * SES has a socket, and needs a file or two while it is made. The rest is the
+ * store's and the control socket's clients'.
  */
 #define SESSION_FDS 4
 #define CONNECTION_FDS 3

@@ -1,6 +1,6 @@
 /*
- * privilege: root for as long as it takes to bind, then never again; and what the
- * kernel grants.
+ * privilege: root for as long as it takes to bind, then never again; and what
+ * the kernel grants.
  */
 #ifndef LMTP_PRIVILEGE_H
 #define LMTP_PRIVILEGE_H
@@ -8,13 +8,22 @@
 #include "core/conf.h"
 #include "core/err.h"
 
-/* Started as root: what is made from now on, sockets above all, belongs to the user's group. */
+/*
+ * Started as root: what is made from now on, sockets above all, belongs to the
+ * user's group.
+ */
 int privilege_group(const char *user, struct err *);
 
-/* Started as root: become user for good, with its groups. Started as anyone else: nothing. */
+/*
+ * Started as root: become user for good, with its groups. Started as anyone
+ * else: nothing.
+ */
 int privilege_drop(const char *user, struct err *);
 
-/* Before root is gone: as many descriptors as this configuration may need, or a warning. */
+/*
+ * Before root is gone: as many descriptors as this configuration may need, or a
+ * warning.
+ */
 void privilege_descriptors(const struct conf *);
 
 #endif

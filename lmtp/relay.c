@@ -17,8 +17,9 @@
 #include "lmtp/gate.h"
 
 /*
- * From a message that has been received to an answer for each of its recipients:
- * gate, claim, journal, submit, and collect in the order of the RCPTs.
+ * From a message that has been received to an answer for each of its
+ * recipients: gate, claim, journal, submit, and collect in the order of the
+ * RCPTs.
  */
 #define LATE_WITHIN_US (5 * US_PER_SEC)
 
@@ -96,7 +97,10 @@ refuse(struct relay *r, size_t i)
 	(void)dispatch_leave(r->turn, r->deliveries[i], true, &last);
 }
 
-/* What the journal knows from before decides: answered from it, held, or lined up. */
+/*
+ * What the journal knows from before decides: answered from it, held, or lined
+ * up.
+ */
 static void
 submit(struct relay *r, size_t i, const struct record_rcpt *known)
 {
@@ -171,8 +175,9 @@ fail_all(struct relay *r, const struct err *err)
 }
 
 /*
- * Wait for something to happen: an outcome, the client going away, the deadline. Input that waits (a pipelined QUIT) hides
- * the client's going; then only POLLRDHUP, where there is one, can tell.
+ * Wait for something to happen: an outcome, the client going away, the
+ * deadline. Input that waits (a pipelined QUIT) hides the client's going; then
+ * only POLLRDHUP, where there is one, can tell.
  */
 static void
 wait_for_news(struct relay *r, int64_t until_us)
@@ -264,7 +269,10 @@ no_turn(struct relay *r, const struct verdict *last, struct verdict *v)
 	ses_release(ses);
 }
 
-/* One recipient's outcome, if it is known or may be given up; verdict.code tells. */
+/*
+ * One recipient's outcome, if it is known or may be given up; verdict.code
+ * tells.
+ */
 static void
 settle(struct relay *r, size_t i, bool give_up, struct late *late)
 {
@@ -293,8 +301,8 @@ settle(struct relay *r, size_t i, bool give_up, struct late *late)
 }
 
 /*
- * All that can be settled from recipient i on, journalled together: when time is up or the account
- * fails, that is all of them at once.
+ * All that can be settled from recipient i on, journalled together: when time
+ * is up or the account fails, that is all of them at once.
  */
 static void
 sweep(struct relay *r, size_t i)
@@ -314,8 +322,8 @@ sweep(struct relay *r, size_t i)
 }
 
 /*
- * Past its dot a delivery waits for SES however long that takes (data-timeout bounds it); before it, until
- * answer-within has passed or the client has gone.
+ * Past its dot a delivery waits for SES however long that takes (data-timeout
+ * bounds it); before it, until answer-within has passed or the client has gone.
  */
 static void
 await(struct relay *r, size_t i)
@@ -344,7 +352,10 @@ flush(struct session *s)
 	return stream_flush(s->stream, &err);
 }
 
-/* RFC 2033 section 4.2: a reply for each accepted RCPT, in their order, each as soon as it is known. */
+/*
+ * RFC 2033 section 4.2: a reply for each accepted RCPT, in their order, each as
+ * soon as it is known.
+ */
 static void
 collect(struct relay *r)
 {
@@ -435,7 +446,10 @@ relay_free(struct relay *r)
 	free(r->joined);
 }
 
-/* With what the gate made of it, or with its refusal: the digest comes first either way. */
+/*
+ * With what the gate made of it, or with its refusal: the digest comes first
+ * either way.
+ */
 static int
 send_all(struct session *s, struct message *message, struct gate_output *out,
     const struct gate_reply *refusal)

@@ -54,7 +54,10 @@ reconnect(struct sender *s, struct ses_result *result)
 	return -1;
 }
 
-/* Whether SIGHUP has put another account, or other ways to it, in the place of ours. */
+/*
+ * Whether SIGHUP has put another account, or other ways to it, in the place of
+ * ours.
+ */
 static bool
 in_force(struct sender *s)
 {
@@ -66,8 +69,9 @@ in_force(struct sender *s)
 }
 
 /*
- * What no message can get past defers all that wait: the operator has to act, and the MTA
- * keeps the mail. A network that is down may be back within answer-within: those wait.
+ * What no message can get past defers all that wait: the operator has to act,
+ * and the MTA keeps the mail. A network that is down may be back within
+ * answer-within: those wait.
  */
 static void
 fail_waiting(struct sender *s, const struct ses_result *result)
@@ -80,7 +84,10 @@ fail_waiting(struct sender *s, const struct ses_result *result)
 	dispatch_fail_waiting(s->server->dispatch, &v);
 }
 
-/* Fit for the next message: not stale, not over its count, made by the configuration in force. */
+/*
+ * Fit for the next message: not stale, not over its count, made by the
+ * configuration in force.
+ */
 static bool
 fit(struct sender *s)
 {
@@ -118,8 +125,8 @@ log_outcome(const struct delivery *d, const struct verdict *v,
 }
 
 /*
- * SES has it, and while we live nobody shall send it again for want of a journal: the MTA is put off, and its next try
- * waits here for the record.
+ * SES has it, and while we live nobody shall send it again for want of a
+ * journal: the MTA is put off, and its next try waits here for the record.
  */
 static void
 insist(struct sender *s, struct delivery *d, const struct verdict *sent,
@@ -221,8 +228,9 @@ refused(struct sender *s, struct delivery *d, const struct ses_result *result,
 }
 
 /*
- * Our own Received field, and the fields of this attempt, which steer SES and are removed by it. The tag
- * postern=ID-N-ATTEMPT lets an event settle a doubtful delivery.
+ * Our own Received field, and the fields of this attempt, which steer SES and
+ * are removed by it. The tag postern=ID-N-ATTEMPT lets an event settle a
+ * doubtful delivery.
  */
 static void
 extra_fields(const struct sender *s, const struct delivery *d, struct buf *out)
@@ -269,8 +277,8 @@ prepare(struct sender *s, struct delivery *d, struct ses_result *result)
 }
 
 /*
- * In DATA, and the dot is not to go out: only closing the connection keeps SES from
- * accepting what it has.
+ * In DATA, and the dot is not to go out: only closing the connection keeps SES
+ * from accepting what it has.
  */
 static void
 drop_in_data(struct sender *s, struct delivery *d)
@@ -279,7 +287,10 @@ drop_in_data(struct sender *s, struct delivery *d)
 	quota_release(s->server->quota, &d->ticket);
 }
 
-/* The pace may have been lowered since the slot was taken: then this is too early to sit here and wait. */
+/*
+ * The pace may have been lowered since the slot was taken: then this is too
+ * early to sit here and wait.
+ */
 static bool
 too_early(struct sender *s, struct delivery *d)
 {
@@ -310,7 +321,10 @@ unwritten(struct sender *s, struct delivery *d, const struct err *err)
 		dispatch_finish(s->server->dispatch, d, &v);
 }
 
-/* Everything up to the dot's permission; false when the delivery has been seen to otherwise. */
+/*
+ * Everything up to the dot's permission; false when the delivery has been seen
+ * to otherwise.
+ */
 static bool
 ready_for_dot(struct sender *s, struct delivery *d)
 {

@@ -1,9 +1,9 @@
 /*
  * sender: one delivery's way through SES.
  *
- * A thread per connection. It takes the next delivery whose slot is near, runs the dialogue
- * ahead of the slot, makes `sending` durable, lets the dot go at its slot, and makes
- * what SES said durable before anybody is told.
+ * A thread per connection. It takes the next delivery whose slot is near, runs
+ * the dialogue ahead of the slot, makes `sending` durable, lets the dot go at
+ * its slot, and makes what SES said durable before anybody is told.
  */
 #ifndef LMTP_SENDER_H
 #define LMTP_SENDER_H
@@ -19,7 +19,9 @@ struct sender_end {
 	int64_t deadline_us;
 };
 
-/* Journal a delivery that is past its dot and will not hear from SES any more. */
+/*
+ * Journal a delivery that is past its dot and will not hear from SES any more.
+ */
 void sender_abandon(void *end, struct delivery *);
 
 #endif

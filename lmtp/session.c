@@ -16,13 +16,14 @@
 #include "lmtp/command.h"
 
 /*
- * A reply line is 512 octets at most (RFC 5321 section 4.5.3.1.5), and Postfix logs what it gets: longer words are cut.
+ * A reply line is 512 octets at most (RFC 5321 section 4.5.3.1.5), and Postfix
+ * logs what it gets: longer words are cut.
  */
 #define REPLY_MAX 500
 
 /*
- * Text that came from elsewhere is made harmless here: one line of printable ASCII (8-bit text
- * would ask for SMTPUTF8 on the way back).
+ * Text that came from elsewhere is made harmless here: one line of printable
+ * ASCII (8-bit text would ask for SMTPUTF8 on the way back).
  */
 void
 session_reply(struct session *s, unsigned code, const char *dsn,
@@ -77,7 +78,8 @@ session_drain_wake(struct session *s)
 }
 
 /*
- * The next command line. 1; 0 when the client has gone; -1 when the session ends for the reason that has been answered.
+ * The next command line. 1; 0 when the client has gone; -1 when the session
+ * ends for the reason that has been answered.
  */
 static int
 next_line(struct session *s, const char **line_r, size_t *len_r)

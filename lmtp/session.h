@@ -1,7 +1,8 @@
 /*
  * session: one LMTP connection (RFC 2033), which owns at most one transaction.
  *
- * A thread each, reading straight down: a line, its verb, its reply. Replies to pipelined commands leave together.
+ * A thread each, reading straight down: a line, its verb, its reply. Replies to
+ * pipelined commands leave together.
  */
 #ifndef LMTP_SESSION_H
 #define LMTP_SESSION_H
@@ -36,8 +37,9 @@ struct session {
 };
 
 /*
- * Serve a connected client until it or we end it. fd and the wake pipe belong to the session. The listener writes a byte
- * to wake[1] to ask an idle session to make room.
+ * Serve a connected client until it or we end it. fd and the wake pipe belong
+ * to the session. The listener writes a byte to wake[1] to ask an idle session
+ * to make room.
  */
 void session_run(struct server *, int fd, const int wake[2], const char *peer,
     bool is_unix, void (*idle)(void *arg, bool is_idle), void *arg);
@@ -58,11 +60,17 @@ void session_drain_wake(struct session *);
 /* The verbs, in verbs.c: handle one command line. */
 void verbs_handle(struct session *, const char *line, size_t len);
 
-/* content.c: take what comes after DATA. 1: *message_r holds it; 0: it was refused and all recipients have been answered; -1:
- * the connection is of no more use. */
+/*
+ * content.c: take what comes after DATA. 1: *message_r holds it; 0: it was
+ * refused and all recipients have been answered; -1: the connection is of no
+ * more use.
+ */
 int content_receive(struct session *, struct message **message_r);
 
-/* relay.c: send the message and answer each recipient. -1: the connection is of no more use. */
+/*
+ * relay.c: send the message and answer each recipient. -1: the connection is of
+ * no more use.
+ */
 int relay_message(struct session *, struct message *);
 
 /* arrival.c: journal the refusals of a transaction that ends without DATA. */

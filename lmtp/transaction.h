@@ -1,5 +1,6 @@
 /*
- * transaction: one message on its way in: sender, recipients, and what was answered to each.
+ * transaction: one message on its way in: sender, recipients, and what was
+ * answered to each.
  */
 #ifndef LMTP_TRANSACTION_H
 #define LMTP_TRANSACTION_H

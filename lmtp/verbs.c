@@ -182,8 +182,8 @@ refuse_malformed(struct session *s, const char *arg, enum address_fault bad,
 }
 
 /*
- * The peek at the day: would this recipient's slot, counting all that wait and those this transaction
- * already has, come too late?
+ * The peek at the day: would this recipient's slot, counting all that wait and
+ * those this transaction already has, come too late?
  */
 static bool
 day_is_full(struct session *s, struct recipient *r)
@@ -333,7 +333,10 @@ quit(struct session *s, const char *arg)
 	s->ending = true;
 }
 
-/* Only over the unix socket: whoever may open that may also say who sent the mail. */
+/*
+ * Only over the unix socket: whoever may open that may also say who sent the
+ * mail.
+ */
 static void
 xforward(struct session *s, const char *arg)
 {

@@ -1,6 +1,6 @@
 /*
- * verdict: outcomes into LMTP replies. The one place that decides what the MTA is told (design section 5,
- * the table of replies).
+ * verdict: outcomes into LMTP replies. The one place that decides what the MTA
+ * is told (design section 5, the table of replies).
  */
 #ifndef LMTP_VERDICT_H
 #define LMTP_VERDICT_H
@@ -28,8 +28,10 @@ void verdict_sent_before(const char *ses_id, int64_t at_us, struct verdict *);
 /* In doubt, and store.doubtful = hold. */
 void verdict_held(struct verdict *);
 
-/* Its turn did not come within answer-within: words with figures and the next slot (wall time, 0 when
- * not known). */
+/*
+ * Its turn did not come within answer-within: words with figures and the next
+ * slot (wall time, 0 when not known).
+ */
 void verdict_no_turn(int64_t waited_us, double pace, int64_t next_at_us,
     struct verdict *);
 

@@ -12,9 +12,10 @@
 #include "core/mem.h"
 
 /*
- * A list, not a hash: it is empty nearly always, and its length is the number of
- * things that are broken at the moment. A bound keeps a flood of senders without
- * permission from growing it: what comes beyond is asked of SES each time.
+ * A list, not a hash: it is empty nearly always, and its length is the number
+ * of things that are broken at the moment. A bound keeps a flood of senders
+ * without permission from growing it: what comes beyond is asked of SES each
+ * time.
  */
 #define BREAKERS_MAX 256
 
@@ -149,7 +150,8 @@ breaker_fail(struct breakers *b, const char *key, enum ses_class class,
 	} else if (one->probing || clock_mono_us() >= one->probe_us) {
 		/*
 		 * Failures of those under way when it opened change nothing. A
-		 * connect for want of credentials is a probe that nobody claimed.
+		 * connect for want of credentials is a probe that nobody
+		 * claimed.
 		 */
 		one->probing = false;
 		one->interval_us *= 2;

@@ -1,9 +1,11 @@
 /*
- * breaker: stop asking SES for what is known to be in trouble, and find out when it is mended.
+ * breaker: stop asking SES for what is known to be in trouble, and find out
+ * when it is mended.
  *
- * Keyed by what is in trouble: "account", "endpoint HOST:PORT", "identity ADDRESS", "configuration-set
- * NAME". An open breaker lets one caller through as a probe after 15 s, then after twice that, up to 5 min. Each
- * change of state is reported once. Safe from any thread.
+ * Keyed by what is in trouble: "account", "endpoint HOST:PORT", "identity
+ * ADDRESS", "configuration-set NAME". An open breaker lets one caller through
+ * as a probe after 15 s, then after twice that, up to 5 min. Each change of
+ * state is reported once. Safe from any thread.
  */
 #ifndef SES_BREAKER_H
 #define SES_BREAKER_H
@@ -25,7 +27,10 @@ struct trouble {
 	char text[BREAKER_CAUSE_MAX];
 };
 
-/* Called for each change of state, without locks held, by the thread that found it. cause is "" when it closes. */
+/*
+ * Called for each change of state, without locks held, by the thread that found
+ * it. cause is "" when it closes.
+ */
 typedef void breaker_changed_fn(void *arg, const char *key, bool open,
     const char *cause);
 
@@ -33,12 +38,16 @@ struct breakers *breakers_new(breaker_changed_fn *, void *arg);
 void breakers_free(struct breakers *);
 
 /*
- * May I try? true: closed, or open and this caller is the probe, who must report with breaker_ok or breaker_fail (a
- * probe that never reports is replaced at the next interval). false: open, and trouble_r, which may be NULL, says why.
+ * May I try? true: closed, or open and this caller is the probe, who must
+ * report with breaker_ok or breaker_fail (a probe that never reports is
+ * replaced at the next interval). false: open, and trouble_r, which may be
+ * NULL, says why.
  */
 bool breaker_ask(struct breakers *, const char *key, struct trouble *trouble_r);
 
-/* Like breaker_ask, but becomes no probe: false while one would be turned away. */
+/*
+ * Like breaker_ask, but becomes no probe: false while one would be turned away.
+ */
 bool breaker_peek(struct breakers *, const char *key, struct trouble *trouble_r);
 
 /* Is it open, probe due or not? */
@@ -48,10 +57,15 @@ void breaker_fail(struct breakers *, const char *key, enum ses_class,
     const char *cause);
 void breaker_ok(struct breakers *, const char *key);
 
-/* Close all: the operator has changed something (SIGHUP), and hears anew of what is still in trouble. */
+/*
+ * Close all: the operator has changed something (SIGHUP), and hears anew of
+ * what is still in trouble.
+ */
 void breakers_reset(struct breakers *);
 
-/* Call fn for each open breaker: key, cause, clock_mono_us of the next probe. */
+/*
+ * Call fn for each open breaker: key, cause, clock_mono_us of the next probe.
+ */
 void breakers_each(struct breakers *,
     void (*fn)(void *arg, const char *key, const char *cause, int64_t probe_us),
     void *arg);

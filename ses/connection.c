@@ -14,9 +14,10 @@
 #include "core/mem.h"
 
 /*
- * SES offers no pipelining: one command, one reply. Bytes beyond a reply were not asked for; they could pass for the
- * answer to the next command, or for one given within TLS, so the connection ends there. What
- * SES said to a message, or to refuse something, it has said all the same.
+ * SES offers no pipelining: one command, one reply. Bytes beyond a reply were
+ * not asked for; they could pass for the answer to the next command, or for one
+ * given within TLS, so the connection ends there. What SES said to a message,
+ * or to refuse something, it has said all the same.
  */
 static int
 unasked(struct connection *c, enum ses_phase phase, struct ses_result *result)
@@ -89,7 +90,10 @@ unusable(struct connection *c, enum ses_class class, const char *text,
 	return -1;
 }
 
-/* An EHLO keyword at the start of a line of the reply; the first line is the greeting. */
+/*
+ * An EHLO keyword at the start of a line of the reply; the first line is the
+ * greeting.
+ */
 static bool
 offers(const struct ses_reply *reply, const char *keyword)
 {
@@ -266,8 +270,8 @@ offers_mechanism(const struct ses_reply *reply, const char *mechanism)
 }
 
 /*
- * PLAIN when it is offered, LOGIN when only that is; 504 to PLAIN (RFC 4954 section 4) means
- * LOGIN too.
+ * PLAIN when it is offered, LOGIN when only that is; 504 to PLAIN (RFC 4954
+ * section 4) means LOGIN too.
  */
 static int
 authenticate(struct connection *c, const struct ses_reply *ehlo_reply,
@@ -317,8 +321,8 @@ connection_open(int fd, const struct conf *conf, const struct endpoint *e,
 }
 
 /*
- * QUIT is sent and not waited for: nothing depends on its answer, and a thread has better
- * things to do than wait for it.
+ * QUIT is sent and not waited for: nothing depends on its answer, and a thread
+ * has better things to do than wait for it.
  */
 void
 connection_close(struct connection *c)

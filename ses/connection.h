@@ -1,7 +1,8 @@
 /*
  * connection: a session with SES that is ready for MAIL.
  *
- * TCP, TLS (always, always verified), greeting, EHLO, AUTH. One thread at a time.
+ * TCP, TLS (always, always verified), greeting, EHLO, AUTH. One thread at a
+ * time.
  */
 #ifndef SES_CONNECTION_H
 #define SES_CONNECTION_H
@@ -29,9 +30,9 @@ struct connection {
 };
 
 /*
- * Open a session on a connected socket, which belongs to the connection from here on (also on failure). result
- * says what went wrong: SES_UNREACHABLE, SES_TLS_TROUBLE, SES_ACCOUNT.
- * conf must outlive the connection.
+ * Open a session on a connected socket, which belongs to the connection from
+ * here on (also on failure). result says what went wrong: SES_UNREACHABLE,
+ * SES_TLS_TROUBLE, SES_ACCOUNT. conf must outlive the connection.
  */
 struct connection *connection_open(int fd, const struct conf *,
     const struct endpoint *, const char *address, struct tls_context *,
@@ -40,12 +41,16 @@ struct connection *connection_open(int fd, const struct conf *,
 /* QUIT when that makes sense, and close. NULL is fine. */
 void connection_close(struct connection *);
 
-/* Whether it has gone stale while it was idle: SES closed, or said something unasked (the 451 of its idle timeout). */
+/*
+ * Whether it has gone stale while it was idle: SES closed, or said something
+ * unasked (the 451 of its idle timeout).
+ */
 bool connection_stale(struct connection *);
 
 /*
- * Send one command line (without CRLF) and read its reply, both before the deadline. 0, or -1 when no
- * reply came. In each case result is filled; a failure marks the connection broken. The line is never logged.
+ * Send one command line (without CRLF) and read its reply, both before the
+ * deadline. 0, or -1 when no reply came. In each case result is filled; a
+ * failure marks the connection broken. The line is never logged.
  */
 int connection_command(struct connection *, enum ses_phase, const char *line,
     int64_t deadline_us, struct ses_result *);

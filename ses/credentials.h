@@ -22,8 +22,8 @@ struct credentials {
 };
 
 /*
- * One USERNAME:PASSWORD a line, # comments. ERR_CONFIG (file and line) for anything else, for an empty
- * file, and when group or others may access it.
+ * One USERNAME:PASSWORD a line, # comments. ERR_CONFIG (file and line) for
+ * anything else, for an empty file, and when group or others may access it.
  */
 int credentials_load(const char *file, struct credentials *, struct err *);
 

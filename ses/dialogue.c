@@ -36,8 +36,9 @@ step(struct connection *c, enum ses_phase phase, const char *line,
 }
 
 /*
- * SIZE= and BODY= only where offered: parameters that were not are refused by some servers,
- * and live behaviour of SES with them is not known (SES facts 15).
+ * SIZE= and BODY= only where offered: parameters that were not are refused by
+ * some servers, and live behaviour of SES with them is not known (SES facts
+ * 15).
  */
 static int
 mail(struct connection *c, const struct ses_mail *m, int64_t deadline_us,
@@ -109,7 +110,8 @@ dialogue_prepare(struct connection *c, const struct ses_mail *m,
 }
 
 /*
- * What SES said, or that it has gone, before the dot was sent is no answer to it: nothing is in doubt yet.
+ * What SES said, or that it has gone, before the dot was sent is no answer to
+ * it: nothing is in doubt yet.
  */
 static bool
 gone_before_dot(struct connection *c, int64_t deadline_us,

@@ -1,5 +1,6 @@
 /*
- * dialogue: one message to one recipient over a ready connection, up to the dot and past it.
+ * dialogue: one message to one recipient over a ready connection, up to the dot
+ * and past it.
  *
  * Cut in two at the final dot, since that is what SES counts and what can't be
  * taken back: what comes before it can be repeated freely.
@@ -12,7 +13,9 @@
 #include "core/message.h"
 #include "ses/connection.h"
 
-/* What goes to SES: extra header fields of this attempt, the header, the body. */
+/*
+ * What goes to SES: extra header fields of this attempt, the header, the body.
+ */
 struct ses_mail {
 	const char *sender;
 	const char *recipient;
@@ -23,18 +26,25 @@ struct ses_mail {
 };
 
 /*
- * MAIL, RCPT, DATA, header and body, everything but the dot. 0: SES waits for the dot. -1: result says
- * why; nothing was sent as far as SES is concerned, and the connection, unless broken, can take the next
- * message. No step takes longer than the configuration allows, and none goes past deadline_us.
+ * MAIL, RCPT, DATA, header and body, everything but the dot. 0: SES waits for
+ * the dot. -1: result says why; nothing was sent as far as SES is concerned,
+ * and the connection, unless broken, can take the next message. No step takes
+ * longer than the configuration allows, and none goes past deadline_us.
  */
 int dialogue_prepare(struct connection *, const struct ses_mail *,
     int64_t deadline_us, struct ses_result *);
 
-/* The dot and its reply, before deadline_us. result says it all: SES_OK with the id, or why not, or SES_DOUBTFUL. */
+/*
+ * The dot and its reply, before deadline_us. result says it all: SES_OK with
+ * the id, or why not, or SES_DOUBTFUL.
+ */
 void dialogue_dot(struct connection *, int64_t deadline_us,
     struct ses_result *);
 
-/* Get the connection ready for the next message after a refusal: RSET where SES is in mid-message. */
+/*
+ * Get the connection ready for the next message after a refusal: RSET where SES
+ * is in mid-message.
+ */
 void dialogue_reset(struct connection *);
 
 #endif

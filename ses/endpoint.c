@@ -146,8 +146,8 @@ race_collect(struct race *r, struct endpoint_addresses *as, struct err *err)
 }
 
 /*
- * Wait until something happened, the next address is due or time is up. The rest of the wait is counted in whole
- * milliseconds, rounded up.
+ * Wait until something happened, the next address is due or time is up. The
+ * rest of the wait is counted in whole milliseconds, rounded up.
  */
 static void
 race_wait(struct race *r, int64_t until_us)

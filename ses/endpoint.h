@@ -36,17 +36,18 @@ struct endpoint_addresses {
 bool endpoint_get(const struct conf *, size_t i, struct endpoint *);
 
 /*
- * Look the name up, addresses in the order of RFC 6724. ERR_NET. The resolver has its own deadlines (resolv.conf),
- * which are the only ones here.
+ * Look the name up, addresses in the order of RFC 6724. ERR_NET. The resolver
+ * has its own deadlines (resolv.conf), which are the only ones here.
  */
 int endpoint_resolve(const struct endpoint *, struct endpoint_addresses *,
     struct err *);
 
 /*
- * Connect to the first address that answers among those not marked failed. They are tried in order, but the next one gets
- * its chance when the one before has failed or stayed silent for 250 ms (RFC 8305), so that an unreachable
- * family costs milliseconds. Marks those that failed. Returns a non-blocking socket and *which_r; -1 and err when none is left
- * or the deadline passed.
+ * Connect to the first address that answers among those not marked failed. They
+ * are tried in order, but the next one gets its chance when the one before has
+ * failed or stayed silent for 250 ms (RFC 8305), so that an unreachable family
+ * costs milliseconds. Marks those that failed. Returns a non-blocking socket
+ * and *which_r; -1 and err when none is left or the deadline passed.
  */
 int endpoint_connect(struct endpoint_addresses *, int64_t deadline_us,
     size_t *which_r, struct err *);

@@ -11,8 +11,9 @@
 #include "core/utf8.h"
 
 /*
- * RFC 5321 section 4.5.3.1.5 allows 512 bytes a reply line. SES lists identities in one line and cuts
- * the list, so a line may be longer than that, but not without end.
+ * RFC 5321 section 4.5.3.1.5 allows 512 bytes a reply line. SES lists
+ * identities in one line and cuts the list, so a line may be longer than that,
+ * but not without end.
  */
 #define REPLY_LINE_MAX 2048
 #define REPLY_LINES_MAX 64
@@ -64,8 +65,8 @@ ses_class_name(enum ses_class class)
 }
 
 /*
- * reply-line = 3DIGIT ( "-" / SP / nothing ) text CRLF      (RFC 5321 section 4.2)
- * Returns 1 for a last line, 0 when more follow, -1 for anything else.
+ * reply-line = 3DIGIT ( "-" / SP / nothing ) text CRLF      (RFC 5321 section
+ * 4.2) Returns 1 for a last line, 0 when more follow, -1 for anything else.
  */
 static int
 parse_line(const char *line, size_t len, unsigned *code_r, const char **text_r,
@@ -174,10 +175,10 @@ begins(const char *text, const char *part)
 enum where { ANYWHERE, AT_START };
 
 /*
- * The first row that fits counts. 5xx texts quote addresses and display names, which
- * anybody may choose: what a user can write into a reply must not pass for
- * trouble with the account. So those texts are known by their beginning, and
- * come first.
+ * The first row that fits counts. 5xx texts quote addresses and display names,
+ * which anybody may choose: what a user can write into a reply must not pass
+ * for trouble with the account. So those texts are known by their beginning,
+ * and come first.
  */
 static const struct {
 	unsigned phases;

@@ -65,18 +65,25 @@ struct ses_reply {
 };
 
 /*
- * Read a reply. -1 and err: ERR_NET, ERR_TIMEOUT or ERR_TLS from the stream, ERR_PROTO for what
- * is no SMTP reply, is endless, or is followed by bytes nobody asked for: after such a
- * reply nothing on this connection can be trusted to answer the question that was put.
+ * Read a reply. -1 and err: ERR_NET, ERR_TIMEOUT or ERR_TLS from the stream,
+ * ERR_PROTO for what is no SMTP reply, is endless, or is followed by bytes
+ * nobody asked for: after such a reply nothing on this connection can be
+ * trusted to answer the question that was put.
  */
 int ses_reply_read(struct stream *, struct ses_reply *, struct err *);
 
-/* Put a reply into its class. Matches the code and a part of the text, without case: AWS's table and the wire differ in
- * full stops (SES facts 2 and 14). Fills the result whole. */
+/*
+ * Put a reply into its class. Matches the code and a part of the text, without
+ * case: AWS's table and the wire differ in full stops (SES facts 2 and 14).
+ * Fills the result whole.
+ */
 void ses_reply_classify(enum ses_phase, const struct ses_reply *,
     struct ses_result *);
 
-/* The same for a failed read or write. Before the dot nothing is lost; after it SES may have the message. */
+/*
+ * The same for a failed read or write. Before the dot nothing is lost; after it
+ * SES may have the message.
+ */
 void ses_error_classify(enum ses_phase, const struct err *,
     struct ses_result *);
 

@@ -178,8 +178,8 @@ any_left(const struct endpoint_addresses *as)
 }
 
 /*
- * All addresses of an endpoint with one credential. A refused credential ends it: the next address would
- * say the same.
+ * All addresses of an endpoint with one credential. A refused credential ends
+ * it: the next address would say the same.
  */
 static struct connection *
 try_endpoint(struct ses *s, const struct endpoint *e,
@@ -202,8 +202,9 @@ try_endpoint(struct ses *s, const struct endpoint *e,
 }
 
 /*
- * An endpoint that serves us on other connections, and lets a further one stall or refuses it for
- * the moment, is not in trouble: mail goes on over those, and if they end too it shows at once.
+ * An endpoint that serves us on other connections, and lets a further one stall
+ * or refuses it for the moment, is not in trouble: mail goes on over those, and
+ * if they end too it shows at once.
  */
 static bool
 serves_us(struct ses *s, size_t endpoint)
@@ -271,7 +272,10 @@ try_endpoints(struct ses *s, const struct credential *cred,
 	return NULL;
 }
 
-/* A refused credential with a good one after it is worth an alarm, but stops nobody. */
+/*
+ * A refused credential with a good one after it is worth an alarm, but stops
+ * nobody.
+ */
 static struct connection *
 try_credentials(struct ses *s, const struct credentials *creds,
     struct ses_result *result)
@@ -341,8 +345,8 @@ login(struct ses *s, struct credentials *creds, struct ses_result *result)
 }
 
 /*
- * While the account is in trouble one connection at a time finds out whether it still is,
- * and carries a message to hear it.
+ * While the account is in trouble one connection at a time finds out whether it
+ * still is, and carries a message to hear it.
  */
 struct connection *
 ses_connect(struct ses *s, struct ses_result *result)
@@ -366,7 +370,10 @@ ses_connect(struct ses *s, struct ses_result *result)
 	return c;
 }
 
-/* From an address to its domain, from a domain to the one above; NULL at the end. */
+/*
+ * From an address to its domain, from a domain to the one above; NULL at the
+ * end.
+ */
 static const char *
 wider(const char *identity)
 {
@@ -378,8 +385,8 @@ wider(const char *identity)
 }
 
 /*
- * What is in trouble may be the sender's address, or a domain that it lies in: IAM policies name
- * either.
+ * What is in trouble may be the sender's address, or a domain that it lies in:
+ * IAM policies name either.
  */
 static int
 ask_identity(struct ses *s, ask_fn *ask, const char *sender,
@@ -438,7 +445,9 @@ ses_trouble(struct ses *s, const char *sender, struct ses_result *result)
 	return -1;
 }
 
-/* `...identity/NAME'` in SES's words (SES facts 2.4); "" when it is not there. */
+/*
+ * `...identity/NAME'` in SES's words (SES facts 2.4); "" when it is not there.
+ */
 static void
 denied_identity(const char *text, char *name, size_t size)
 {
@@ -454,7 +463,10 @@ denied_identity(const char *text, char *name, size_t size)
 		(void)snprintf(name, size, "%.*s", (int)len, at);
 }
 
-/* The sender's address or domain that an identity names, as the sender writes it; NULL when it is none of his. */
+/*
+ * The sender's address or domain that an identity names, as the sender writes
+ * it; NULL when it is none of his.
+ */
 static const char *
 senders_own(const char *identity, const char *sender)
 {
@@ -466,8 +478,8 @@ senders_own(const char *identity, const char *sender)
 }
 
 /*
- * Permission may be missing for a recipient's identity (SES facts 2.4): that stops nobody else's
- * mail.
+ * Permission may be missing for a recipient's identity (SES facts 2.4): that
+ * stops nobody else's mail.
  */
 static void
 denied(struct ses *s, const char *sender, const struct ses_result *result)

@@ -43,7 +43,10 @@ struct journal;
 int journal_open(const char *path, bool create, const char *program,
     struct journal **journal_r, struct err *);
 
-/* Append `stopped` and log the head: the last words of a process whose threads may still hold the journal when it exits. */
+/*
+ * Append `stopped` and log the head: the last words of a process whose threads
+ * may still hold the journal when it exits.
+ */
 void journal_end(struct journal *);
 
 /* journal_end, then write what is queued, release the lock, and free. */

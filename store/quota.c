@@ -12,16 +12,20 @@
 #include "store/ledger.h"
 
 /*
- * Rate. next_us is the next free place on the grid of dots. Whoever is ready for his dot first gets it, so that one
- * dialogue that drags on costs nothing while others are ready; a ticket's slot is only the place that it would have if
- * all came in the order in which tickets were taken, of which pending have not had their dot. A dot that is a little late
- * leaves the grid alone, so the lateness is made good; one that is later than late_max moves the grid by the rest. So
- * two dots are never closer than half an interval, and over any stretch the dots run ahead of an even pace by
- * less than one interval: what a bucket with a burst of one and that tolerance lets through, with something left for jitter
- * on the way.
+ * Rate. next_us is the next free place on the grid of dots. Whoever is ready
+ * for his dot first gets it, so that one dialogue that drags on costs nothing
+ * while others are ready; a ticket's slot is only the place that it would have
+ * if all came in the order in which tickets were taken, of which pending have
+ * not had their dot. A dot that is a little late leaves the grid alone, so the
+ * lateness is made good; one that is later than late_max moves the grid by the
+ * rest. So two dots are never closer than half an interval, and over any
+ * stretch the dots run ahead of an even pace by less than one interval: what a
+ * bucket with a burst of one and that tolerance lets through, with something
+ * left for jitter on the way.
  *
- * Day. ends[] holds, in order, when each recipient that was sent stops to count; open counts those whose end
- * is not known yet. Nothing is sent while live + open has reached the limit.
+ * Day. ends[] holds, in order, when each recipient that was sent stops to
+ * count; open counts those whose end is not known yet. Nothing is sent while
+ * live + open has reached the limit.
  */
 #define JITTER_US (3 * US_PER_MS)
 
@@ -173,8 +177,9 @@ expire(struct quota *q, int64_t now)
 }
 
 /*
- * When the recipient behind `ahead` others finds room in the window. Where that hangs on recipients whose
- * own end is still unknown, a whole window from now is the latest.
+ * When the recipient behind `ahead` others finds room in the window. Where that
+ * hangs on recipients whose own end is still unknown, a whole window from now
+ * is the latest.
  */
 static int64_t
 day_slot(struct quota *q, int64_t now, size_t ahead)
@@ -272,7 +277,10 @@ quota_release(struct quota *q, struct quota_ticket *t)
 	unlock(q);
 }
 
-/* How late a dot may be to leave the grid alone: 3/4 of an interval, less where jitter on the way would then be too much. */
+/*
+ * How late a dot may be to leave the grid alone: 3/4 of an interval, less where
+ * jitter on the way would then be too much.
+ */
 static int64_t
 late_max(int64_t step)
 {
@@ -386,8 +394,9 @@ count_one(void *arg, int64_t end_us)
 }
 
 /*
- * What waits for its reply at this moment stands in the journal and is counted as open already. Only what
- * has no reply ends later than a window from now, so it is the last that come off.
+ * What waits for its reply at this moment stands in the journal and is counted
+ * as open already. Only what has no reply ends later than a window from now, so
+ * it is the last that come off.
  */
 static void
 drop_dotted(struct quota *fresh, int64_t dotted)

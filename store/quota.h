@@ -1,13 +1,15 @@
 /*
  * quota: how much the account may still send, a second and a day.
  *
- * Counts recipients. Slots lie on a grid one interval apart; the dot that SES counts goes out at its slot or as soon
- * after as it can, and lateness up to an interval is made good. The day is an exact rolling window: a
- * recipient counts from its dot until daily-window after SES's reply. Times are clock_mono_us. Safe from any thread: it
- * owns its lock and never waits for anything else while holding it.
+ * Counts recipients. Slots lie on a grid one interval apart; the dot that SES
+ * counts goes out at its slot or as soon after as it can, and lateness up to an
+ * interval is made good. The day is an exact rolling window: a recipient counts
+ * from its dot until daily-window after SES's reply. Times are clock_mono_us.
+ * Safe from any thread: it owns its lock and never waits for anything else
+ * while holding it.
  *
- * The ledger behind it is the journal (quota_rebuild); another one may come to stand behind this
- * header.
+ * The ledger behind it is the journal (quota_rebuild); another one may come to
+ * stand behind this header.
  */
 #ifndef STORE_QUOTA_H
 #define STORE_QUOTA_H
@@ -35,8 +37,10 @@ void quota_free(struct quota *);
 void quota_limits(struct quota *, const struct quota_limits *);
 
 /*
- * Count what the journal says was spent within the window, each row's age measured by mono within one boot, by wall time
- * across boots. Called before the first delivery, and after limits that need more of the past than was kept.
+ * Count what the journal says was spent within the window, each row's age
+ * measured by mono within one boot, by wall time across boots. Called before
+ * the first delivery, and after limits that need more of the past than was
+ * kept.
  */
 int quota_rebuild(struct quota *, const char *journal_path, struct err *);
 
@@ -49,23 +53,32 @@ struct quota_ticket {
 };
 
 /*
- * When the next slot is (now or earlier: at once), day included, for a recipient that counts or not. Nothing is taken.
+ * When the next slot is (now or earlier: at once), day included, for a
+ * recipient that counts or not. Nothing is taken.
  */
 int64_t quota_next(struct quota *, bool counts);
 
 /* Take the next slot, which may lie in the future. */
 void quota_take(struct quota *, bool counts, struct quota_ticket *);
 
-/* Give a ticket back whose dot was not sent: the day's unit returns, and those behind it move up. */
+/*
+ * Give a ticket back whose dot was not sent: the day's unit returns, and those
+ * behind it move up.
+ */
 void quota_release(struct quota *, struct quota_ticket *);
 
 /*
- * The dialogue is ready for its dot: returns the time at which it may go out, which is the next free place on the grid but no closer
- * than half an interval to the dot before it, and enters it. Call once for each ticket, then sleep until the time.
+ * The dialogue is ready for its dot: returns the time at which it may go out,
+ * which is the next free place on the grid but no closer than half an interval
+ * to the dot before it, and enters it. Call once for each ticket, then sleep
+ * until the time.
  */
 int64_t quota_dot(struct quota *, struct quota_ticket *);
 
-/* SES replied: accepted recipients count for window_us from now, refused ones are given back. */
+/*
+ * SES replied: accepted recipients count for window_us from now, refused ones
+ * are given back.
+ */
 void quota_accepted(struct quota *, struct quota_ticket *);
 void quota_refused(struct quota *, struct quota_ticket *);
 
@@ -73,14 +86,17 @@ void quota_refused(struct quota *, struct quota_ticket *);
 void quota_doubtful(struct quota *, struct quota_ticket *);
 
 /*
- * SES said 454: for the rate (the pace is lowered for a while and creeps back) or for the day (others spend from the same
- * account: hold, probe every window/50, but not sooner than 2 s nor later than 5 min). Also does what quota_refused does.
+ * SES said 454: for the rate (the pace is lowered for a while and creeps back)
+ * or for the day (others spend from the same account: hold, probe every
+ * window/50, but not sooner than 2 s nor later than 5 min). Also does what
+ * quota_refused does.
  */
 void quota_throttled_rate(struct quota *, struct quota_ticket *);
 void quota_throttled_day(struct quota *, struct quota_ticket *);
 
 /*
- * When a recipient that has `ahead` others before it would find a free unit of the day: now or earlier when there is room.
+ * When a recipient that has `ahead` others before it would find a free unit of
+ * the day: now or earlier when there is room.
  */
 int64_t quota_day_slot(struct quota *, size_t ahead);
 

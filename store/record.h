@@ -27,9 +27,14 @@ const char *record_state_name(enum record_state);
  * refused before DATA its reply.
  */
 struct record_rcpt {
-	/* As address_key writes it; for a malformed one the raw text (bounded). */
+	/*
+	 * As address_key writes it; for a malformed one the raw text (bounded).
+	 */
 	const char *address;
-	/* Already answered at RCPT: journalled as refused (5xx) or deferred (4xx). */
+	/*
+	 * Already answered at RCPT: journalled as refused (5xx) or deferred
+	 * (4xx).
+	 */
 	bool refused;
 	unsigned code;
 	const char *dsn, *reply; /* for refused */
@@ -43,7 +48,9 @@ struct record_rcpt {
 };
 
 struct record_arrival {
-	/* SHA256_LEN bytes; NULL when there is no Received field, or no DATA. */
+	/*
+	 * SHA256_LEN bytes; NULL when there is no Received field, or no DATA.
+	 */
 	const unsigned char *digest;
 	uint64_t size;
 	const char *sender;	     /* envelope's, as received; "" for null */
