@@ -614,12 +614,16 @@ journal_open(const char *path, bool create, const char *program,
 void
 journal_end(struct journal *j)
 {
+	char chain[CHAIN_TEXT_LEN];
 	struct err err;
+	int64_t seq;
 
 	if (journal_note(j, "stopped", "{}", clock_mono_us() + OWN_ROWS_US,
 		&err) == -1)
 		log_error(NULL, "journal-close", "reason", err.text);
-	log_head(j);
+	/* The thread's own note of what it has logged is not for others. */
+	journal_head(j, &seq, chain);
+	log_info(NULL, "journal-head", "seq", LOG_NUM(seq), "chain", chain);
 }
 
 void
