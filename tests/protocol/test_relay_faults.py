@@ -110,7 +110,7 @@ def test_the_next_endpoint_takes_over(parts, fault):
 def test_silence_before_mail_is_bounded(parts, phase):
     post, ses = relay(parts, conf={
         "ses": {"connect-timeout": "300ms", "command-timeout": "300ms"},
-        "lmtp": {"answer-within": "1s"},
+        "lmtp": {"answer-within": "3s"},
     })
     ses.fault(f"{phase} stall")
     [reply] = send(post, TO)
