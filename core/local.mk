@@ -17,6 +17,7 @@ core_libcore_a_SOURCES = \
 	core/header_mailbox.c core/header_repair.c \
 	core/header_scan.c core/header_scan.h \
 	core/json.c core/json.h \
+	core/hostname.c core/hostname.h \
 	core/log.c core/log.h \
 	core/mem.c core/mem.h \
 	core/message.c core/message.h \

@@ -8,9 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/clock.h"
+#include "core/hostname.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "lmtp/arrival.h"
@@ -44,18 +44,16 @@ reply_verdict(struct session *s, const struct verdict *v)
 static char *
 received_field(const struct session *s, const char *id)
 {
-	char host[256], when[CLOCK_RFC5322_LEN], from[256];
+	char host[HOSTNAME_SIZE], when[CLOCK_RFC5322_LEN], from[256];
 	size_t n;
 
-	if (gethostname(host, sizeof(host)) == -1)
-		(void)snprintf(host, sizeof(host), "localhost");
-	host[sizeof(host) - 1] = '\0';
 	n = strspn(s->lhlo, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVW"
 			    "XYZ0123456789.-_:[]");
 	(void)snprintf(from, sizeof(from), "%.*s", (int)n, s->lhlo);
 	return mem_printf("Received: from %s (%s)\r\n"
 			  "\tby %s (Postern) with %s id %s;\r\n\t%s\r\n",
-	    from, s->is_unix ? "local socket" : s->peer, host,
+	    from, s->is_unix ? "local socket" : s->peer,
+	    hostname(host),
 	    stream_is_tls(s->stream) ? "LMTPS" : "LMTP", id,
 	    clock_rfc5322(clock_wall_us(), when));
 }
@@ -342,16 +340,6 @@ await(struct relay *r, size_t i)
 	}
 }
 
-static int
-flush(struct session *s)
-{
-	struct err err;
-
-	stream_deadline(s->stream,
-	    clock_mono_us() + s->conf->lmtp.command_timeout);
-	return stream_flush(s->stream, &err);
-}
-
 /*
  * RFC 2033 section 4.2: a reply for each accepted RCPT, in their order, each as
  * soon as it is known.
@@ -373,7 +361,7 @@ collect(struct relay *r)
 		if (r->client_gone)
 			continue;
 		reply_verdict(r->s, &to->verdict);
-		if (flush(r->s) == -1)
+		if (session_flush(r->s) == -1)
 			r->client_gone = true;
 	}
 }

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/hostname.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "lmtp/command.h"
@@ -111,8 +112,8 @@ next_line(struct session *s, const char **line_r, size_t *len_r)
 	return -1;
 }
 
-static int
-flush(struct session *s)
+int
+session_flush(struct session *s)
 {
 	struct err err;
 
@@ -124,12 +125,9 @@ flush(struct session *s)
 static void
 greet(struct session *s)
 {
-	char host[256];
+	char host[HOSTNAME_SIZE];
 
-	if (gethostname(host, sizeof(host)) == -1 || host[0] == '\0')
-		(void)snprintf(host, sizeof(host), "localhost");
-	host[sizeof(host) - 1] = '\0';
-	session_reply(s, 220, "", "%s LMTP Postern", host);
+	session_reply(s, 220, "", "%s LMTP Postern", hostname(host));
 }
 
 void
@@ -148,7 +146,7 @@ session_run(struct server *server, int fd, const int wake[2], const char *peer,
 	stream_wake_fd(s.stream, s.wake[0]);
 	greet(&s);
 	while (!s.ending) {
-		if (stream_pending(s.stream) == 0 && flush(&s) == -1)
+		if (stream_pending(s.stream) == 0 && session_flush(&s) == -1)
 			break;
 		idle(arg, s.txn == NULL);
 		if (next_line(&s, &line, &len) != 1)

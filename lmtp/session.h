@@ -51,6 +51,9 @@ void session_reply(struct session *, unsigned code, const char *dsn,
 /* A line of its own after code and "-": LHLO's capabilities. */
 void session_reply_more(struct session *, unsigned code, const char *text);
 
+/* Send what has been answered. -1: the client has gone. */
+int session_flush(struct session *);
+
 /* Throw the transaction away (RSET, LHLO, end of DATA). */
 void session_reset(struct session *);
 

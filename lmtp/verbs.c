@@ -8,9 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <unistd.h>
 
 #include "core/clock.h"
+#include "core/hostname.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/utf8.h"
@@ -34,7 +34,7 @@ fault(struct session *s, unsigned code, const char *dsn, const char *words)
 static void
 lhlo(struct session *s, const char *arg)
 {
-	char line[80], host[256];
+	char line[80], host[HOSTNAME_SIZE];
 
 	if (*arg == '\0') {
 		fault(s, 501, "5.5.4", "LHLO needs a name");
@@ -42,10 +42,7 @@ lhlo(struct session *s, const char *arg)
 	}
 	session_reset(s);
 	(void)snprintf(s->lhlo, sizeof(s->lhlo), "%s", arg);
-	if (gethostname(host, sizeof(host)) == -1)
-		(void)snprintf(host, sizeof(host), "localhost");
-	host[sizeof(host) - 1] = '\0';
-	session_reply_more(s, 250, host);
+	session_reply_more(s, 250, hostname(host));
 	session_reply_more(s, 250, "PIPELINING");
 	session_reply_more(s, 250, "8BITMIME");
 	session_reply_more(s, 250, "SMTPUTF8");

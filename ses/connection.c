@@ -11,6 +11,7 @@
 
 #include "core/base64.h"
 #include "core/clock.h"
+#include "core/hostname.h"
 #include "core/mem.h"
 
 /*
@@ -115,12 +116,9 @@ offers(const struct ses_reply *reply, const char *keyword)
 static int
 ehlo(struct connection *c, struct ses_reply *reply, struct ses_result *result)
 {
-	char host[256], line[300];
+	char host[HOSTNAME_SIZE], line[300];
 
-	if (gethostname(host, sizeof(host)) == -1 || host[0] == '\0')
-		(void)snprintf(host, sizeof(host), "localhost");
-	host[sizeof(host) - 1] = '\0';
-	(void)snprintf(line, sizeof(line), "EHLO %s", host);
+	(void)snprintf(line, sizeof(line), "EHLO %s", hostname(host));
 	if (command(c, SES_PHASE_EHLO, line,
 		clock_mono_us() + c->conf->ses.command_timeout, reply,
 		result) == -1)
