@@ -157,7 +157,8 @@ name_restart_keys(const struct conf *old, const struct conf *new)
 	size_t n = conf_restart_keys(old, new, names, 32);
 
 	for (size_t i = 0; i < n && i < 32; i++)
-		log_warning(NULL, "reload", "needs-restart", names[i]);
+		log_warning(NULL, "reload", "needs-restart", names[i], "cure",
+		    "restart posternd");
 }
 
 static void

@@ -6,6 +6,7 @@
 #define LMTP_SERVER_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "core/conf.h"
 #include "identity/verified.h"
@@ -23,6 +24,8 @@ struct server {
 	struct dispatch *dispatch;
 	struct breakers *breakers;
 	struct alarm *alarm;
+
+	atomic_bool day_spent; /* what was last said about it in the log */
 
 	pthread_mutex_t lock; /* guards the two that SIGHUP replaces */
 	struct ses *ses;

@@ -178,6 +178,18 @@ refuse_malformed(struct session *s, const char *arg, enum address_fault bad,
 	refuse_with(s, r, replies[bad].code, replies[bad].dsn, err->text);
 }
 
+/* Once for each change: the refusals themselves are too many to be told. */
+static void
+tell_day(struct server *server, bool spent, const char *words)
+{
+	if (atomic_exchange(&server->day_spent, spent) == spent)
+		return;
+	if (spent)
+		log_warning(NULL, "day-spent", "reply", words);
+	else
+		log_info(NULL, "day-free");
+}
+
 /*
  * The peek at the day: would this recipient's slot, counting all that wait and
  * those this transaction already has, come too late?
@@ -192,11 +204,14 @@ day_is_full(struct session *s, struct recipient *r)
 		return false;
 	slot = quota_day_slot(s->server->quota,
 	    dispatch_waiting(s->server->dispatch) + s->txn->naccepted);
-	if (slot <= now + s->conf->lmtp.answer_within)
+	if (slot <= now + s->conf->lmtp.answer_within) {
+		tell_day(s->server, false, NULL);
 		return false;
+	}
 	quota_state(s->server->quota, &state);
 	verdict_day_full(state.spent, state.limits.daily,
 	    clock_wall_us() + slot - now, &r->verdict);
+	tell_day(s->server, true, r->verdict.text);
 	r->counted_only = true;
 	return true;
 }

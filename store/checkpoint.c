@@ -68,6 +68,8 @@ checkpoint_thread(void *arg)
 		c->moved = pages;
 	}
 	(void)pthread_mutex_unlock(&c->lock);
+	/* So that the file by itself is the whole journal while we are down. */
+	move_pages(c);
 	return NULL;
 }
 
@@ -129,15 +131,25 @@ checkpoint_start(const char *path, struct err *err)
 }
 
 void
+checkpoint_end(struct checkpoint *c)
+{
+	bool ended;
+
+	(void)pthread_mutex_lock(&c->lock);
+	ended = c->stop;
+	c->stop = true;
+	(void)pthread_cond_signal(&c->wake);
+	(void)pthread_mutex_unlock(&c->lock);
+	if (!ended)
+		(void)pthread_join(c->thread, NULL);
+}
+
+void
 checkpoint_stop(struct checkpoint *c)
 {
 	if (c == NULL)
 		return;
-	(void)pthread_mutex_lock(&c->lock);
-	c->stop = true;
-	(void)pthread_cond_signal(&c->wake);
-	(void)pthread_mutex_unlock(&c->lock);
-	(void)pthread_join(c->thread, NULL);
+	checkpoint_end(c);
 	db_close(c->db);
 	(void)pthread_cond_destroy(&c->wake);
 	(void)pthread_mutex_destroy(&c->lock);

@@ -16,6 +16,11 @@
 struct checkpoint;
 
 struct checkpoint *checkpoint_start(const char *path, struct err *);
+
+/* Move all that can be moved, and no more after that. */
+void checkpoint_end(struct checkpoint *);
+
+/* checkpoint_end if that has not been, and free. NULL is fine. */
 void checkpoint_stop(struct checkpoint *);
 
 /*

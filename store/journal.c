@@ -624,6 +624,7 @@ journal_end(struct journal *j)
 	/* The thread's own note of what it has logged is not for others. */
 	journal_head(j, &seq, chain);
 	log_info(NULL, "journal-head", "seq", LOG_NUM(seq), "chain", chain);
+	checkpoint_end(j->checkpoint);
 }
 
 void
