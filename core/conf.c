@@ -263,7 +263,7 @@ parse(struct reading *r, const char *text)
 }
 
 static int
-scan_and_parse(struct reading *r, const char *text, size_t len)
+scan_and_parse(struct reading *r, char *text, size_t len)
 {
 	unsigned line = 0;
 	size_t i;

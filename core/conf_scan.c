@@ -13,7 +13,7 @@
  * end, and there is no NUL on the way.
  */
 struct scan {
-	const char *p, *end;
+	char *p, *end;
 	unsigned line;
 	unsigned depth;	       /* braces that are open: 1 a section, 2 a list */
 	unsigned opened[2];    /* the lines where they were opened */
@@ -30,11 +30,15 @@ next_is(const struct scan *s, const char *two)
 	return s->end - s->p >= 2 && s->p[0] == two[0] && s->p[1] == two[1];
 }
 
+/*
+ * Comments become blanks: libConfuse takes none inside a list, and 3.3 counts
+ * the end of each line with one twice. Line ends stay, to be counted once.
+ */
 static void
 line_comment(struct scan *s)
 {
 	while (s->p < s->end && *s->p != '\n')
-		s->p++;
+		*s->p++ = ' ';
 }
 
 static int
@@ -42,13 +46,18 @@ block_comment(struct scan *s, struct err *err)
 {
 	unsigned begun = s->line;
 
-	for (s->p += 2; s->p < s->end; s->p++) {
+	*s->p++ = ' ';
+	*s->p++ = ' ';
+	for (; s->p < s->end; s->p++) {
 		if (next_is(s, "*/")) {
-			s->p += 2;
+			*s->p++ = ' ';
+			*s->p++ = ' ';
 			return 0;
 		}
 		if (*s->p == '\n')
 			s->line++;
+		else
+			*s->p = ' ';
 	}
 	s->line = begun;
 	return err_set(err, ERR_CONFIG,
@@ -246,7 +255,7 @@ find_nul(struct scan *s, struct err *err)
 }
 
 int
-conf_scan(const char *text, size_t len, conf_scan_fn *fn, void *arg,
+conf_scan(char *text, size_t len, conf_scan_fn *fn, void *arg,
     unsigned *line_r, struct err *err)
 {
 	struct scan s = { .p = text,

@@ -25,8 +25,11 @@ struct conf_name {
 typedef int conf_scan_fn(void *arg, const struct conf_name *section,
     const struct conf_name *key, unsigned line, struct err *);
 
-/* 0, or -1 and err (ERR_CONFIG) with *line_r naming the line that is wrong. */
-int conf_scan(const char *text, size_t len, conf_scan_fn *, void *arg,
+/*
+ * 0, with blanks in place of the comments; or -1 and err (ERR_CONFIG) with
+ * *line_r naming the line that is wrong.
+ */
+int conf_scan(char *text, size_t len, conf_scan_fn *, void *arg,
     unsigned *line_r, struct err *);
 
 #endif

@@ -495,6 +495,91 @@ truncated(void **state)
 	}
 }
 
+/* Wherever a blank may stand; and what only looks like one stays. */
+static void
+comments(void **state)
+{
+	struct err err = { 0 };
+	struct conf *c =
+	    load("# a comment\n"
+		 "lmtp /* a */ { // b\n"
+		 "	allow /* = \n { */ = /**/ { # one, two {\n"
+		 "		192.0.2.0/24, # our own }\n"
+		 "		// 198.51.100.0/24,\n"
+		 "		/* these,\n"
+		 "		   too, */ ::1 /* } */\n"
+		 "	} // end\n"
+		 "	answer-within = 9s # b\n"
+		 "}\n"
+		 "store { path = \"/a#b//c/*d*/\" } /***/ # no line end",
+		0, &err);
+
+	(void)state;
+	if (c == NULL)
+		fail_msg("%s", err.text);
+	assert_int_equal(c->lmtp.allow.n, 2);
+	assert_string_equal(c->lmtp.allow.items[0], "192.0.2.0/24");
+	assert_string_equal(c->lmtp.allow.items[1], "::1");
+	assert_int_equal(c->lmtp.answer_within, 9 * US_PER_SEC);
+	assert_string_equal(c->store.path, "/a#b//c/*d*/");
+	conf_release(c);
+}
+
+/* The file that `postern init` writes, commented like a user's. */
+static const char *const first[] = {
+	"# Postern, see postern.conf(5). \"postern check\" tests it.\n",
+	"\n",
+	"ses {\n",
+	"	# Your account's region stands in the name.\n",
+	"	endpoint    = {email-smtp.us-east-1.amazonaws.com:587}\n",
+	"	credentials = /etc/postern/ses-credentials\n",
+	"}\n",
+	"\n",
+	"# What the SES console shows for the account.\n",
+	"quota { daily = 200 rate = 1 }\n",
+	"\n",
+	"/* two lines,\n",
+	"   for once */\n",
+	"identities { file = /etc/postern/identities sandbox = yes }\n",
+	"\n",
+	"# Inside Postfix's chroot.\n",
+	"lmtp { listen = {\n",
+	"	unix:/run/postern/lmtp.sock, # our own\n",
+	"	inet:127.0.0.1:24\n",
+	"} }\n",
+};
+#define FIRST_LINES (sizeof(first) / sizeof(first[0]))
+
+static void
+line_numbers(void **state)
+{
+	/* the first letter of a value, on six lines */
+	static const char *const values[] = { "587}", "/etc/postern/ses", "200",
+		"/etc/postern/id", "unix:", "inet:" };
+	static const unsigned lines[] = { 5, 6, 10, 14, 18, 19 };
+	struct err err = { 0 };
+	char text[2048] = "", begin[80], *at;
+	struct conf *c;
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < FIRST_LINES; i++)
+		(void)strcat(text, first[i]);
+	c = load(text, CONF_NEED_SES, &err);
+	if (c == NULL)
+		fail_msg("%s", err.text);
+	conf_release(c);
+	for (i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		at = strstr(text, values[i]);
+		*at = 'x';
+		assert_null(load(text, CONF_NEED_SES, &err));
+		*at = values[i][0];
+		(void)snprintf(begin, sizeof(begin), "%s:%u: ", file, lines[i]);
+		if (strncmp(err.text, begin, strlen(begin)) != 0)
+			fail_msg("not in line %u: %s", lines[i], err.text);
+	}
+}
+
 static int
 ignore_name(void *arg, const struct conf_name *section,
     const struct conf_name *key, unsigned line, struct err *err)
@@ -510,16 +595,17 @@ ignore_name(void *arg, const struct conf_name *section,
 static void
 nul(void **state)
 {
+	char in_text[] = "a {\n\0 }", in_comment[] = "# \0 {";
 	struct err err;
 	unsigned line = 0;
 
 	(void)state;
 	assert_int_equal(
-	    conf_scan("a {\n\0 }", 7, ignore_name, NULL, &line, &err), -1);
+	    conf_scan(in_text, 7, ignore_name, NULL, &line, &err), -1);
 	assert_int_equal(line, 2);
 	assert_non_null(strstr(err.text, "NUL"));
 	assert_int_equal(
-	    conf_scan("# \0 {", 5, ignore_name, NULL, &line, &err), -1);
+	    conf_scan(in_comment, 5, ignore_name, NULL, &line, &err), -1);
 	assert_non_null(strstr(err.text, "NUL"));
 }
 
@@ -537,6 +623,8 @@ main(void)
 		cmocka_unit_test(units),
 		cmocka_unit_test(threads),
 		cmocka_unit_test(truncated),
+		cmocka_unit_test(comments),
+		cmocka_unit_test(line_numbers),
 		cmocka_unit_test(nul),
 	};
 
