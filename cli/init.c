@@ -63,7 +63,9 @@ directories(struct init *in)
 	char *line;
 
 	steps_dir(&in->steps, store, 02750, user, AUDIT_GROUP);
-	steps_dir(&in->steps, in->conf_dir, 0750, "root", user);
+	/* AUDIT_GROUP's members read the configuration, too, to find the
+	 * journal; what is secret has a file of its own. */
+	steps_dir(&in->steps, in->conf_dir, 0755, "root", user);
 	if (access(TMPFILES_DIR, F_OK) == 0) {
 		line = mem_printf("d %s 0755 %s %s -\n", run, user, user);
 		steps_file(&in->steps, TMPFILES_DIR "/postern.conf", 0644,
@@ -110,12 +112,12 @@ files(struct init *in)
 		whole = mem_printf("%s\n# Inside Postfix's chroot.\n"
 				   "lmtp { listen = %s }\n",
 		    conf, in->listen);
-	steps_file(&in->steps, in->cli->conf_file, 0640, "root", user, whole);
+	steps_file(&in->steps, in->cli->conf_file, 0644, "root", user, whole);
 	if (in->conf->ses.credentials[0] == '\0')
 		steps_file(&in->steps, credentials, 0600, user, user,
 		    first_credentials);
 	if (in->conf->identities.file[0] == '\0')
-		steps_file(&in->steps, identities, 0640, "root", user,
+		steps_file(&in->steps, identities, 0644, "root", user,
 		    first_identities);
 	if (whole != conf)
 		free(whole);

@@ -514,8 +514,8 @@ def test_init_dry_run_changes_nothing(rundir):
     done = run("-c", conf, "init", "--dry-run", "--json")
     assert done.returncode == 0
     steps = {s["step"]: s["state"] for s in json.loads(done.stdout)}
-    assert steps[f"directory {rundir}/postern, 0750 root:postern"] == "to do"
-    assert steps[f"file {conf}, 0640 root:postern"] == "to do"
+    assert steps[f"directory {rundir}/postern, 0755 root:postern"] == "to do"
+    assert steps[f"file {conf}, 0644 root:postern"] == "to do"
     assert set(steps.values()) <= {"to do", "there"}
     assert os.listdir(rundir) == []
 
@@ -543,6 +543,10 @@ echo ---
 cat /etc/postern/postern.conf
 echo ---
 {1} -c /etc/postern/postern.conf check --dump
+echo ---
+install -m 755 {1} /run/member
+setpriv --reuid nobody --regid postern-audit --clear-groups \\
+    /run/member -c /etc/postern/postern.conf check --dump
 """
 
 
@@ -559,7 +563,7 @@ def test_init_for_postfix(place):
         ["unshare", "-m", "sh", "-c", INIT.format(place.path, POSTERN)],
         capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    first, again, mended, modes, conf, dump = done.stdout.split("---\n")
+    first, again, mended, modes, conf, dump, audit = done.stdout.split("---\n")
     assert "default_transport = lmtp:unix:postern/lmtp.sock" in first
     assert "lmtp_destination_recipient_limit = 12" in first
     assert {s["state"] for s in json.loads(again)} == {"there"}
@@ -568,11 +572,12 @@ def test_init_for_postfix(place):
     assert modes.splitlines() == [
         "2750 postern:postern-audit /var/lib/postern",
         "755 postern:postern /run/postern",
-        "750 root:postern /etc/postern",
+        "755 root:postern /etc/postern",
         "750 postern:mail /var/spool/postfix/postern",
-        "640 root:postern /etc/postern/identities",
-        "640 root:postern /etc/postern/postern.conf",
+        "644 root:postern /etc/postern/identities",
+        "644 root:postern /etc/postern/postern.conf",
         "600 postern:postern /etc/postern/ses-credentials"]
     listen = "unix:/var/spool/postfix/postern/lmtp.sock:0660:mail"
     assert listen in conf
     assert f"lmtp.listen = {{{listen}}}" in dump
+    assert audit == dump
