@@ -190,6 +190,16 @@ print_postfix(const struct init *in, bool had_conf)
 	    concurrency, recipients, in->conf->quota.rate);
 }
 
+/* Last, since it comes after all else. */
+static void
+print_restart(const struct init *in)
+{
+	output_printf(&in->cli->out,
+	    "\nThen restart posternd (lmtp.listen takes effect only then), "
+	    "and after it\n\n"
+	    "    postfix reload\n");
+}
+
 static void
 print(const struct init *in, bool had_conf)
 {
@@ -205,6 +215,8 @@ print(const struct init *in, bool had_conf)
 		    "\nNext: edit %s, put SMTP credentials into "
 		    "%s/ses-credentials, then run \"postern check\".\n",
 		    in->cli->conf_file, in->conf_dir);
+	if (in->listen != NULL)
+		print_restart(in);
 }
 
 /* The configuration, or the defaults of an empty one where there is none yet.

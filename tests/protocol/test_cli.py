@@ -566,6 +566,7 @@ def test_init_for_postfix(place):
     first, again, mended, modes, conf, dump, audit = done.stdout.split("---\n")
     assert "default_transport = lmtp:unix:postern/lmtp.sock" in first
     assert "lmtp_destination_recipient_limit = 12" in first
+    assert re.search(r"restart posternd .*\n\n +postfix reload\n$", first)
     assert {s["state"] for s in json.loads(again)} == {"there"}
     assert [s["step"].split()[1] for s in json.loads(mended)
             if s["state"] == "done"] == ["/var/lib/postern,"]
