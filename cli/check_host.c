@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -173,6 +174,22 @@ check_shape(struct check *c, const struct credential *one)
 }
 
 static void
+no_credentials(struct check *c, const char *why)
+{
+	const char *path = c->conf->ses.credentials;
+	struct stat st;
+	char cure[600];
+
+	if (stat(path, &st) == 0 && (st.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+		(void)snprintf(cure, sizeof(cure), "chmod 600 %s", path);
+	else
+		(void)snprintf(cure, sizeof(cure),
+		    "put SMTP credentials there, one USERNAME:PASSWORD a "
+		    "line, mode 0600");
+	check_wrong(c, cure, "%s", why);
+}
+
+static void
 check_credentials(struct check *c)
 {
 	struct credentials creds;
@@ -180,10 +197,7 @@ check_credentials(struct check *c)
 	size_t i;
 
 	if (credentials_load(c->conf->ses.credentials, &creds, &err) == -1) {
-		check_wrong(c,
-		    "put SMTP credentials there, one USERNAME:PASSWORD a "
-		    "line, mode 0600",
-		    "%s", err.text);
+		no_credentials(c, err.text);
 		return;
 	}
 	for (i = 0; i < creds.n; i++)
@@ -301,8 +315,51 @@ check_socket_dir(struct check *c, const char *path)
 	free(dir);
 }
 
+/* 0 when somebody listens there, or an errno value. */
+static int
+try_socket(const char *path)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int why = 0, fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	if (fd == -1)
+		return errno;
+	/* Who has too many waiting is there, too: EAGAIN. */
+	(void)fcntl(fd, F_SETFL, O_NONBLOCK);
+	(void)snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
+	if (connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) == -1 &&
+	    errno != EAGAIN)
+		why = errno;
+	(void)close(fd);
+	return why;
+}
+
+/* Whether the posternd that runs listens where the configuration says. Who may
+ * not look, can't tell. */
 static void
-check_listen(struct check *c, const char *listen)
+check_listens(struct check *c, const char *path)
+{
+	static const char cure[] =
+	    "restart posternd: lmtp.listen takes effect only then";
+	struct stat st;
+	int why;
+
+	if (lstat(path, &st) == -1) {
+		if (errno != EACCES)
+			check_wrong(
+			    c, cure, "%s: posternd runs without it", path);
+		return;
+	}
+	why = S_ISSOCK(st.st_mode) ? try_socket(path) : ENOTSOCK;
+	if (why == 0)
+		check_fine(c, "posternd listens at %s", path);
+	else if (why != EACCES && why != EPERM)
+		check_wrong(c, cure, "%s: nobody listens there: %s", path,
+		    strerror(why));
+}
+
+static void
+check_listen(struct check *c, const char *listen, bool running)
 {
 	const char *control = c->conf->daemon.control, *group = NULL;
 	char *path;
@@ -318,37 +375,39 @@ check_listen(struct check *c, const char *listen)
 	if (group != NULL && getgrnam(group + 1) == NULL)
 		check_wrong(c, "name the group that the MTA runs in",
 		    "%s: there is no group %s", listen, group + 1);
+	if (running)
+		check_listens(c, path);
 	free(path);
 }
 
 /* Whether posternd is there, by its door. */
-static void
+static bool
 check_running(struct check *c)
 {
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	const char *path = c->conf->daemon.control;
-	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	int why = try_socket(path);
 
-	(void)snprintf(sun.sun_path, sizeof(sun.sun_path), "%s", path);
-	if (fd != -1 &&
-	    connect(fd, (const struct sockaddr *)&sun, sizeof(sun)) == 0)
+	if (why == 0)
 		check_fine(c, "posternd answers at %s", path);
+	else if (why == EACCES)
+		check_warn(c, "run this as root to see it",
+		    "posternd does not answer at %s: no permission", path);
 	else
-		check_warn(c, "start it, or run this as root to see it",
-		    "posternd does not answer at %s: %s", path,
-		    errno == EACCES ? "no permission" : "it is not running");
-	if (fd != -1)
-		(void)close(fd);
+		check_warn(c,
+		    "systemctl start posternd; its log says why it ended",
+		    "posternd does not answer at %s: it is not running", path);
+	return why == 0;
 }
 
 void
 check_sockets(struct check *c)
 {
+	bool running;
 	size_t i;
 
 	check_area(c, "Sockets");
 	check_socket_dir(c, c->conf->daemon.control);
+	running = check_running(c);
 	for (i = 0; i < c->conf->lmtp.listen.n; i++)
-		check_listen(c, c->conf->lmtp.listen.items[i]);
-	check_running(c);
+		check_listen(c, c->conf->lmtp.listen.items[i], running);
 }

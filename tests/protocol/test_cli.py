@@ -320,7 +320,7 @@ def test_check_finds_open_credentials(place):
     os.chmod(place.file("ses-credentials"), 0o644)
     found = only(place.check(), "Files", "wrong")
     assert "ses-credentials" in found[0]["text"]
-    assert found[0]["cure"]
+    assert found[0]["cure"] == f"chmod 600 {place.file('ses-credentials')}"
 
 
 @pytest.mark.parametrize("line, words", [
@@ -344,6 +344,35 @@ def test_check_warns_of_a_sandbox_that_may_be_left(place):
     place.configure(more="quota { daily = 50000 rate = 14 }")
     found = only(place.check(), "Configuration", "warn")
     assert "sandbox" in found[0]["text"] and "sandbox = no" in found[0]["cure"]
+
+
+def listener(place, name, mode=0o666):
+    """Somebody who listens at a unix socket."""
+    sock = socket.socket(socket.AF_UNIX)
+    sock.bind(place.file(name))
+    os.chmod(place.file(name), mode)
+    sock.listen()
+    return sock
+
+
+def test_check_says_how_posternd_is_started(place):
+    [found] = only(place.check(), "Sockets", "warn")
+    assert "it is not running" in found["text"]
+    assert found["cure"].startswith("systemctl start posternd")
+    assert "root" not in found["cure"]
+
+
+def test_check_finds_a_posternd_that_listens_elsewhere(place):
+    """As after lmtp.listen was changed, and posternd only reloaded."""
+    with listener(place, "control.sock"):
+        [found] = only(place.check(), "Sockets", "wrong")
+        assert "lmtp.sock" in found["text"]
+        assert "restart posternd" in found["cure"]
+        with listener(place, "lmtp.sock"):
+            assert not only(place.check(), "Sockets", "wrong")
+        [found] = only(place.check(), "Sockets", "wrong")
+        assert "refused" in found["text"]
+        assert "restart posternd" in found["cure"]
 
 
 # check: Postfix, as far as its postconf tells
