@@ -3,9 +3,14 @@
 
 #include "cli/check.h"
 
+#include <sys/stat.h>
+
+#include <grp.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/postfix.h"
 #include "core/clock.h"
@@ -84,14 +89,77 @@ is_ours(const struct check *c, const char *transport, const char *route,
 	return found;
 }
 
+static bool
+is_member(const struct passwd *p, gid_t gid)
+{
+	gid_t groups[256];
+	int i, n = 256;
+
+	if (getgrouplist(p->pw_name, p->pw_gid, groups, &n) == -1)
+		return p->pw_gid == gid;
+	for (i = 0; i < n; i++) {
+		if (groups[i] == gid)
+			return true;
+	}
+	return false;
+}
+
+static bool
+may_connect(const struct passwd *p, const struct stat *st)
+{
+	if (p->pw_uid == 0)
+		return true;
+	if (p->pw_uid == st->st_uid)
+		return (st->st_mode & S_IWUSR) != 0;
+	if (is_member(p, st->st_gid))
+		return (st->st_mode & S_IWGRP) != 0;
+	return (st->st_mode & S_IWOTH) != 0;
+}
+
+/* Whether Postfix's delivery agents may use the socket. One that is not there
+ * is for the area before to tell. */
+static void
+check_door(struct check *c, const char *path)
+{
+	const struct passwd *p;
+	const struct group *g;
+	struct buf owner;
+	struct stat st;
+	struct err err;
+	char cure[200];
+
+	if (lstat(path, &st) == -1 || !S_ISSOCK(st.st_mode) ||
+	    postfix_param("mail_owner", &owner, &err) == -1)
+		return;
+	p = getpwnam(owner.data);
+	if (p != NULL && !may_connect(p, &st)) {
+		g = getgrgid(p->pw_gid);
+		(void)snprintf(cure, sizeof(cure),
+		    "write :0660:%s after the path in lmtp.listen and restart "
+		    "posternd",
+		    g != NULL ? g->gr_name : p->pw_name);
+		check_wrong(c, cure, "%s: Postfix's user %s can't connect",
+		    path, owner.data);
+	}
+	buf_free(&owner);
+}
+
 static void
 check_route(struct check *c, const char *name, const char *value,
     const char *transport, const char *rest)
 {
+	bool inet = strncmp(rest, "inet:", 5) == 0;
 	char *where;
 
-	if (is_ours(c, transport, rest, &where))
+	if (is_ours(c, transport, rest, &where)) {
 		check_fine(c, "%s = %s", name, value);
+		if (!inet)
+			check_door(c, where + strlen("unix:"));
+	} else if (inet)
+		check_wrong(c,
+		    "add inet:ADDR:PORT to lmtp.listen and restart posternd",
+		    "Postfix has %s = %s; lmtp.listen has no such socket", name,
+		    value);
 	else
 		check_wrong(c,
 		    "\"postern init --postfix\" makes the directory and "

@@ -424,6 +424,27 @@ def test_postfix_chroot_hides_a_full_path(place):
     assert found[0]["level"] == "ok"
 
 
+@pytest.mark.parametrize("mode, group, fine", [
+    (0o660, "mail", True), (0o666, "daemon", True), (0o660, "daemon", False),
+    (0o606, "mail", False),
+])
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_postfix_may_connect(place, mode, group, fine):
+    with listener(place, "lmtp.sock", mode):
+        shutil.chown(place.file("lmtp.sock"), group=group)
+        found = [f for f in mta(place) if f["level"] == "wrong"]
+    assert len(found) == (0 if fine else 1)
+    for f in found:
+        assert "user mail can't connect" in f["text"]
+        assert ":0660:mail after the path" in f["cure"]
+
+
+def test_postfix_by_tcp(place):
+    found = mta(place, default_transport="lmtp:inet:127.0.0.1:24")
+    assert found[0]["level"] == "wrong" and "chroot" not in found[0]["text"]
+    assert found[0]["cure"].startswith("add inet:ADDR:PORT to lmtp.listen")
+
+
 # check: SES, against a server that knows just enough
 
 
