@@ -406,7 +406,7 @@ control_free(struct control *c)
 		return;
 	if (c->started)
 		(void)pthread_join(c->thread, NULL);
-	crowd_send_away(c->clients);
+	crowd_close(c->clients);
 	(void)crowd_wait_empty(c->clients, INT64_MAX);
 	crowd_free(c->clients);
 	(void)close(c->fd);

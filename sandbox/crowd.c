@@ -25,6 +25,7 @@ struct crowd {
 	int *fds;
 	size_t n, cap;
 	size_t running;
+	bool closed; /* whoever comes now is too late */
 	bool has_last; /* a thread that is ending, to be joined: */
 	pthread_t last;
 };
@@ -54,17 +55,23 @@ crowd_free(struct crowd *c)
 	free(c);
 }
 
-static void
+static bool
 enter(struct crowd *c, int fd)
 {
+	bool may;
+
 	(void)pthread_mutex_lock(&c->lock);
-	if (c->n == c->cap) {
+	may = !c->closed;
+	if (may && c->n == c->cap) {
 		c->cap = c->cap > 0 ? c->cap * 2 : 64;
 		c->fds = mem_grow(c->fds, c->cap, sizeof(*c->fds));
 	}
-	c->fds[c->n++] = fd;
-	c->running++;
+	if (may) {
+		c->fds[c->n++] = fd;
+		c->running++;
+	}
 	(void)pthread_mutex_unlock(&c->lock);
+	return may;
 }
 
 void
@@ -115,7 +122,10 @@ crowd_start(struct crowd *c, int fd, void (*fn)(void *), void *arg)
 	int rc;
 
 	*m = (struct member){ c, fn, arg };
-	enter(c, fd);
+	if (!enter(c, fd)) {
+		free(m);
+		return -1;
+	}
 	(void)pthread_attr_init(&attr);
 	(void)pthread_attr_setstacksize(&attr, STACK_BYTES);
 	rc = pthread_create(&thread, &attr, run, m);
@@ -148,6 +158,15 @@ crowd_send_away(struct crowd *c)
 	for (size_t i = 0; i < c->n; i++)
 		(void)shutdown(c->fds[i], SHUT_RDWR);
 	(void)pthread_mutex_unlock(&c->lock);
+}
+
+void
+crowd_close(struct crowd *c)
+{
+	(void)pthread_mutex_lock(&c->lock);
+	c->closed = true;
+	(void)pthread_mutex_unlock(&c->lock);
+	crowd_send_away(c);
 }
 
 bool

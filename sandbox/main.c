@@ -315,7 +315,7 @@ stop(struct program *p, struct err *err)
 	notify("STOPPING=1");
 	(void)close(p->stop_write);
 	record_stop(p->sb.record);
-	crowd_send_away(p->sb.crowd);
+	crowd_close(p->sb.crowd);
 	all_gone = crowd_wait_empty(p->sb.crowd, clock_mono_us() + STOP_WAIT);
 	if (o->summary != NULL)
 		rc = summary_write(&p->sb, o->summary, err);
