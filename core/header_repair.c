@@ -367,6 +367,9 @@ show_mailbox(struct addresses *as, const struct header_mailbox *mb)
 	if (text.len > 0)
 		buf_addc(&text, ' ');
 	buf_add(&text, mb->spec, mb->spec_len);
+	/* Nothing but a route: a group has to have a name. */
+	if (text.len == 0)
+		buf_add(&text, mb->at, mb->at_len);
 	buf_adds(as->out, mb->in_group ? "(" : "");
 	header_encode_words(as->out, text.data, text.len, as->rest.utf8);
 	buf_adds(as->out, mb->in_group ? ")" : " :;");
