@@ -145,14 +145,17 @@ python_tests() {
 	suite=$1 parallel=$2 marks=$3
 	shift 3
 	log=$B/$(echo "$suite" | tr ' ' '-').log
+	# pytest would keep its temporary directories for three runs.
+	temporary=$(mktemp -d) || exit 1
 	(
 		cd tests || exit 1
 		export POSTERN_BUILD="$B" POSTERN_MTAS="$top/build/mtas"
 		export PYTHONDONTWRITEBYTECODE=1
 		$wrap timeout -k 30 "$limit" "$python" -m pytest -q -rfEs \
-			-n "$parallel" -m "$marks" "$@"
+			--basetemp="$temporary/p" -n "$parallel" -m "$marks" "$@"
 	) >"$log" 2>&1
 	status=$?
+	rm -rf "$temporary"
 	summary=$(grep -E '^=*[[:space:]]*[0-9]+ (passed|failed|skipped|error).* in [0-9.]+s' \
 		"$log" | tail -n 1)
 	count() {
