@@ -24,6 +24,8 @@ struct trial {
 	struct tls_context *tls;
 	const struct credentials *creds;
 	unsigned good; /* sessions with this endpoint that worked */
+	bool unreached[ENDPOINT_ADDRESSES_MAX]; /* addresses of it, and why */
+	struct ses_result why[ENDPOINT_ADDRESSES_MAX];
 };
 
 static const char *
@@ -140,7 +142,8 @@ say(const struct trial *t, const struct endpoint_address *a,
  * has taken them: the account is the same behind all of them.
  */
 static void
-try_address(struct trial *t, const struct endpoint_address *a, bool all)
+try_address(struct trial *t, size_t nth, const struct endpoint_address *a,
+    bool all)
 {
 	struct ses_result result;
 	size_t i;
@@ -150,9 +153,36 @@ try_address(struct trial *t, const struct endpoint_address *a, bool all)
 			t->good++;
 			continue;
 		}
+		if (result.phase == SES_PHASE_CONNECT) {
+			t->unreached[nth] = true;
+			t->why[nth] = result;
+			return;
+		}
 		say(t, a, &t->creds->items[i], &result);
 		if (result.phase != SES_PHASE_AUTH)
 			return;
+	}
+}
+
+/*
+ * An address that does not answer beside one that does costs nothing but the
+ * attempt: posternd goes on to the next.
+ */
+static void
+say_unreached(struct trial *t, const struct endpoint_addresses *as)
+{
+	size_t i;
+
+	for (i = 0; i < as->n; i++) {
+		if (!t->unreached[i])
+			continue;
+		if (t->good > 0)
+			check_warn(t->c,
+			    "nothing to be done while another address answers",
+			    "%s[%s]:%s: %s", t->e->host, as->items[i].text,
+			    t->e->port, t->why[i].text);
+		else
+			say(t, &as->items[i], &t->creds->items[0], &t->why[i]);
 	}
 }
 
@@ -163,6 +193,8 @@ try_endpoint(struct trial *t)
 	struct err err;
 	size_t i;
 
+	memset(t->unreached, 0, sizeof(t->unreached));
+
 	if (endpoint_resolve(t->e, &as, &err) == -1) {
 		check_wrong(t->c,
 		    "look at the name, and at this host's resolver; a VPC "
@@ -171,7 +203,8 @@ try_endpoint(struct trial *t)
 		return;
 	}
 	for (i = 0; i < as.n; i++)
-		try_address(t, &as.items[i], t->good == 0);
+		try_address(t, i, &as.items[i], t->good == 0);
+	say_unreached(t, &as);
 }
 
 void

@@ -33,3 +33,4 @@ def test_cause_and_cure(parts, kind, wrapper):
     assert "certificate" in said and KINDS[kind] in said, said
 
 
+

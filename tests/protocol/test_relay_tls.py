@@ -1,6 +1,7 @@
 """TLS to SES: both modes, and no certificate but the right one."""
 
 import os
+import subprocess
 import time
 
 import pytest
@@ -205,3 +206,19 @@ def test_an_unreachable_address_costs_milliseconds(parts):
     began = time.monotonic()
     assert accepted(ses, send(post, TO)[0])
     assert time.monotonic() - began < 5
+
+
+def test_check_knows_that_one_address_is_enough(parts):
+    """Worth a word, and nothing wrong: posternd goes on to the next."""
+    ses = sandbox(parts)
+    name = "vpce-3.email-smtp.us-east-1.vpce.amazonaws.com"
+    env = named(parts, name, address="127.0.0.2")
+    named(parts, name)
+    post = posternd(parts, ses, f"{name}:{ses.port}", env=env)
+    done = subprocess.run(
+        [post.postern(), "-c", post.conf_file, "check"], check=False,
+        capture_output=True, text=True, env={**os.environ, **env},
+    )
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 0, said
+    assert "127.0.0.2" in said and "another address answers" in said
