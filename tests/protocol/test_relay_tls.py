@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from lib.build import SANITIZER
 from lib.lmtp import message
 from lib.rig import SENDER, accepted, ask, journal, posternd, sandbox, send, states
 
@@ -208,6 +209,10 @@ def test_an_unreachable_address_costs_milliseconds(parts):
     assert time.monotonic() - began < 5
 
 
+@pytest.mark.skipif(
+    SANITIZER == "tsan",
+    reason="the thread sanitizer minds nss_wrapper's locks across fork",
+)
 def test_check_knows_that_one_address_is_enough(parts):
     """Worth a word, and nothing wrong: posternd goes on to the next."""
     ses = sandbox(parts)
