@@ -30,14 +30,6 @@ dispatch_new(struct quota *quota, unsigned max_senders,
 }
 
 void
-dispatch_free(struct dispatch *d)
-{
-	(void)pthread_cond_destroy(&d->ended);
-	(void)pthread_mutex_destroy(&d->lock);
-	free(d);
-}
-
-void
 dispatch_lock(struct dispatch *d)
 {
 	(void)pthread_mutex_lock(&d->lock);

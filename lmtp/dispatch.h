@@ -47,7 +47,6 @@ struct delivery {
  */
 struct dispatch *dispatch_new(struct quota *, unsigned max_senders,
     void (*spawn)(void *arg), void *arg);
-void dispatch_free(struct dispatch *);
 void dispatch_max_senders(struct dispatch *, unsigned);
 
 /* Sessions. */

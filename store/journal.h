@@ -92,12 +92,8 @@ int journal_append(struct journal_tx *, const char *event,
 struct db;
 struct db *journal_tx_db(struct journal_tx *);
 
-/*
- * The time that this transaction's rows carry: wall, never going backwards,
- * and mono.
- */
+/* The time that this transaction's rows carry: wall, never going backwards. */
 int64_t journal_tx_at(const struct journal_tx *);
-int64_t journal_tx_mono(const struct journal_tx *);
 
 /*
  * Append one row by itself: an op for journal_do ready made (started, breaker,

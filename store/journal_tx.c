@@ -245,12 +245,6 @@ journal_tx_at(const struct journal_tx *tx)
 	return tx->at;
 }
 
-int64_t
-journal_tx_mono(const struct journal_tx *tx)
-{
-	return tx->mono;
-}
-
 struct db *
 journal_tx_db(struct journal_tx *tx)
 {
