@@ -366,6 +366,29 @@ check_tags(struct reading *r, struct err *err)
 	return 0;
 }
 
+/* rewrite.default, taken apart; SRS addresses need a key to be made with. */
+static int
+find_default(struct reading *r, struct err *err)
+{
+	struct conf *c = r->conf;
+	const char *text = c->rewrite.dflt_text;
+
+	c->rewrite.fixed = conf_default_fixed(text);
+	if (c->rewrite.fixed != NULL)
+		c->rewrite.dflt = CONF_DEFAULT_FIXED;
+	else if (strcmp(text, "srs") == 0)
+		c->rewrite.dflt = CONF_DEFAULT_SRS;
+	else if (strcmp(text, "defer") == 0)
+		c->rewrite.dflt = CONF_DEFAULT_DEFER;
+	if (c->rewrite.dflt != CONF_DEFAULT_SRS ||
+	    c->rewrite.secret[0] != '\0')
+		return 0;
+	(void)err_set(err, ERR_CONFIG,
+	    "\"srs\" needs a key: name a file with one, as in rewrite { "
+	    "secret = /etc/postern/rewrite-secret }");
+	return at_key(r, "rewrite", "default", err);
+}
+
 static int
 check_needs(struct reading *r, unsigned need, struct err *err)
 {
@@ -408,7 +431,8 @@ load(struct reading *r, unsigned need)
 		rc = scan_and_parse(r, text.data, text.len);
 	buf_free(&text);
 	if (rc == -1 || check_empty(r, r->err) == -1 ||
-	    find_region(r, r->err) == -1 || check_tags(r, r->err) == -1)
+	    find_region(r, r->err) == -1 || check_tags(r, r->err) == -1 ||
+	    find_default(r, r->err) == -1)
 		return -1;
 	return check_needs(r, need, r->err);
 }

@@ -22,7 +22,12 @@
 
 enum conf_tls { CONF_TLS_AUTO, CONF_TLS_STARTTLS, CONF_TLS_WRAPPER };
 enum conf_dkim { CONF_DKIM_DROP, CONF_DKIM_KEEP };
-enum conf_default { CONF_DEFAULT_REJECT, CONF_DEFAULT_DEFER };
+enum conf_default {
+	CONF_DEFAULT_REJECT,
+	CONF_DEFAULT_DEFER,
+	CONF_DEFAULT_SRS,
+	CONF_DEFAULT_FIXED
+};
 enum conf_doubtful { CONF_DOUBTFUL_RESEND, CONF_DOUBTFUL_HOLD };
 enum conf_log { CONF_LOG_AUTO, CONF_LOG_SYSLOG, CONF_LOG_STDERR };
 
@@ -65,8 +70,13 @@ struct conf {
 		bool sandbox;
 	} identities;
 	struct {
-		enum conf_default dflt;
+		char *senders; /* "" for no table */
+		char *dflt_text;	/* rewrite.default as written */
+		enum conf_default dflt; /* and what it says, */
+		const char *fixed; /* with the address after "fixed:" or NULL */
 		char *null_sender; /* "" for the built-in rule */
+		char *srs_domain;  /* "" for the first verified domain */
+		char *secret;	   /* "" for none; never when dflt is srs */
 	} rewrite;
 	struct {
 		struct conf_list listen;
@@ -82,6 +92,10 @@ struct conf {
 		int64_t repeat_window;
 		enum conf_doubtful doubtful;
 	} store;
+	struct {
+		char *listen; /* as an item of lmtp.listen */
+		char *socketmap;
+	} milter;
 	struct {
 		enum conf_log to;
 	} log;

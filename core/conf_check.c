@@ -266,6 +266,39 @@ conf_check_sender(const char *s, struct err *err)
 	return 0;
 }
 
+const char *
+conf_default_fixed(const char *s)
+{
+	return strncmp(s, "fixed:", 6) == 0 ? s + 6 : NULL;
+}
+
+int
+conf_check_default(const char *s, struct err *err)
+{
+	const char *fixed = conf_default_fixed(s);
+
+	if (fixed != NULL)
+		return conf_check_sender(fixed, err);
+	if (strcmp(s, "reject") != 0 && strcmp(s, "defer") != 0 &&
+	    strcmp(s, "srs") != 0)
+		return err_set(err, ERR_CONFIG,
+		    "\"%s\" is not known: write srs, fixed:ADDRESS, reject or "
+		    "defer",
+		    s);
+	return 0;
+}
+
+int
+conf_check_domain(const char *s, struct err *err)
+{
+	char ascii[ADDRESS_DOMAIN_MAX + 1];
+
+	if (address_domain_ascii(s, strlen(s), ascii) == -1)
+		return err_set(err, ERR_CONFIG,
+		    "\"%s\" is no domain: write one such as example.com", s);
+	return 0;
+}
+
 static int
 listen_unix(const char *s, struct err *err)
 {

@@ -21,8 +21,13 @@ int conf_check_tag_name(const char *, struct err *); /* configuration set */
 int conf_check_tag(const char *, struct err *);	     /* NAME=VALUE */
 int conf_check_ses_header(const char *, struct err *);
 int conf_check_sender(const char *, struct err *);
+int conf_check_default(const char *, struct err *); /* rewrite.default */
+int conf_check_domain(const char *, struct err *);
 int conf_check_listen(const char *, struct err *);
 int conf_check_cidr(const char *, struct err *);
+
+/* What follows "fixed:" in a rewrite.default, or NULL. */
+const char *conf_default_fixed(const char *);
 
 /*
  * The region in the name of an endpoint HOST[:PORT]:

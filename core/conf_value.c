@@ -19,7 +19,6 @@
 
 _Static_assert(sizeof(enum conf_tls) == sizeof(int) &&
 		   sizeof(enum conf_dkim) == sizeof(int) &&
-		   sizeof(enum conf_default) == sizeof(int) &&
 		   sizeof(enum conf_doubtful) == sizeof(int) &&
 		   sizeof(enum conf_log) == sizeof(int),
     "CONF_CHOICE writes enums as int");

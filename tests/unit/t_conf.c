@@ -64,8 +64,10 @@ static const struct bad {
 	    ":1: ", { "it has rate, daily, daily-window" } },
 	{ "qutoa { }", 0,
 	    ":1: ", { "no section \"qutoa\"", "did you mean quota?" } },
-	{ "\n\nmilter { }", 0,
-	    ":3: ", { "no section \"milter\"", "daemon, ses, quota" } },
+	{ "\n\nfilter { }", 0,
+	    ":3: ", { "no section \"filter\"", "did you mean milter?" } },
+	{ "\n\npolicies { }", 0,
+	    ":3: ", { "no section \"policies\"", "daemon, ses, quota" } },
 	{ "ses { daily = 5 }", 0, ":1: ", { "it belongs into section quota" } },
 	{ "lmtp { tls-cert = /x }", 0, ":1: ", { "no key \"tls-cert\"" } },
 	{ "rate = 5", 0, ":1: ", { "outside of any section" } },
@@ -134,7 +136,19 @@ static const struct bad {
 	    ":1: ", { "ses.tls", "write starttls or wrapper" } },
 	{ "ses { tls = \"\" }", 0, ":1: ", { "write starttls or wrapper" } },
 	{ "identities { sandbox = true }", 0, ":1: ", { "write yes or no" } },
-	{ "rewrite { default = srs }", 0, ":1: ", { "write reject or defer" } },
+	{ "rewrite { default = drop }", 0,
+	    ":1: ", { "write srs, fixed:ADDRESS, reject or defer" } },
+	{ "rewrite { default = fixed:postmaster }", 0,
+	    ":1: ", { "rewrite.default", "LOCAL@DOMAIN" } },
+	{ "rewrite {\ndefault = srs }", 0,
+	    ":2: ", { "rewrite.default", "needs a key", "secret = " } },
+	{ "rewrite { srs-domain = \"a b\" }", 0,
+	    ":1: ", { "rewrite.srs-domain", "no domain" } },
+	{ "rewrite { secret = x }", 0, ":1: ", { "no full path" } },
+	{ "rewrite { senders = x }", 0, ":1: ", { "no full path" } },
+	{ "milter { listen = {unix:/a, unix:/b} }", 0,
+	    ":1: ", { "unexpected token" } },
+	{ "milter { socketmap = /run/x }", 0, ":1: ", { "nothing to listen" } },
 	{ "rewrite { null-sender = postmaster }", 0,
 	    ":1: ", { "LOCAL@DOMAIN" } },
 	{ "store { path = postern.db }", 0, ":1: ", { "no full path" } },
@@ -257,6 +271,9 @@ defaults(void **state)
 	assert_int_equal(c->quota.daily_window, 86400 * US_PER_SEC);
 	assert_true(c->identities.sandbox);
 	assert_int_equal(c->rewrite.dflt, CONF_DEFAULT_REJECT);
+	assert_null(c->rewrite.fixed);
+	assert_string_equal(c->rewrite.secret, "");
+	assert_string_equal(c->milter.listen, "unix:/run/postern/milter.sock");
 	assert_int_equal(c->lmtp.listen.n, 1);
 	assert_string_equal(
 	    c->lmtp.listen.items[0], "unix:/run/postern/lmtp.sock:0660");
@@ -316,6 +333,39 @@ good_file(void **state)
 	assert_int_equal(c->store.doubtful, CONF_DOUBTFUL_HOLD);
 	assert_int_equal(c->log.to, CONF_LOG_SYSLOG);
 	conf_release(c);
+}
+
+static void
+rewrite_default(void **state)
+{
+	static const struct {
+		const char *text;
+		enum conf_default dflt;
+		const char *fixed;
+	} t[] = {
+		{ "reject", CONF_DEFAULT_REJECT, NULL },
+		{ "defer", CONF_DEFAULT_DEFER, NULL },
+		{ "srs secret = /k", CONF_DEFAULT_SRS, NULL },
+		{ "fixed:web@example.com", CONF_DEFAULT_FIXED,
+		    "web@example.com" },
+	};
+	struct err err = { 0 };
+	struct conf *c;
+	char text[200];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		(void)snprintf(
+		    text, sizeof(text), "rewrite { default = %s }", t[i].text);
+		c = load(text, 0, &err);
+		assert_non_null(c);
+		assert_int_equal(c->rewrite.dflt, t[i].dflt);
+		if (t[i].fixed == NULL)
+			assert_null(c->rewrite.fixed);
+		else
+			assert_string_equal(c->rewrite.fixed, t[i].fixed);
+		conf_release(c);
+	}
 }
 
 static void
@@ -617,6 +667,7 @@ main(void)
 		cmocka_unit_test(unreadable),
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(good_file),
+		cmocka_unit_test(rewrite_default),
 		cmocka_unit_test(regions),
 		cmocka_unit_test(dump),
 		cmocka_unit_test(restart),
