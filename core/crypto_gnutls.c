@@ -64,6 +64,53 @@ crypto_random(void *out, size_t len)
 	    "the random number generator");
 }
 
+static gnutls_aead_cipher_hd_t
+aead_new(const struct crypto_aead *a)
+{
+	gnutls_aead_cipher_hd_t aead;
+	gnutls_datum_t key = { (unsigned char *)(uintptr_t)a->key,
+		CRYPTO_KEY_LEN };
+
+	need(gnutls_aead_cipher_init(&aead, GNUTLS_CIPHER_AES_256_GCM, &key),
+	    "AES-256-GCM");
+	return aead;
+}
+
+void
+crypto_seal(const struct crypto_aead *a, const void *data, size_t len,
+    unsigned char *out)
+{
+	gnutls_aead_cipher_hd_t aead = aead_new(a);
+	size_t out_len = len + CRYPTO_TAG_LEN;
+
+	need(gnutls_aead_cipher_encrypt(aead, a->nonce, CRYPTO_NONCE_LEN,
+		 a->bound, a->bound_len, CRYPTO_TAG_LEN, data, len, out,
+		 &out_len),
+	    "AES-256-GCM");
+	gnutls_aead_cipher_deinit(aead);
+}
+
+int
+crypto_open(const struct crypto_aead *a, const unsigned char *sealed,
+    size_t sealed_len, unsigned char *out)
+{
+	gnutls_aead_cipher_hd_t aead;
+	size_t out_len;
+	int rc;
+
+	if (sealed_len < CRYPTO_TAG_LEN)
+		return -1;
+	out_len = sealed_len - CRYPTO_TAG_LEN;
+	aead = aead_new(a);
+	rc = gnutls_aead_cipher_decrypt(aead, a->nonce, CRYPTO_NONCE_LEN,
+	    a->bound, a->bound_len, CRYPTO_TAG_LEN, sealed, sealed_len, out,
+	    &out_len);
+	gnutls_aead_cipher_deinit(aead);
+	if (rc != GNUTLS_E_DECRYPTION_FAILED)
+		need(rc, "AES-256-GCM");
+	return rc < 0 ? -1 : 0;
+}
+
 int
 crypto_differ(const void *a, const void *b, size_t len)
 {

@@ -4,6 +4,7 @@
 #include "core/crypto.h"
 
 #include <limits.h>
+#include <string.h>
 
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -72,6 +73,59 @@ crypto_random(void *out, size_t len)
 {
 	need(len <= INT_MAX && RAND_bytes(out, (int)len) == 1,
 	    "the random number generator");
+}
+
+static EVP_CIPHER_CTX *
+aead_new(const struct crypto_aead *a, size_t len, int encrypt)
+{
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	int n;
+
+	need(len <= INT_MAX && a->bound_len <= INT_MAX && ctx != NULL &&
+		EVP_CipherInit_ex(ctx, EVP_aes_256_gcm(), NULL, a->key,
+		    a->nonce, encrypt) == 1 &&
+		EVP_CipherUpdate(ctx, NULL, &n, a->bound,
+		    (int)a->bound_len) == 1,
+	    "AES-256-GCM");
+	return ctx;
+}
+
+void
+crypto_seal(const struct crypto_aead *a, const void *data, size_t len,
+    unsigned char *out)
+{
+	EVP_CIPHER_CTX *ctx = aead_new(a, len, 1);
+	int n;
+
+	need(EVP_EncryptUpdate(ctx, out, &n, data, (int)len) == 1 &&
+		EVP_EncryptFinal_ex(ctx, out + len, &n) == 1 &&
+		EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG,
+		    CRYPTO_TAG_LEN, out + len) == 1,
+	    "AES-256-GCM");
+	EVP_CIPHER_CTX_free(ctx);
+}
+
+int
+crypto_open(const struct crypto_aead *a, const unsigned char *sealed,
+    size_t sealed_len, unsigned char *out)
+{
+	EVP_CIPHER_CTX *ctx;
+	unsigned char tag[CRYPTO_TAG_LEN];
+	size_t len;
+	int n, ok;
+
+	if (sealed_len < CRYPTO_TAG_LEN)
+		return -1;
+	len = sealed_len - CRYPTO_TAG_LEN;
+	memcpy(tag, sealed + len, sizeof(tag));
+	ctx = aead_new(a, len, 0);
+	need(EVP_DecryptUpdate(ctx, out, &n, sealed, (int)len) == 1 &&
+		EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, sizeof(tag),
+		    tag) == 1,
+	    "AES-256-GCM");
+	ok = EVP_DecryptFinal_ex(ctx, out + len, &n);
+	EVP_CIPHER_CTX_free(ctx);
+	return ok == 1 ? 0 : -1;
 }
 
 int

@@ -9,7 +9,7 @@ core_libcore_a_SOURCES = \
 	core/conf_check.c core/conf_check.h \
 	core/conf_scan.c core/conf_scan.h \
 	core/conf_table.c core/conf_table.h core/conf_value.c \
-	core/crypto.h \
+	core/crypto.c core/crypto.h \
 	core/err.c core/err.h \
 	core/header.c core/header.h \
 	core/header_encode.c core/header_encode.h \
