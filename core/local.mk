@@ -18,6 +18,7 @@ core_libcore_a_SOURCES = \
 	core/header_scan.c core/header_scan.h \
 	core/json.c core/json.h \
 	core/hostname.c core/hostname.h \
+	core/lines.c core/lines.h \
 	core/log.c core/log.h \
 	core/mem.c core/mem.h \
 	core/message.c core/message.h \

@@ -3,16 +3,13 @@
 
 #include "identity/verified.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "core/log.h"
+#include "core/lines.h"
 #include "core/mem.h"
 
 /*
@@ -81,35 +78,15 @@ add(struct verified *v, const char *text)
 	v->items[v->n++] = mem_strdup(text);
 }
 
-/* Text without comment and blanks around it. A # inside an address is none. */
-static char *
-strip(char *line)
-{
-	char *end = line + strcspn(line, "\r\n");
-
-	for (char *p = line; p < end; p++)
-		if (*p == '#' && (p == line || p[-1] == ' ' || p[-1] == '\t'))
-			end = p;
-	while (*line == ' ' || *line == '\t')
-		line++;
-	while (end > line && (end[-1] == ' ' || end[-1] == '\t'))
-		end--;
-	if (end < line)
-		end = line;
-	*end = '\0';
-	return line;
-}
-
 static int
-add_line(struct verified *v, char *line, struct err *err)
+add_line(void *arg, char *line, size_t number, struct err *err)
 {
+	struct verified *v = arg;
 	char domain[ADDRESS_DOMAIN_MAX + 1];
 	struct address addr;
-	size_t len;
+	size_t len = strlen(line);
 
-	line = strip(line);
-	if ((len = strlen(line)) == 0)
-		return 0;
+	(void)number;
 	if (strchr(line, '@') != NULL) {
 		if (address_parse(line, len, &addr, err) != ADDRESS_OK)
 			return err_context(err, "\"%s\" is no address", line);
@@ -125,48 +102,13 @@ add_line(struct verified *v, char *line, struct err *err)
 	return 0;
 }
 
-static int
-add_file(struct verified *v, FILE *fp, const char *file, struct err *err)
-{
-	char *line = NULL;
-	size_t cap = 0, number = 0;
-	ssize_t len;
-	int rc = 0;
-
-	while (rc == 0 && (len = getline(&line, &cap, fp)) != -1) {
-		number++;
-		if (strlen(line) != (size_t)len)
-			rc = err_set(err, ERR_CONFIG, "a NUL in the line");
-		else
-			rc = add_line(v, line, err);
-		if (rc == -1) {
-			err->class = ERR_CONFIG;
-			(void)err_context(err, "%s:%zu", file, number);
-		}
-	}
-	if (rc == 0 && ferror(fp))
-		rc = err_sys(err, ERR_LOCAL, errno, "read %s", file);
-	free(line);
-	return rc;
-}
-
 struct verified *
 verified_load(const char *file, struct err *err)
 {
 	struct verified *v = mem_new(sizeof(*v));
-	FILE *fp;
-	int rc = 0;
 
 	atomic_init(&v->refs, 1);
-	if (*file != '\0') {
-		if ((fp = fopen(file, "re")) == NULL) {
-			rc = err_sys(err, ERR_LOCAL, errno, "open %s", file);
-		} else {
-			rc = add_file(v, fp, file, err);
-			(void)fclose(fp);
-		}
-	}
-	if (rc == -1) {
+	if (*file != '\0' && lines_read(file, add_line, v, err) == -1) {
 		verified_release(v);
 		return NULL;
 	}
@@ -271,117 +213,29 @@ verified_item(const struct verified *v, size_t i)
 	return i < v->n ? v->items[i] : NULL;
 }
 
-/* What tells that a file is not the one that was read: chmod included, which
- * may be what makes it readable. */
-struct stamp {
-	dev_t dev;
-	ino_t ino;
-	off_t size;
-	struct timespec mtime;
-	struct timespec ctime;
-	int errnum; /* why there is none */
-};
-
-struct verified_file {
-	char *file;
-	pthread_mutex_t lock; /* covers what follows */
-	struct stamp stamp;   /* of the last attempt to read it */
-	struct verified *set;
-};
+static void *
+load(const char *file, struct err *err)
+{
+	return verified_load(file, err);
+}
 
 static void
-take_stamp(const char *file, struct stamp *st)
+hold(void *v)
 {
-	struct stat sb;
-
-	memset(st, 0, sizeof(*st));
-	if (*file == '\0')
-		return;
-	if (stat(file, &sb) == -1) {
-		st->errnum = errno;
-		return;
-	}
-	st->dev = sb.st_dev;
-	st->ino = sb.st_ino;
-	st->size = sb.st_size;
-	st->mtime = sb.st_mtim;
-	st->ctime = sb.st_ctim;
+	(void)verified_hold(v);
 }
 
-static bool
-same_time(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec == b->tv_sec && a->tv_nsec == b->tv_nsec;
-}
-
-static bool
-same_stamp(const struct stamp *a, const struct stamp *b)
-{
-	return a->errnum == b->errnum && a->dev == b->dev &&
-	    a->ino == b->ino && a->size == b->size &&
-	    same_time(&a->mtime, &b->mtime) && same_time(&a->ctime, &b->ctime);
-}
-
-struct verified_file *
-verified_file_open(const char *file, struct err *err)
-{
-	struct verified_file *vf = mem_new(sizeof(*vf));
-
-	take_stamp(file, &vf->stamp);
-	if ((vf->set = verified_load(file, err)) == NULL) {
-		free(vf);
-		return NULL;
-	}
-	vf->file = mem_strdup(file);
-	(void)pthread_mutex_init(&vf->lock, NULL);
-	return vf;
-}
-
-/*
- * The stamp is taken before the file is read: a change in between is read now
- * and once more at the next look, but never missed.
- */
 static void
-refresh(struct verified_file *vf)
+release(void *v)
 {
-	struct verified *fresh;
-	struct stamp now;
-	struct err err;
-
-	take_stamp(vf->file, &now);
-	if (same_stamp(&now, &vf->stamp))
-		return;
-	vf->stamp = now;
-	if ((fresh = verified_load(vf->file, &err)) == NULL) {
-		log_error(NULL, "identities-not-read", "reason", err.text,
-		    "in-force", "the identities read before");
-		return;
-	}
-	verified_release(vf->set);
-	vf->set = fresh;
-	log_info(NULL, "identities-read", "file", vf->file, "n",
-	    LOG_NUM(fresh->n));
+	verified_release(v);
 }
 
-struct verified *
-verified_file_get(struct verified_file *vf)
+static size_t
+count(const void *v)
 {
-	struct verified *v;
-
-	(void)pthread_mutex_lock(&vf->lock);
-	refresh(vf);
-	v = verified_hold(vf->set);
-	(void)pthread_mutex_unlock(&vf->lock);
-	return v;
+	return ((const struct verified *)v)->n;
 }
 
-void
-verified_file_close(struct verified_file *vf)
-{
-	if (vf == NULL)
-		return;
-	verified_release(vf->set);
-	(void)pthread_mutex_destroy(&vf->lock);
-	free(vf->file);
-	free(vf);
-}
+const struct watched_kind verified_kind = { "identities", load, hold, release,
+	count };

@@ -16,13 +16,14 @@
 
 #include "core/address.h"
 #include "core/err.h"
+#include "identity/watched.h"
 
 struct verified;
 
 /*
- * A file with one domain or address a line; # begins a comment at the start of
- * a line or after a blank. file "" makes an empty set. NULL and err (ERR_CONFIG
- * with file and line for what is neither; ERR_LOCAL) on failure.
+ * A file with one domain or address a line (see lines.h). file "" makes an
+ * empty set. NULL and err (ERR_CONFIG with file and line for what is neither;
+ * ERR_LOCAL) on failure.
  */
 struct verified *verified_load(const char *file, struct err *);
 struct verified *verified_hold(struct verified *);
@@ -40,14 +41,7 @@ int verified_null_sender(const struct verified *, struct address *sender_r);
 /* The identities in the order of the file, NULL past the last. */
 const char *verified_item(const struct verified *, size_t i);
 
-/*
- * A set that is re-read when its file changes. verified_file_get returns a
- * reference to the newest good set; a bad new file leaves the old set in force
- * and is reported once for each change (log, error). Safe from any thread.
- */
-struct verified_file;
-struct verified_file *verified_file_open(const char *file, struct err *);
-struct verified *verified_file_get(struct verified_file *);
-void verified_file_close(struct verified_file *);
+/* A set that is re-read when its file changes, for watched_open. */
+extern const struct watched_kind verified_kind;
 
 #endif

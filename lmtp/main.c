@@ -9,13 +9,14 @@
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/daemon.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/notify.h"
+#include "core/privilege.h"
 #include "lmtp/control.h"
 #include "lmtp/listener.h"
-#include "lmtp/notify.h"
-#include "lmtp/privilege.h"
 #include "lmtp/sender.h"
 #include "lmtp/server.h"
 #include "store/record.h"
@@ -29,6 +30,9 @@
 #define LAST_ROWS_US (3 * US_PER_SEC) /* for what is left then */
 #define SESSIONS_WAIT_US (2 * US_PER_SEC) /* for their last replies */
 #define NOTE_WITHIN_US (5 * US_PER_SEC)
+#define SESSION_FDS 4
+#define CONNECTION_FDS 3
+#define OTHER_FDS 100
 
 struct ses *
 server_ses(struct server *s)
@@ -47,7 +51,7 @@ server_verified(struct server *s)
 	struct verified *v;
 
 	(void)pthread_mutex_lock(&s->lock);
-	v = verified_file_get(s->identities);
+	v = watched_get(s->identities);
 	(void)pthread_mutex_unlock(&s->lock);
 	return v;
 }
@@ -126,7 +130,8 @@ open_parts(struct server *s, struct conf *conf)
 	s->ses = ses_new(conf, s->breakers, &err);
 	if (s->ses == NULL)
 		log_fatal("%s", err.text);
-	s->identities = verified_file_open(conf->identities.file, &err);
+	s->identities = watched_open(&verified_kind, conf->identities.file,
+	    &err);
 	if (s->identities == NULL)
 		log_fatal("%s", err.text);
 	open_store(s, conf);
@@ -163,11 +168,11 @@ name_restart_keys(const struct conf *old, const struct conf *new)
 
 static void
 put_in_force(struct server *s, struct conf *new, struct ses *ses,
-    struct verified_file *identities)
+    struct watched *identities)
 {
 	struct conf *old = conf_current();
 	struct quota_limits limits;
-	struct verified_file *old_identities;
+	struct watched *old_identities;
 	struct ses *old_ses;
 	struct err err;
 
@@ -181,7 +186,7 @@ put_in_force(struct server *s, struct conf *new, struct ses *ses,
 	(void)pthread_mutex_unlock(&s->lock);
 	ses_retire(old_ses);
 	ses_release(old_ses);
-	verified_file_close(old_identities);
+	watched_close(old_identities);
 	limits_of(new, &limits);
 	quota_limits(s->quota, &limits);
 	/* Without a limit nobody counted; another window looks elsewhere. */
@@ -200,7 +205,7 @@ put_in_force(struct server *s, struct conf *new, struct ses *ses,
 static void
 reload(struct server *s, const char *file)
 {
-	struct verified_file *identities = NULL;
+	struct watched *identities = NULL;
 	struct credentials creds;
 	struct ses *ses = NULL;
 	struct conf *new;
@@ -211,8 +216,8 @@ reload(struct server *s, const char *file)
 	    credentials_load(new->ses.credentials, &creds, &err) == 0) {
 		credentials_wipe(&creds);
 		if ((ses = ses_new(new, s->breakers, &err)) != NULL)
-			identities = verified_file_open(new->identities.file,
-			    &err);
+			identities = watched_open(&verified_kind,
+			    new->identities.file, &err);
 	}
 	if (identities != NULL) {
 		put_in_force(s, new, ses, identities);
@@ -265,52 +270,18 @@ stop(struct server *s, struct listener *listener, struct control *control)
 	_exit(0);
 }
 
+/*
+ * A session has a socket, a pipe and perhaps a temporary file; a connection to
+ * SES has a socket, and needs a file or two while it is made. The rest is the
+ * store's and the control socket's clients'.
+ */
 static void
-usage(void)
+provide_descriptors(const struct conf *conf)
 {
-	(void)fprintf(stderr, "usage: posternd [-t] [-c file]\n");
-	exit(2);
-}
-
-static struct conf *
-configure(int argc, char **argv)
-{
-	const char *file = CONF_DEFAULT_FILE;
-	bool test_only = false;
-	struct conf *conf;
-	struct err err;
-	int opt;
-
-	while ((opt = getopt(argc, argv, "c:t")) != -1) {
-		if (opt == 'c')
-			file = optarg;
-		else if (opt == 't')
-			test_only = true;
-		else
-			usage();
-	}
-	if (optind != argc)
-		usage();
-	conf = conf_load(file, NEEDS, &err);
-	if (conf == NULL)
-		log_fatal("%s", err.text);
-	if (test_only) {
-		(void)printf("%s: good\n", file);
-		exit(0);
-	}
-	return conf;
-}
-
-static enum log_to
-log_destination(const struct conf *conf)
-{
-	if (conf->log.to == CONF_LOG_AUTO)
-		return isatty(STDERR_FILENO) ||
-			getenv("NOTIFY_SOCKET") != NULL ||
-			getenv("JOURNAL_STREAM") != NULL
-		    ? LOG_TO_STDERR
-		    : LOG_TO_SYSLOG;
-	return conf->log.to == CONF_LOG_STDERR ? LOG_TO_STDERR : LOG_TO_SYSLOG;
+	privilege_descriptors(OTHER_FDS +
+		SESSION_FDS * (unsigned long)conf->lmtp.max_sessions +
+		CONNECTION_FDS * (unsigned long)conf->ses.connections,
+	    "raise the limit or lower lmtp.max-sessions");
 }
 
 static void
@@ -334,13 +305,11 @@ main(int argc, char **argv)
 	sigset_t signals;
 	struct err err;
 
-	log_open("posternd", LOG_TO_STDERR);
-	conf = configure(argc, argv);
-	log_open("posternd", log_destination(conf));
+	conf = daemon_configure("posternd", NEEDS, argc, argv);
 	block_signals(&signals);
 	(void)umask(027);
 	conf_set_current(conf);
-	privilege_descriptors(conf);
+	provide_descriptors(conf);
 	if (privilege_group(conf->daemon.user, &err) == -1 ||
 	    (listener = listener_bind(conf, &err)) == NULL ||
 	    (control = control_bind(conf->daemon.control, &err)) == NULL ||

@@ -29,7 +29,7 @@ struct server {
 
 	pthread_mutex_t lock; /* guards the two that SIGHUP replaces */
 	struct ses *ses;
-	struct verified_file *identities;
+	struct watched *identities;
 };
 
 /* The account and the identities in force: a reference each. */

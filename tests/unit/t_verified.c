@@ -210,26 +210,26 @@ stands_in_for_null(void **state)
 static void
 no_file_is_none(void **state)
 {
-	struct verified_file *vf;
+	struct watched *vf;
 	struct verified *v;
 	struct err err;
 
 	(void)state;
-	vf = verified_file_open("", &err);
+	vf = watched_open(&verified_kind, "", &err);
 	assert_non_null(vf);
-	v = verified_file_get(vf);
+	v = watched_get(vf);
 	assert_true(verified_none(v));
 	assert_null(by(v, "a@b.example"));
 	verified_release(v);
-	verified_file_close(vf);
-	verified_file_close(NULL);
+	watched_close(vf);
+	watched_close(NULL);
 }
 
 /* Whether the file's set covers an address at b.example now. */
 static bool
-now_covers(struct verified_file *vf, const char *address)
+now_covers(struct watched *vf, const char *address)
 {
-	struct verified *v = verified_file_get(vf);
+	struct verified *v = watched_get(vf);
 	bool covered = by(v, address) != NULL;
 
 	verified_release(v);
@@ -253,7 +253,7 @@ static void
 is_read_again(void **state)
 {
 	char log[] = "/tmp/t_verified-log-XXXXXX";
-	struct verified_file *vf;
+	struct watched *vf;
 	struct verified *old;
 	struct err err;
 	int fd = mkstemp(log), saved = dup(2);
@@ -261,9 +261,9 @@ is_read_again(void **state)
 	(void)state;
 	assert_true(fd != -1 && saved != -1 && unlink(log) == 0);
 	write_file("a.example\n");
-	vf = verified_file_open(file, &err);
+	vf = watched_open(&verified_kind, file, &err);
 	assert_non_null(vf);
-	old = verified_file_get(vf);
+	old = watched_get(vf);
 	assert_true(dup2(fd, 2) == 2);
 
 	write_file("a.example\nb.example\n");
@@ -290,7 +290,7 @@ is_read_again(void **state)
 	(void)close(saved);
 	(void)close(fd);
 	verified_release(old);
-	verified_file_close(vf);
+	watched_close(vf);
 }
 
 static int

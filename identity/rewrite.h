@@ -1,0 +1,74 @@
+/*
+ * rewrite: what becomes of a sender.
+ *
+ * Amazon SES takes mail only from senders that it has verified. The rules say
+ * what stands in for others: a verified sender passes untouched; otherwise the
+ * table decides (rewrite.senders), and where it says nothing rewrite.default.
+ * Pure decisions, each with its reason in words, for the milter, the gate and
+ * `postern rewrite`.
+ */
+#ifndef IDENTITY_REWRITE_H
+#define IDENTITY_REWRITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/address.h"
+#include "core/conf.h"
+#include "identity/rewrite_table.h"
+#include "identity/verified.h"
+
+struct secret;
+
+/* What the rules are; all of it outlives the calls. */
+struct rewrite_rules {
+	const struct conf *conf; /* identities.file, rewrite.* */
+	const struct verified *verified;
+	const struct rewrite_table *table; /* NULL: none */
+	const struct secret *secret;	   /* NULL: none, so no SRS */
+	const char *host; /* the MTA's own name, which completes addresses
+			   * without a domain; NULL: those are no addresses */
+};
+
+enum rewrite_action {
+	REWRITE_PASS,	 /* as it is, or the null sender */
+	REWRITE_REPLACE, /* by `to` */
+	REWRITE_REJECT,	 /* 5xx */
+	REWRITE_DEFER	 /* 4xx */
+};
+
+struct rewrite_decision {
+	enum rewrite_action action;
+	struct address original; /* parsed and completed; "" where it is no
+				  * address, and for the null sender */
+	struct address to;	 /* PASS: the same; REPLACE: what stands in */
+	bool completed; /* REPLACE: only the host's name was added */
+	char dsn[8];	/* REJECT and DEFER: RFC 3463 */
+	char why[400];	/* words: by what identity, rule or default it is so.
+			 * REJECT and DEFER: what follows "From <ADDRESS> " in
+			 * a reply. Printable ASCII. */
+};
+
+/*
+ * Decide about an address of len bytes as it was found: `user@example.com`, or
+ * in angle brackets and with a source route, as MAIL has it. It need not be one
+ * that SES would take: a local part that is not ASCII, an address literal, no
+ * domain. wall_us dates SRS addresses. With no identities known every address
+ * passes.
+ *
+ * A replacement that is not verified itself, or srs without a secret, is the
+ * operator's error and defers. One that can't be made of this sender (too long,
+ * nothing to put for {local}) rejects.
+ */
+void rewrite_sender(const struct rewrite_rules *, const char *address,
+    size_t len, int64_t wall_us, struct rewrite_decision *);
+
+/* Whether SES would let us send as this address, as far as we know. */
+bool rewrite_covered(const struct rewrite_rules *, const struct address *);
+
+/* Where SRS addresses are made and come back to: rewrite.srs-domain, else the
+ * first verified domain, else NULL. */
+const char *rewrite_srs_domain(const struct conf *, const struct verified *);
+
+#endif
