@@ -10,6 +10,7 @@ core_libcore_a_SOURCES = \
 	core/conf_scan.c core/conf_scan.h \
 	core/conf_table.c core/conf_table.h core/conf_value.c \
 	core/crypto.c core/crypto.h \
+	core/daemon.c core/daemon.h \
 	core/err.c core/err.h \
 	core/header.c core/header.h \
 	core/header_encode.c core/header_encode.h \
@@ -22,7 +23,9 @@ core_libcore_a_SOURCES = \
 	core/log.c core/log.h \
 	core/mem.c core/mem.h \
 	core/message.c core/message.h \
+	core/notify.c core/notify.h \
 	core/peer.c core/peer.h \
+	core/privilege.c core/privilege.h \
 	core/socket.c core/socket.h \
 	core/thread.c core/thread.h \
 	core/stream.c core/stream.h \

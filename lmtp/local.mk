@@ -23,8 +23,6 @@ posternd_SOURCES = \
 	lmtp/listener.c lmtp/listener.h \
 	lmtp/mail.c lmtp/mail.h \
 	lmtp/main.c \
-	lmtp/notify.c lmtp/notify.h \
-	lmtp/privilege.c lmtp/privilege.h \
 	lmtp/relay.c \
 	lmtp/sender.c lmtp/sender.h lmtp/server.h \
 	lmtp/session.c lmtp/session.h \

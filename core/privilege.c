@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config.h"
 
-#include "lmtp/privilege.h"
+#include "core/privilege.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -10,15 +10,6 @@
 #include <unistd.h>
 
 #include "core/log.h"
-
-/*
- * A session has a socket, a pipe and perhaps a temporary file; a connection to
- * SES has a socket, and needs a file or two while it is made. The rest is the
- * store's and the control socket's clients'.
- */
-#define SESSION_FDS 4
-#define CONNECTION_FDS 3
-#define OTHER_FDS 100
 
 static struct passwd *
 find_user(const char *user, struct err *err)
@@ -71,10 +62,8 @@ privilege_drop(const char *user, struct err *err)
 }
 
 void
-privilege_descriptors(const struct conf *conf)
+privilege_descriptors(unsigned long wanted, const char *hint)
 {
-	rlim_t wanted = OTHER_FDS + SESSION_FDS * (rlim_t)conf->lmtp.max_sessions +
-	    CONNECTION_FDS * (rlim_t)conf->ses.connections;
 	struct rlimit limit, more;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur >= wanted)
@@ -89,6 +78,5 @@ privilege_descriptors(const struct conf *conf)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 	log_warning(NULL, "descriptors", "limit",
 	    LOG_NUM((long long)limit.rlim_max), "wanted",
-	    LOG_NUM((long long)wanted), "hint",
-	    "raise the limit or lower lmtp.max-sessions");
+	    LOG_NUM((long long)wanted), "hint", hint);
 }

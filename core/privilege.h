@@ -2,10 +2,9 @@
  * privilege: root for as long as it takes to bind, then never again; and what
  * the kernel grants.
  */
-#ifndef LMTP_PRIVILEGE_H
-#define LMTP_PRIVILEGE_H
+#ifndef CORE_PRIVILEGE_H
+#define CORE_PRIVILEGE_H
 
-#include "core/conf.h"
 #include "core/err.h"
 
 /*
@@ -21,9 +20,9 @@ int privilege_group(const char *user, struct err *);
 int privilege_drop(const char *user, struct err *);
 
 /*
- * Before root is gone: as many descriptors as this configuration may need, or a
- * warning.
+ * Before root is gone: as many descriptors as may be needed, or a warning with
+ * a hint what else can be done.
  */
-void privilege_descriptors(const struct conf *);
+void privilege_descriptors(unsigned long wanted, const char *hint);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config.h"
 
-#include "lmtp/notify.h"
+#include "core/notify.h"
 
 #include <stddef.h>
 #include <stdlib.h>

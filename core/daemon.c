@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "core/daemon.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "core/log.h"
+
+_Noreturn static void
+usage(const char *program)
+{
+	(void)fprintf(stderr, "usage: %s [-t] [-c file]\n", program);
+	exit(2);
+}
+
+static enum log_to
+log_destination(const struct conf *conf)
+{
+	if (conf->log.to == CONF_LOG_AUTO)
+		return isatty(STDERR_FILENO) ||
+			getenv("NOTIFY_SOCKET") != NULL ||
+			getenv("JOURNAL_STREAM") != NULL
+		    ? LOG_TO_STDERR
+		    : LOG_TO_SYSLOG;
+	return conf->log.to == CONF_LOG_STDERR ? LOG_TO_STDERR : LOG_TO_SYSLOG;
+}
+
+struct conf *
+daemon_configure(const char *program, unsigned needs, int argc, char **argv)
+{
+	const char *file = CONF_DEFAULT_FILE;
+	bool test_only = false;
+	struct conf *conf;
+	struct err err;
+	int opt;
+
+	log_open(program, LOG_TO_STDERR);
+	while ((opt = getopt(argc, argv, "c:t")) != -1) {
+		if (opt == 'c')
+			file = optarg;
+		else if (opt == 't')
+			test_only = true;
+		else
+			usage(program);
+	}
+	if (optind != argc)
+		usage(program);
+	conf = conf_load(file, needs, &err);
+	if (conf == NULL)
+		log_fatal("%s", err.text);
+	if (test_only) {
+		(void)printf("%s: good\n", file);
+		exit(0);
+	}
+	log_open(program, log_destination(conf));
+	return conf;
+}
