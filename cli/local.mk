@@ -14,6 +14,7 @@ cli_postern_SOURCES = \
 	cli/main.c \
 	cli/options.c \
 	cli/output.c cli/output.h \
+	cli/placeholder.c cli/placeholder.h \
 	cli/postfix.c cli/postfix.h \
 	cli/quota.c \
 	cli/run.c cli/run.h \

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/control.h"
+#include "cli/placeholder.h"
 #include "cli/when.h"
 #include "core/json.h"
 #include "store/search.h"
@@ -41,24 +42,36 @@ state_color(const char *state)
 	return COLOR_YELLOW;
 }
 
+/* For programs only the SES id: the other names are columns of their own. */
+static const char *
+meaning(const void *arg, const char *mark, size_t len)
+{
+	const struct search_hit *h = arg;
+
+	return placeholder_is(mark, len, "ses-id", 0) ? h->ses_id : NULL;
+}
+
+static const char *
+meaning_for_people(const void *arg, const char *mark, size_t len)
+{
+	const struct search_hit *h = arg;
+
+	if (placeholder_is(mark, len, "recipient", h->n))
+		return h->recipient;
+	if (placeholder_is(mark, len, "sender", 0))
+		return h->sender;
+	return meaning(arg, mark, len);
+}
+
 /* The reply as the MTA got it. */
 static void
-reply_text(const struct search_hit *h, struct buf *out)
+reply_text(const struct search_hit *h, bool people, struct buf *out)
 {
-	const char *rest = h->reply, *mark;
-
-	if (h->code == 0 && h->reply == NULL)
-		return;
 	if (h->code != 0)
 		buf_addf(out, "%u %s ", h->code, h->dsn != NULL ? h->dsn : "");
-	while (rest != NULL && h->ses_id != NULL &&
-	    (mark = strstr(rest, "{ses-id}")) != NULL) {
-		buf_add(out, rest, (size_t)(mark - rest));
-		buf_adds(out, h->ses_id);
-		rest = mark + strlen("{ses-id}");
-	}
-	if (rest != NULL)
-		buf_adds(out, rest);
+	if (h->reply != NULL)
+		placeholder_fill(h->reply,
+		    people ? meaning_for_people : meaning, h, out);
 }
 
 /* With --json and --csv: every column of the view `audit`, and the cursor. */
@@ -85,10 +98,10 @@ number(char text[24], int64_t v)
 }
 
 static void
-values_init(struct values *v, const struct search_hit *h)
+values_init(struct values *v, const struct search_hit *h, bool people)
 {
 	buf_init(&v->reply, LINE_MAX_BYTES);
-	reply_text(h, &v->reply);
+	reply_text(h, people, &v->reply);
 	const char *const texts[NKEYS] = { uuid_text(&h->message, v->message),
 		number(v->n, h->n), h->queue_ids,
 		clock_rfc3339(h->received_at, v->received), h->sender,
@@ -165,7 +178,7 @@ put_hit(void *arg, const struct search_hit *h)
 	struct page *page = arg;
 	struct values v;
 
-	values_init(&v, h);
+	values_init(&v, h, page->table != NULL);
 	page->next = h->cursor;
 	if (page->table != NULL)
 		put_row(page->table, h, &v);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/control.h"
+#include "cli/placeholder.h"
 #include "cli/when.h"
 #include "core/json.h"
 #include "core/mem.h"
@@ -122,24 +123,23 @@ party(void *arg, const struct audit_party *p)
 	}
 }
 
-/* What a placeholder stands for, or NULL. */
-static const char *
-meaning(const struct story *s, const char *mark, size_t len, const char *ses_id)
-{
-	char text[48];
+struct meaning {
+	const struct story *story;
+	const char *ses_id; /* or NULL */
+};
 
-	if (ses_id != NULL && len == 6 && strncmp(mark, "ses-id", 6) == 0)
-		return ses_id;
-	for (size_t i = 0; i < s->nparties; i++) {
-		if (s->parties[i].n == 0)
-			(void)snprintf(
-			    text, sizeof(text), "%s", s->parties[i].role);
-		else
-			(void)snprintf(text, sizeof(text), "%s:%u",
-			    s->parties[i].role, s->parties[i].n);
-		if (strlen(text) == len && strncmp(mark, text, len) == 0)
+static const char *
+meaning(const void *arg, const char *mark, size_t len)
+{
+	const struct meaning *m = arg;
+	const struct story *s = m->story;
+
+	if (placeholder_is(mark, len, "ses-id", 0))
+		return m->ses_id;
+	for (size_t i = 0; i < s->nparties; i++)
+		if (placeholder_is(mark, len, s->parties[i].role,
+			s->parties[i].n))
 			return s->parties[i].value;
-	}
 	return NULL;
 }
 
@@ -147,20 +147,9 @@ static void
 put_back(const struct story *s, const char *text, const char *ses_id,
     struct buf *out)
 {
-	const char *open, *close, *value;
+	struct meaning m = { s, ses_id };
 
-	while ((open = strchr(text, '{')) != NULL &&
-	    (close = strchr(open, '}')) != NULL) {
-		value = meaning(
-		    s, open + 1, (size_t)(close - open - 1), ses_id);
-		buf_add(out, text, (size_t)(open - text));
-		if (value != NULL)
-			buf_adds(out, value);
-		else
-			buf_add(out, open, (size_t)(close - open + 1));
-		text = close + 1;
-	}
-	buf_adds(out, text);
+	placeholder_fill(text, meaning, &m, out);
 }
 
 static const char *

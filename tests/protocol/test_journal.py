@@ -36,6 +36,15 @@ def test_from_any_name_to_the_story(parts):
     assert post.run("show", "nonsense", expect=1) == ""
 
 
+def test_people_read_names_in_replies(parts):
+    post, ses = relay(parts)
+    ses.fault("dot reply text=554 Message rejected: <one@example.com> is odd")
+    send(post, "one@example.com")
+    assert "one@example.com is odd" in re.sub(r"\s+", " ", post.run("log"))
+    (row,) = rows(post)
+    assert "{recipient:1} is odd" in row["reply"]
+
+
 def test_pages_are_stable(parts):
     post, _ = relay(parts)
     for i in range(5):
