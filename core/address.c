@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/buf.h"
 #include "core/log.h"
 #include "core/utf8.h"
 
@@ -337,6 +338,52 @@ const char *
 address_domain(const struct address *a)
 {
 	return a->text[0] == '\0' ? "" : a->text + a->local_len + 1;
+}
+
+size_t
+address_local(const struct address *a, char local_r[ADDRESS_LOCAL_MAX + 1])
+{
+	bool quoted = a->text[0] == '"';
+	size_t n = 0;
+
+	for (size_t i = quoted; i + quoted < a->local_len; i++) {
+		i += quoted && a->text[i] == '\\';
+		local_r[n++] = a->text[i];
+	}
+	local_r[n] = '\0';
+	return n;
+}
+
+enum address_fault
+address_make(const char *local, size_t len, const char *domain,
+    struct address *a, struct err *err)
+{
+	enum address_fault why;
+	struct buf text;
+
+	buf_init(&text, 2 * len + strlen(domain) + sizeof("\"\"@"));
+	buf_addc(&text, '"');
+	for (size_t i = 0; i < len; i++) {
+		if (local[i] == '"' || local[i] == '\\')
+			buf_addc(&text, '\\');
+		buf_addc(&text, local[i]);
+	}
+	buf_addf(&text, "\"@%s", domain);
+	why = address_parse(text.data, text.len, a, err);
+	buf_free(&text);
+	return why;
+}
+
+const char *
+address_pasteable(const struct address *a)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "abcdefghijklmnopqrstuvwxyz"
+				    "0123456789.@+=_-";
+
+	return a->text[strspn(a->text, plain)] == '\0' && a->text[0] != '-'
+	    ? a->text
+	    : "ADDRESS";
 }
 
 static void

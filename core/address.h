@@ -53,6 +53,21 @@ enum address_fault address_parse_path(const char *, size_t len,
 /* "" for the null sender. */
 const char *address_domain(const struct address *);
 
+/* The local part as it is meant, without its quoting, NUL-terminated; its
+ * length. */
+size_t address_local(const struct address *, char local_r[ADDRESS_LOCAL_MAX + 1]);
+
+/* The other way: an address of a local part without quoting, and a domain. As
+ * address_parse. */
+enum address_fault address_make(const char *local, size_t len,
+    const char *domain, struct address *, struct err *);
+
+/*
+ * The address as part of a command that people may paste: "ADDRESS" stands in
+ * for one with what a shell would act on, which local parts may well contain.
+ */
+const char *address_pasteable(const struct address *);
+
 /* A key under which two writings of one mailbox are equal: domain in lower
  * case, local part as it is. */
 void address_key(const struct address *, struct address *key_r);

@@ -89,6 +89,13 @@ buf_adds(struct buf *b, const char *s)
 }
 
 void
+buf_add_printable(struct buf *b, const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		buf_addc(b, s[i] >= ' ' && s[i] < 0x7f ? s[i] : '?');
+}
+
+void
 buf_addf(struct buf *b, const char *fmt, ...)
 {
 	va_list ap;

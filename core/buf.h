@@ -35,6 +35,10 @@ void buf_adds(struct buf *, const char *s);
 void buf_addf(struct buf *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Append text that came from elsewhere as printable ASCII, anything else in it
+ * as "?". */
+void buf_add_printable(struct buf *, const char *, size_t len);
+
 /* Room for len more bytes, to be filled by the caller and counted by
  * buf_filled; NULL (and overflow) when that would pass the ceiling. */
 char *buf_room(struct buf *, size_t len);

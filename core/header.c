@@ -98,3 +98,22 @@ header_unfold(const struct header_field *f, struct buf *out)
 			stop++;
 	}
 }
+
+bool
+header_same_value(const struct header_field *a, const struct header_field *b)
+{
+	struct buf x, y;
+	bool same;
+
+	if (a->value_len == b->value_len &&
+	    memcmp(a->value, b->value, a->value_len) == 0)
+		return true;
+	buf_init(&x, a->value_len);
+	buf_init(&y, b->value_len);
+	header_unfold(a, &x);
+	header_unfold(b, &y);
+	same = x.len == y.len && memcmp(x.data, y.data, x.len) == 0;
+	buf_free(&x);
+	buf_free(&y);
+	return same;
+}

@@ -44,6 +44,10 @@ bool header_is(const struct header_field *, const char *name);
  * blanks at both ends trimmed. */
 void header_unfold(const struct header_field *, struct buf *out);
 
+/* Whether two fields have the same value once they are unfolded. */
+bool header_same_value(const struct header_field *,
+    const struct header_field *);
+
 /* A mailbox of an address list. Pointers are into the value but for spec, which
  * is gone when the callback returns. */
 struct header_mailbox {

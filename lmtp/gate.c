@@ -24,13 +24,6 @@
 #define FROM_MAX 4096
 #define REPAIRS_MAX 1500
 
-void
-gate_add_printable(struct buf *out, const char *s, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		buf_addc(out, s[i] >= ' ' && s[i] < 0x7f ? s[i] : '?');
-}
-
 enum gate_result
 gate_answer(struct gate_reply *reply, unsigned code, const char *dsn,
     const char *fmt, ...)
@@ -101,7 +94,7 @@ take_message_id(struct gate *g)
 	buf_init(&value, MESSAGE_HEADER_MAX);
 	buf_init(&id, HEADER_LINE_MAX);
 	header_unfold(&field->f, &value);
-	gate_add_printable(&id, value.data, value.len);
+	buf_add_printable(&id, value.data, value.len);
 	g->out->message_id = buf_take(&id);
 	buf_free(&value);
 }
@@ -237,5 +230,5 @@ gate_recipient(const struct conf *conf, const struct verified *verified,
 	    "recipients only; verify it and add it to %s, or once SES has let "
 	    "the account out of its sandbox set identities sandbox = no "
 	    "(see: postern identities %s)", rcpt->text,
-	    conf->identities.file, gate_pasteable(rcpt));
+	    conf->identities.file, address_pasteable(rcpt));
 }

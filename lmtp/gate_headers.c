@@ -172,25 +172,6 @@ gate_headers_read(struct gate *g, const char *data, size_t len)
 	}
 }
 
-static bool
-same_value(const struct header_field *a, const struct header_field *b)
-{
-	struct buf x, y;
-	bool same;
-
-	if (a->value_len == b->value_len &&
-	    memcmp(a->value, b->value, a->value_len) == 0)
-		return true;
-	buf_init(&x, MESSAGE_HEADER_MAX);
-	buf_init(&y, MESSAGE_HEADER_MAX);
-	header_unfold(a, &x);
-	header_unfold(b, &y);
-	same = x.len == y.len && memcmp(x.data, y.data, x.len) == 0;
-	buf_free(&x);
-	buf_free(&y);
-	return same;
-}
-
 /* A field that may come once, and where the first of its name is. */
 static enum gate_result
 once(struct gate *g, struct gate_field *field, struct gate_field **first)
@@ -199,7 +180,7 @@ once(struct gate *g, struct gate_field *field, struct gate_field **first)
 		*first = field;
 		return GATE_PASS;
 	}
-	if (!same_value(&(*first)->f, &field->f))
+	if (!header_same_value(&(*first)->f, &field->f))
 		return gate_answer(g->reply, 550, "5.6.0",
 		    "Amazon SES takes only one %.*s header, and this message "
 		    "has two that differ", (int)field->f.name_len,

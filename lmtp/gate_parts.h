@@ -59,9 +59,6 @@ enum gate_result gate_answer(struct gate_reply *, unsigned code,
     const char *dsn, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 
-/* Append with everything that is not printable ASCII as "?". */
-void gate_add_printable(struct buf *, const char *, size_t);
-
 /* The first field of that name that is not dropped, or NULL. */
 struct gate_field *gate_field(struct gate *, const char *name);
 
@@ -90,12 +87,6 @@ bool gate_covered(const struct gate *, const struct address *);
  * before mail bounces. */
 enum gate_result gate_unverified(struct gate *, const char *what,
     const struct address *addr);
-
-/*
- * An address as part of a command that people may paste: with what a shell
- * would act on, which local parts may well contain, "ADDRESS" stands in for it.
- */
-const char *gate_pasteable(const struct address *);
 
 /* The field of that name, taken apart. */
 void gate_sender_init(struct gate_sender *, struct gate *, const char *name);

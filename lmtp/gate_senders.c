@@ -82,17 +82,6 @@ gate_covered(const struct gate *g, const struct address *addr)
 	    verified_by(g->in->verified, addr) != NULL;
 }
 
-const char *
-gate_pasteable(const struct address *addr)
-{
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "abcdefghijklmnopqrstuvwxyz"
-				    "0123456789.@+=_-";
-
-	return addr->text[strspn(addr->text, plain)] == '\0' &&
-		addr->text[0] != '-' ? addr->text : "ADDRESS";
-}
-
 enum gate_result
 gate_unverified(struct gate *g, const char *what, const struct address *addr)
 {
@@ -103,7 +92,7 @@ gate_unverified(struct gate *g, const char *what, const struct address *addr)
 	    defer ? "4.7.1" : "5.7.1",
 	    "%s <%s> is not a verified identity of this SES account; verify "
 	    "it and add it to %s (see: postern identities %s)", what,
-	    addr->text, conf->identities.file, gate_pasteable(addr));
+	    addr->text, conf->identities.file, address_pasteable(addr));
 }
 
 static enum gate_result
@@ -339,6 +328,6 @@ gate_sender_list(const struct gate_sender *from, struct buf *out)
 			break;
 		if (out->len > 0)
 			buf_addc(out, ',');
-		gate_add_printable(out, text, strlen(text));
+		buf_add_printable(out, text, strlen(text));
 	}
 }

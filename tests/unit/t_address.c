@@ -255,6 +255,59 @@ simulator(void **state)
 	assert_false(address_is_simulator(&a));
 }
 
+static void
+unquoted(void **state)
+{
+	char local[ADDRESS_LOCAL_MAX + 1];
+	struct address a, b;
+	struct err err;
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < N(cases); i++) {
+		if (address_parse(cases[i].in, strlen(cases[i].in), &a, &err) !=
+		    ADDRESS_OK)
+			continue;
+		len = address_local(&a, local);
+		assert_int_equal(len, strlen(local));
+		assert_int_equal(address_make(local, len, address_domain(&a),
+				     &b, &err), ADDRESS_OK);
+		assert_string_equal(a.text, b.text);
+		assert_int_equal(a.local_len, b.local_len);
+	}
+	(void)address_parse("\"a\\\"\\\\b c\"@x.example", 18, &a, &err);
+	(void)address_local(&a, local);
+	assert_string_equal(local, "a\"\\b c");
+	assert_int_equal(address_make(A64 "a", 65, "x.example", &a, &err),
+	    ADDRESS_TOO_LONG);
+	assert_int_equal(address_make("a", 1, "no domain", &a, &err),
+	    ADDRESS_BAD_DOMAIN);
+}
+
+static void
+pasteable(void **state)
+{
+	static const struct {
+		const char *in;
+		bool is;
+	} pastes[] = {
+		{ "me+x=y_z.1@sub-1.example", true },
+		{ "`id`@x.example", false },
+		{ "\"a b\"@x.example", false },
+		{ "-rf@x.example", false },
+	};
+	struct address a;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < N(pastes); i++) {
+		(void)address_parse(pastes[i].in, strlen(pastes[i].in), &a,
+		    &err);
+		assert_string_equal(address_pasteable(&a),
+		    pastes[i].is ? pastes[i].in : "ADDRESS");
+	}
+}
+
 int
 main(void)
 {
@@ -266,6 +319,8 @@ main(void)
 		cmocka_unit_test(paths),
 		cmocka_unit_test(keys),
 		cmocka_unit_test(simulator),
+		cmocka_unit_test(unquoted),
+		cmocka_unit_test(pasteable),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
