@@ -18,6 +18,8 @@
  * read the same to every next hop, however it treats bare CR and LF. Hence the
  * invariants of the kept bytes, which the fuzz target checks:
  *
+ *  - there is no NUL, which some servers pass over (RFC 5322 section 4 and
+ *    RFC 2045 section 2.8 have none);
  *  - each CR is followed by LF and each LF preceded by CR;
  *  - they are empty or end in CRLF;
  *  - no line is a dot alone.
@@ -25,10 +27,10 @@
  * A dot that begins a line comes in two kinds. After a true CRLF it is the
  * client's stuffing (RFC 5321 section 4.5.2) and stays, since the next hop
  * takes it away as we would have to. Where a line begins only because we mended
- * something before it (a bare LF turned into CRLF, a bare CR taken from the
- * start of a line), the client could not know, the dot is content, and we stuff
- * it. A client's dot that only bare CR or LF follow is deleted as the RFC
- * says: what is left of its line begins anew, as a mended one.
+ * something before it (a bare LF turned into CRLF, a bare CR or a NUL taken
+ * from the start of a line), the client could not know, the dot is content, and
+ * we stuff it. A client's dot that only bare CR or LF or a NUL follow is deleted
+ * as the RFC says: what is left of its line begins anew, as a mended one.
  */
 enum state {
 	LINE_START,    /* after CRLF, or at the very beginning */
@@ -54,7 +56,7 @@ struct message {
 	bool discarded; /* nothing is kept: failure, or too large */
 	bool failed;
 	struct err err; /* why it failed */
-	unsigned bare;
+	unsigned bare, nuls;
 	uint64_t stored;  /* bytes of the stored form */
 	uint64_t stuffed; /* lines of it that begin with a stuffing dot */
 	struct buf mem;	  /* all of it, or what the file does not have yet */
@@ -274,7 +276,8 @@ good_lines(struct message *m, const char *data, size_t len)
 		if (lf == NULL)
 			break;
 		cr = memchr(p, '\r', (size_t)(lf - p));
-		if (cr == NULL || cr + 1 != lf)
+		if (cr == NULL || cr + 1 != lf ||
+		    memchr(p, '\0', (size_t)(lf - p)) != NULL)
 			break;
 		if (*p == '.') {
 			if (cr == p + 1)
@@ -285,13 +288,14 @@ good_lines(struct message *m, const char *data, size_t len)
 	return (size_t)(p - data);
 }
 
-/* How many bytes there are before the next CR or LF. */
+/* How many bytes there are before the next CR, LF or NUL. */
 static size_t
 run(const char *p, size_t len)
 {
 	size_t n;
 
-	for (n = 0; n < len && p[n] != '\r' && p[n] != '\n'; n++)
+	for (n = 0; n < len && p[n] != '\r' && p[n] != '\n' && p[n] != '\0';
+	     n++)
 		;
 	return n;
 }
@@ -316,6 +320,11 @@ feed_text(struct message *m, const char *p, size_t len)
 		m->state = MENDED_START;
 		return 1;
 	}
+	if (*p == '\0') {
+		m->nuls++;
+		m->state = m->state == INSIDE ? INSIDE : MENDED_START;
+		return 1;
+	}
 	if (*p == '.' && m->state == LINE_START) {
 		m->state = DOT;
 		return 1;
@@ -337,7 +346,7 @@ feed_held(struct message *m, char c)
 		m->state = DOT_CR;
 		return 1;
 	}
-	if (m->state == DOT && c != '\n') {
+	if (m->state == DOT && c != '\n' && c != '\0') {
 		keep_dot(m);
 		m->state = INSIDE;
 		return 0;
@@ -433,6 +442,12 @@ message_header(const struct message *m, size_t *len_r)
 {
 	*len_r = m->head_len;
 	return m->head;
+}
+
+unsigned
+message_nuls(const struct message *m)
+{
+	return m->nuls;
 }
 
 uint64_t

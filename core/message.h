@@ -30,9 +30,9 @@ void message_release(struct message *); /* NULL is fine */
 
 /*
  * Bytes as they came after DATA. Only CRLF "." CRLF ends the content; a bare LF
- * becomes CRLF and a bare CR goes, before dots are looked at, so that nothing
- * that ends the content at the next hop can pass. *used_r tells how many bytes
- * were taken, in each case. Returns 1 when the end was reached, 0 to be called
+ * becomes CRLF, a bare CR and a NUL go, before dots are looked at, so that
+ * nothing that ends the content at the next hop can pass. *used_r tells how many
+ * bytes were taken, in each case. Returns 1 when the end was reached, 0 to be called
  * again, -1 and err (ERR_FULL: no space; ERR_LOCAL) once on failure: from then
  * on nothing is kept, but the rest still has to be fed to find the end.
  */
@@ -51,12 +51,13 @@ int message_end(struct message *, struct err *);
 uint64_t message_size(const struct message *);	/* stuffing not counted */
 bool message_8bit(const struct message *);	/* any byte over 127? */
 unsigned message_bare(const struct message *);	/* bare CR and LF mended */
+unsigned message_nuls(const struct message *);	/* NULs taken out */
 
 void message_digest(const struct message *, unsigned char out[SHA256_LEN]);
 
 /*
  * The header section without dot-stuffing, up to and with its empty line if
- * there is one; not NUL-terminated, may hold NUL. NULL when it is larger than
+ * there is one; neither NUL-terminated nor with a NUL in it. NULL when it is larger than
  * MESSAGE_HEADER_MAX.
  */
 #define MESSAGE_HEADER_MAX (256 * 1024)

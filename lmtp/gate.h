@@ -62,6 +62,7 @@ struct gate_output {
  *	encoded=NAME,...	8-bit text was encoded
  *	folded=NAME,...		overlong lines were folded
  *	bare=N			so many bare CR and LF were mended
+ *	nul=N			so many NULs were taken out
  */
 
 enum gate_result { GATE_PASS, GATE_REFUSE, GATE_DEFER };

@@ -348,11 +348,19 @@ gate_words(struct gate *g, const char *key, const struct buf *list)
 }
 
 static void
-write_repairs(struct gate *g)
+gate_count(struct gate *g, const char *key, unsigned n)
 {
-	unsigned bare = message_bare(g->in->message);
 	char word[32];
 
+	if (n == 0)
+		return;
+	(void)snprintf(word, sizeof(word), "%s=%u", key, n);
+	gate_word(g, word);
+}
+
+static void
+write_repairs(struct gate *g)
+{
 	if (g->from_line)
 		gate_word(g, "from-line");
 	gate_words(g, "quoted", &g->quoted);
@@ -360,9 +368,8 @@ write_repairs(struct gate *g)
 	gate_words(g, "collapsed", &g->collapsed);
 	gate_words(g, "encoded", &g->encoded);
 	gate_words(g, "folded", &g->folded);
-	(void)snprintf(word, sizeof(word), "bare=%u", bare);
-	if (bare > 0)
-		gate_word(g, word);
+	gate_count(g, "bare", message_bare(g->in->message));
+	gate_count(g, "nul", message_nuls(g->in->message));
 }
 
 enum gate_result

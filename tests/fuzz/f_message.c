@@ -12,7 +12,8 @@
 /*
  * Content after DATA, of any bytes. Fed whole and in pieces it must give the
  * same message, and the form that goes over the wire must hold nothing that
- * any server could take for the end: no bare CR or LF, no line with one dot.
+ * any server could take for the end: no bare CR or LF, no line with one dot, no
+ * NUL.
  */
 
 int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
@@ -55,6 +56,7 @@ check_wire(const struct message *m)
 	}
 	assert(more == 0);
 	for (size_t i = 0; i < all.len; i++) {
+		assert(all.data[i] != '\0');
 		if (all.data[i] == '\r')
 			assert(all.data[i + 1] == '\n');
 		if (all.data[i] == '\n')

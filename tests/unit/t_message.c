@@ -99,6 +99,14 @@ static const struct {
 	{ "a\r.\r", 0, NULL, 0, 0 },
 	{ "a.\r\n", 0, NULL, 0, 0 },
 	{ "a\r\n.\n\r\n", 0, NULL, 0, 0 },
+	/* NULs, written as @: whoever passes over them must see no end. */
+	{ "@\r\n@a@b@\r\n.\r\n", 13, "\r\nab\r\n", 0, 6 },
+	{ "a\r\n@.\r\nb\r\n.\r\n", 13, "a\r\n..\r\nb\r\n", 0, 9 },
+	{ "a\r\n.@\r\nb\r\n.\r\n", 13, "a\r\n\r\nb\r\n", 0, 8 },
+	{ "a\r\n.@.\r\nb\r\n.\r\n", 14, "a\r\n..\r\nb\r\n", 0, 9 },
+	{ "a\r@\n.\r\nb\r\n.\r\n", 13, "a\r\n..\r\nb\r\n", 2, 9 },
+	{ "a\r\n.\r@\nb\r\n.\r\n", 13, "a\r\n\r\nb\r\n", 2, 8 },
+	{ "a\r\n.\r\n@", 6, "a\r\n", 0, 3 },
 };
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
@@ -115,9 +123,14 @@ mends(void **state)
 	buf_init(&out, 1000);
 	for (size_t i = 0; i < N(cases); i++) {
 		size_t len = strlen(cases[i].in);
+		char in[40];
 
+		memcpy(in, cases[i].in, len);
+		for (size_t j = 0; j < len; j++)
+			if (in[j] == '@')
+				in[j] = '\0';
 		for (size_t step = 1; step <= len; step++) {
-			m = feed(cases[i].in, len, step, &taken);
+			m = feed(in, len, step, &taken);
 			if (taken != cases[i].taken)
 				fail_msg("case %zu took %zu", i, taken);
 			if (taken > 0) {
@@ -140,6 +153,7 @@ mends(void **state)
 static void
 check_invariants(const struct buf *b)
 {
+	assert_null(memchr(b->data, '\0', b->len));
 	for (size_t i = 0; i < b->len; i++) {
 		if (b->data[i] == '\r')
 			assert_int_equal(b->data[i + 1], '\n');
@@ -156,19 +170,21 @@ check_invariants(const struct buf *b)
 static void
 every_mixture(void **state)
 {
-	static const char alphabet[] = "\r\n.x";
+	static const char alphabet[] = { '\r', '\n', '.', 'x', '\0' };
 	char in[7 + 5];
 	struct message *m;
 	struct buf whole, bytes;
 	struct err err;
+	unsigned rest;
 	size_t taken;
 
 	(void)state;
 	buf_init(&whole, 100);
 	buf_init(&bytes, 100);
-	for (unsigned n = 0; n < 1u << 14; n++) {
-		for (unsigned i = 0; i < 7; i++)
-			in[i] = alphabet[n >> (2 * i) & 3];
+	for (unsigned n = 0; n < 5 * 5 * 5 * 5 * 5 * 5 * 5; n++) {
+		rest = n;
+		for (unsigned i = 0; i < 7; i++, rest /= 5)
+			in[i] = alphabet[rest % 5];
 		memcpy(in + 7, "\r\n.\r\n", 5);
 		m = feed(in, sizeof(in), sizeof(in), &taken);
 		assert_true(taken > 0);
