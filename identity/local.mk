@@ -3,6 +3,8 @@ noinst_LIBRARIES += identity/libidentity.a
 identity_libidentity_a_SOURCES = \
 	identity/rewrite.h \
 	identity/rewrite_table.h \
+	identity/secret.c identity/secret.h \
 	identity/senders.h \
+	identity/srs.c identity/srs.h \
 	identity/verified.c identity/verified.h \
 	identity/watched.c identity/watched.h

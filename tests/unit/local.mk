@@ -50,6 +50,10 @@ unit_tests += tests/unit/t_search
 tests_unit_t_search_LDADD = $(STORE_LIBS) $(UNIT_LIBS)
 unit_tests += tests/unit/t_gate
 tests_unit_t_gate_LDADD = lmtp/libgate.a identity/libidentity.a $(UNIT_LIBS)
+unit_tests += tests/unit/t_secret
+tests_unit_t_secret_LDADD = identity/libidentity.a $(UNIT_LIBS)
+unit_tests += tests/unit/t_srs
+tests_unit_t_srs_LDADD = identity/libidentity.a $(UNIT_LIBS)
 unit_tests += tests/unit/t_verified
 tests_unit_t_verified_LDADD = identity/libidentity.a $(UNIT_LIBS)
 
