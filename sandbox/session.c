@@ -75,7 +75,7 @@ session_start_tls(struct session *s)
 		return -1;
 	}
 	count(s, COUNTER_TLS);
-	return 0;
+	return talk_leave(s) ? -1 : 0;
 }
 
 static bool
@@ -101,7 +101,7 @@ greet(struct session *s)
 				  "qrstuvwxyz0123456789";
 	char number[16], word[32];
 
-	if (talk_enter(s, PHASE_CONNECT))
+	if (talk_enter(s, PHASE_CONNECT) || talk_leave(s))
 		return -1;
 	if (s->wrapper && session_start_tls(s) == -1)
 		return -1;

@@ -28,6 +28,7 @@
 #define WRITE_TIMEOUT (300 * US_PER_SEC)
 
 #define REPLY_MAX 4096
+#define UNASKED "250 Ok" /* where no reply is due */
 #define ENTRY_MAX (256 * 1024) /* one entry of the record */
 
 void
@@ -197,13 +198,12 @@ talk_strike(struct session *s, const char *reply)
 		put_endless(s, "250 and more ");
 		break;
 	case FAULT_PIECES:
-		put_pieces(s, reply != NULL ? reply : "250 Ok");
+		put_pieces(s, reply != NULL ? reply : UNASKED);
 		break;
 	case FAULT_TWICE:
-		if (reply != NULL) {
-			stream_printf(s->stream, "%s\r\n", reply);
-			put_line(s, reply);
-		}
+		stream_printf(
+		    s->stream, "%s\r\n", reply != NULL ? reply : UNASKED);
+		put_line(s, reply != NULL ? reply : UNASKED);
 		break;
 	case FAULT_HALF:
 		if (reply != NULL)
@@ -250,6 +250,14 @@ talk_enter(struct session *s, enum phase phase)
 	};
 
 	return enter(s, &o);
+}
+
+bool
+talk_leave(struct session *s)
+{
+	if (s->faulty)
+		talk_strike(s, NULL);
+	return s->over;
 }
 
 bool

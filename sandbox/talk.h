@@ -29,7 +29,13 @@ int talk_peek(struct session *, const char **data_r, size_t *len_r);
  */
 bool talk_enter(struct session *, enum phase);
 
-/* The same for a MAIL or RCPT that names this address, which is not part of the
+/*
+ * Leave a phase that has no reply of its own, with a fault that waited for its
+ * end. True when the session is over.
+ */
+bool talk_leave(struct session *);
+
+/* talk_enter for a MAIL or RCPT that names this address, which is not part of the
  * transaction yet. */
 bool talk_enter_path(struct session *, enum phase, char *address);
 
