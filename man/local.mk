@@ -3,3 +3,4 @@ dist_man_MANS += man/postern.1
 dist_man_MANS += man/postern-journal.5
 dist_man_MANS += man/postern.conf.5
 dist_man_MANS += man/posternd.8
+dist_man_MANS += man/postern-replies.7

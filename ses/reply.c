@@ -187,11 +187,11 @@ static const struct {
 	const char *text;
 	enum ses_class class;
 } rules[] = {
+	{ BEFORE_MAIL, 400, 499, ANYWHERE, "sigv2", SES_ACCOUNT },
+	{ BEFORE_MAIL, 400, 499, ANYWHERE, "", SES_UNREACHABLE },
 	{ ANY_PHASE, 400, 499, ANYWHERE, "timeout waiting", SES_RECONNECT },
 	{ ANY_PHASE, 421, 421, ANYWHERE, "message count", SES_RECONNECT },
 	{ ANY_PHASE, 421, 421, ANYWHERE, "too many messages", SES_RECONNECT },
-	{ BEFORE_MAIL, 400, 499, ANYWHERE, "sigv2", SES_ACCOUNT },
-	{ BEFORE_MAIL, 400, 499, ANYWHERE, "", SES_UNREACHABLE },
 	{ ANY_PHASE, 421, 421, ANYWHERE, "concurrent", SES_UNREACHABLE },
 	{ ANY_PHASE, 421, 421, ANYWHERE, "", SES_RECONNECT },
 	{ ANY_PHASE, 454, 454, ANYWHERE, "sigv2", SES_ACCOUNT },

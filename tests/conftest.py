@@ -115,6 +115,10 @@ class _Parts:
         os.mkdir(path, 0o755)
         return path
 
+    def room(self, name):
+        """Parts of their own in a directory of their own, for a thread."""
+        return self.add(_Parts(self.dir(name)))
+
     def add(self, part):
         self._open.append(part)
         return part

@@ -84,20 +84,6 @@ def test_refused_credentials_defer_all_and_bounce_nothing(parts, kind):
     assert len(post.daemon.events("alarm")) == 2
 
 
-@pytest.mark.soak
-def test_refused_credentials_are_probed(parts):
-    """A key that is activated again needs nobody to say so."""
-    post, ses = relay(parts, user=["AKIASANDBOX:Secret:bad"])
-    assert send(post, TO)[0].code == 451
-    ses.remove("user", "AKIASANDBOX")
-    ses.add("user", "AKIASANDBOX:Secret")
-    began = time.monotonic()
-    while send(post, TO)[0].code != 250:
-        time.sleep(0.2)
-    assert 13 < time.monotonic() - began < 20
-    assert changes(post) == [("account", True), ("account", False)]
-
-
 def test_a_temporary_failure_to_authenticate(parts):
     """454 at AUTH is SES's trouble, not the key's."""
     post, ses = relay(

@@ -177,25 +177,6 @@ def test_mended_and_told_so(parts):
     assert "expired" in lines[0] and lines[1].endswith("is over")
 
 
-@pytest.mark.soak
-def test_mended_is_found_by_the_probe(parts):
-    ses = sandbox(parts)
-    ses.set(certificate="expired")
-    post = posternd(parts, ses)
-    deferred(post, ["expired"])
-    ses.set(certificate="good")
-    while True:
-        with post.client() as client:
-            [reply] = client.deliver(SENDER, [TO], message(SENDER, TO))
-        if reply.code == 250:
-            break
-        assert reply.enhanced == "4.7.5"
-    [opened, closed] = post.sql(
-        "SELECT at FROM journal WHERE event = 'breaker' ORDER BY seq"
-    )
-    assert 14 < (closed["at"] - opened["at"]) / 1e6 < 20
-
-
 def test_an_unreachable_address_costs_milliseconds(parts):
     """Of a name's addresses the first that answers is taken (RFC 8305)."""
     ses = sandbox(parts)
