@@ -51,7 +51,7 @@ server_verified(struct server *s)
 	struct verified *v;
 
 	(void)pthread_mutex_lock(&s->lock);
-	v = verified_file_get(s->identities);
+	v = watched_get(s->identities);
 	(void)pthread_mutex_unlock(&s->lock);
 	return v;
 }
@@ -130,7 +130,8 @@ open_parts(struct server *s, struct conf *conf)
 	s->ses = ses_new(conf, s->breakers, &err);
 	if (s->ses == NULL)
 		log_fatal("%s", err.text);
-	s->identities = verified_file_open(conf->identities.file, &err);
+	s->identities = watched_open(&verified_kind, conf->identities.file,
+	    &err);
 	if (s->identities == NULL)
 		log_fatal("%s", err.text);
 	open_store(s, conf);
@@ -167,11 +168,11 @@ name_restart_keys(const struct conf *old, const struct conf *new)
 
 static void
 put_in_force(struct server *s, struct conf *new, struct ses *ses,
-    struct verified_file *identities)
+    struct watched *identities)
 {
 	struct conf *old = conf_current();
 	struct quota_limits limits;
-	struct verified_file *old_identities;
+	struct watched *old_identities;
 	struct ses *old_ses;
 	struct err err;
 
@@ -185,7 +186,7 @@ put_in_force(struct server *s, struct conf *new, struct ses *ses,
 	(void)pthread_mutex_unlock(&s->lock);
 	ses_retire(old_ses);
 	ses_release(old_ses);
-	verified_file_close(old_identities);
+	watched_close(old_identities);
 	limits_of(new, &limits);
 	quota_limits(s->quota, &limits);
 	/* Without a limit nobody counted; another window looks elsewhere. */
@@ -204,7 +205,7 @@ put_in_force(struct server *s, struct conf *new, struct ses *ses,
 static void
 reload(struct server *s, const char *file)
 {
-	struct verified_file *identities = NULL;
+	struct watched *identities = NULL;
 	struct credentials creds;
 	struct ses *ses = NULL;
 	struct conf *new;
@@ -215,8 +216,8 @@ reload(struct server *s, const char *file)
 	    credentials_load(new->ses.credentials, &creds, &err) == 0) {
 		credentials_wipe(&creds);
 		if ((ses = ses_new(new, s->breakers, &err)) != NULL)
-			identities = verified_file_open(new->identities.file,
-			    &err);
+			identities = watched_open(&verified_kind,
+			    new->identities.file, &err);
 	}
 	if (identities != NULL) {
 		put_in_force(s, new, ses, identities);
