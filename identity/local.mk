@@ -1,6 +1,7 @@
 noinst_LIBRARIES += identity/libidentity.a
 
 identity_libidentity_a_SOURCES = \
+	identity/origin.c identity/origin.h \
 	identity/rewrite.h \
 	identity/rewrite_table.h \
 	identity/secret.c identity/secret.h \

@@ -7,7 +7,7 @@
 # The second line only where more than core is needed.
 
 EXTRA_DIST += tests/unit/make-certs.sh tests/unit/unit.h \
-	tests/unit/storetest.h
+	tests/unit/secrettest.h tests/unit/storetest.h
 
 if HAVE_CMOCKA
 AM_CFLAGS += $(CMOCKA_CFLAGS)
@@ -50,6 +50,8 @@ unit_tests += tests/unit/t_search
 tests_unit_t_search_LDADD = $(STORE_LIBS) $(UNIT_LIBS)
 unit_tests += tests/unit/t_gate
 tests_unit_t_gate_LDADD = lmtp/libgate.a identity/libidentity.a $(UNIT_LIBS)
+unit_tests += tests/unit/t_origin
+tests_unit_t_origin_LDADD = identity/libidentity.a $(UNIT_LIBS)
 unit_tests += tests/unit/t_secret
 tests_unit_t_secret_LDADD = identity/libidentity.a $(UNIT_LIBS)
 unit_tests += tests/unit/t_srs

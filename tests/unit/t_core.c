@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/base64.h"
 #include "core/buf.h"
 #include "core/clock.h"
 #include "core/err.h"
@@ -270,10 +271,53 @@ log_bounded(void **state)
 	assert_ptr_equal(strchr(text, '\n'), text + len - 1);
 }
 
+/* RFC 4648 section 10. */
+static void
+base64_known(void **state)
+{
+	static const char *const t[] = { "", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==",
+		"Zm9vYmE=", "Zm9vYmFy" };
+	unsigned char out[8];
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		char *text = base64_text("foobar", i);
+
+		assert_string_equal(text, t[i]);
+		free(text);
+		assert_int_equal(
+		    base64_bytes(t[i], strlen(t[i]), out, i, &len), 0);
+		assert_int_equal(len, i);
+		assert_memory_equal(out, "foobar", i);
+		if (i > 0)
+			assert_int_equal(base64_bytes(t[i], strlen(t[i]), out,
+					     i - 1, &len), -1);
+	}
+}
+
+static void
+base64_strict(void **state)
+{
+	static const char *const t[] = { "Z", "Zg", "Zg=", "Z===", "====",
+		"Zh==", "Zm9=", "Zg==Zg==", "Zm8=Zm9v", "Z=9v", "=m9v", "Zm=v",
+		"Zm 9v", "Zm-_", "Zg==\n", "Zm9\xff" };
+	unsigned char out[16];
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++)
+		assert_int_equal(base64_bytes(t[i], strlen(t[i]), out,
+				     sizeof(out), &len), -1);
+	assert_int_equal(base64_bytes("Zm\0v", 4, out, 16, &len), -1);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(base64_known),
+		cmocka_unit_test(base64_strict),
 		cmocka_unit_test(buf_grows),
 		cmocka_unit_test(buf_ceiling),
 		cmocka_unit_test(buf_filled_by_caller),

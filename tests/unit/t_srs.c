@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config.h"
 
+#include "tests/unit/secrettest.h"
 #include "tests/unit/unit.h"
 
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "core/clock.h"
 #include "identity/srs.h"
@@ -18,30 +18,14 @@
 
 static struct secret *old_key, *both_keys, *other_key;
 
-static struct secret *
-make_secret(const char *keys)
-{
-	char file[] = "/tmp/t_srs.XXXXXX";
-	int fd = mkstemp(file);
-	struct secret *s;
-	struct err err;
-
-	assert_int_not_equal(fd, -1);
-	assert_int_equal(write(fd, keys, strlen(keys)), strlen(keys));
-	assert_int_equal(close(fd), 0);
-	s = secret_load(file, &err);
-	(void)unlink(file);
-	return s;
-}
-
 static int
 setup(void **state)
 {
 	(void)state;
-	old_key = make_secret("the old key of this host\n");
-	both_keys = make_secret(
+	old_key = secret_of("the old key of this host\n");
+	both_keys = secret_of(
 	    "the new key of this host\nthe old key of this host\n");
-	other_key = make_secret("the key of another host\n");
+	other_key = secret_of("the key of another host\n");
 	return old_key && both_keys && other_key ? 0 : -1;
 }
 
