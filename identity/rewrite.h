@@ -17,16 +17,15 @@
 #include "core/address.h"
 #include "core/conf.h"
 #include "identity/rewrite_table.h"
+#include "identity/secret.h"
 #include "identity/verified.h"
 
-struct secret;
-
-/* What the rules are; all of it outlives the calls. */
+/* What the rules are; all of it outlives the calls (see also rules.h). */
 struct rewrite_rules {
-	const struct conf *conf; /* identities.file, rewrite.* */
-	const struct verified *verified;
-	const struct rewrite_table *table; /* NULL: none */
-	const struct secret *secret;	   /* NULL: none, so no SRS */
+	struct conf *conf; /* identities.file, rewrite.* */
+	struct verified *verified;
+	struct rewrite_table *table;
+	struct secret *secret; /* NULL: none, so no SRS */
 	const char *host; /* the MTA's own name, which completes addresses
 			   * without a domain; NULL: those are no addresses */
 };
@@ -63,6 +62,12 @@ struct rewrite_decision {
  */
 void rewrite_sender(const struct rewrite_rules *, const char *address,
     size_t len, int64_t wall_us, struct rewrite_decision *);
+
+/* What stands in for the null sender: rewrite.null-sender, else what the
+ * identities give. -1 and err (ERR_CONFIG, the operator's) when there is none
+ * that is verified. */
+int rewrite_null_sender(const struct rewrite_rules *, struct address *sender_r,
+    struct err *);
 
 /* Whether SES would let us send as this address, as far as we know. */
 bool rewrite_covered(const struct rewrite_rules *, const struct address *);

@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "core/address.h"
 #include "core/err.h"
 #include "identity/watched.h"
 
@@ -34,9 +35,12 @@ enum rewrite_to {
 
 struct rewrite_rule {
 	size_t line;
-	char *left; /* as matched: lower case, domains in ASCII */
+	char *left; /* both sides as written */
+	char *right;
+	char *local;	 /* what must match: NULL for any, without quoting */
+	char *domain;	 /* the same, in ASCII */
+	bool subdomains; /* of domain, but not itself */
 	enum rewrite_to to;
-	char *right; /* as written; an address may have {local}, {domain} */
 };
 
 struct rewrite_table;
@@ -53,11 +57,19 @@ void rewrite_table_release(struct rewrite_table *); /* NULL is fine */
 extern const struct watched_kind rewrite_table_kind;
 
 /*
- * The first rule for a sender, or NULL. Either part may be unknown (""), as it
- * is in addresses that are none: then only rules without it match.
+ * The first rule for a sender, or NULL. local is without quoting. Either part
+ * may be "", as in what is no address: then only rules without it match.
  */
 const struct rewrite_rule *rewrite_table_find(const struct rewrite_table *,
     const char *local, const char *domain);
+
+/*
+ * The address that a rule with REWRITE_TO_ADDRESS makes of a sender's parts. -1
+ * and err (ERR_POLICY) when the result is none (too long), or when a part that
+ * it takes is "".
+ */
+int rewrite_rule_address(const struct rewrite_rule *, const char *local,
+    const char *domain, struct address *address_r, struct err *);
 
 /* The rules in the order of the file, NULL past the last. */
 const struct rewrite_rule *rewrite_table_item(const struct rewrite_table *,

@@ -149,3 +149,30 @@ secret_origin_key(const struct secret *s, size_t i)
 {
 	return s->keys[i].origin;
 }
+
+static void *
+watched_load(const char *file, struct err *err)
+{
+	return secret_load(file, err);
+}
+
+static void
+watched_hold(void *s)
+{
+	(void)secret_hold(s);
+}
+
+static void
+watched_release(void *s)
+{
+	secret_release(s);
+}
+
+static size_t
+watched_count(const void *s)
+{
+	return secret_count(s);
+}
+
+const struct watched_kind secret_kind = { "secret", watched_load,
+	watched_hold, watched_release, watched_count };

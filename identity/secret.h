@@ -16,6 +16,7 @@
 
 #include "core/crypto.h"
 #include "core/err.h"
+#include "identity/watched.h"
 
 #define SECRET_KEYS_MAX 16
 #define SECRET_KEY_MIN 16  /* bytes in a line; nobody can try 2^64 of them */
@@ -31,6 +32,9 @@ struct secret;
 struct secret *secret_load(const char *file, struct err *);
 struct secret *secret_hold(struct secret *);
 void secret_release(struct secret *); /* NULL is fine */
+
+/* The same for watched_open. */
+extern const struct watched_kind secret_kind;
 
 /* Never 0. Of key i, which is less, CRYPTO_KEY_LEN bytes for one purpose. */
 size_t secret_count(const struct secret *);

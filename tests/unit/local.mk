@@ -56,6 +56,8 @@ unit_tests += tests/unit/t_secret
 tests_unit_t_secret_LDADD = identity/libidentity.a $(UNIT_LIBS)
 unit_tests += tests/unit/t_srs
 tests_unit_t_srs_LDADD = identity/libidentity.a $(UNIT_LIBS)
+unit_tests += tests/unit/t_rewrite
+tests_unit_t_rewrite_LDADD = identity/libidentity.a $(UNIT_LIBS)
 unit_tests += tests/unit/t_verified
 tests_unit_t_verified_LDADD = identity/libidentity.a $(UNIT_LIBS)
 
