@@ -62,21 +62,6 @@ clear_path(const struct sockaddr_un *un, struct err *err)
 	return 0;
 }
 
-/*
- * The directory may belong to the user that posternd becomes, who must not be
- * able to point root elsewhere: the mode comes from umask at bind, and the
- * group is set on the name itself.
- */
-static int
-bind_with_mode(int fd, const struct sockaddr_un *un, unsigned mode)
-{
-	mode_t mask = umask(~(mode_t)mode & 0777);
-	int rc = bind(fd, (const struct sockaddr *)un, sizeof(*un));
-
-	(void)umask(mask);
-	return rc;
-}
-
 static int
 set_group(const char *path, const char *group, struct err *err)
 {
@@ -95,28 +80,89 @@ set_group(const char *path, const char *group, struct err *err)
 
 /* PATH[:MODE[:GROUP]] */
 static int
-listen_unix(const char *spec, struct listen_socket *s, struct err *err)
+parse_unix(const char *text, struct socket_spec *spec, struct err *err)
 {
-	struct sockaddr_un un = { .sun_family = AF_UNIX };
-	char mode[8] = "0660", group[64] = "";
-	size_t len = strcspn(spec, ":");
+	char mode[8] = "0660";
+	size_t len = strcspn(text, ":");
 
-	if (len == 0 || len >= sizeof(un.sun_path))
+	if (len == 0 || len >= sizeof(spec->path))
 		return err_set(err, ERR_CONFIG,
 		    "a path of 1 to %zu bytes is needed",
-		    sizeof(un.sun_path) - 1);
-	memcpy(un.sun_path, spec, len);
-	if (spec[len] == ':')
-		(void)sscanf(spec + len + 1, "%7[0-7]:%63s", mode, group);
-	if (clear_path(&un, err) == -1 ||
-	    (s->fd = new_socket(AF_UNIX, err)) == -1)
+		    sizeof(spec->path) - 1);
+	memcpy(spec->path, text, len);
+	if (text[len] == ':')
+		(void)sscanf(text + len + 1, "%7[0-7]:%63s", mode, spec->group);
+	spec->mode = (mode_t)strtoul(mode, NULL, 8);
+	spec->is_unix = true;
+	return 0;
+}
+
+/* ADDR:PORT, [V6]:PORT */
+static int
+parse_inet(const char *text, struct socket_spec *spec, struct err *err)
+{
+	const char *colon = strrchr(text, ':');
+	size_t len;
+
+	if (colon == NULL)
+		return err_set(err, ERR_CONFIG, "ADDRESS:PORT is needed");
+	len = (size_t)(colon - text);
+	if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
+		text++;
+		len -= 2;
+	}
+	(void)snprintf(spec->host, sizeof(spec->host), "%.*s", (int)len, text);
+	(void)snprintf(spec->port, sizeof(spec->port), "%s", colon + 1);
+	return 0;
+}
+
+int
+socket_spec(const char *text, struct socket_spec *spec, struct err *err)
+{
+	*spec = (struct socket_spec) { .is_unix = false };
+	if (strncmp(text, "unix:", 5) == 0)
+		return parse_unix(text + 5, spec, err);
+	if (strncmp(text, "inet:", 5) == 0)
+		return parse_inet(text + 5, spec, err);
+	return err_set(err, ERR_CONFIG, "must begin with unix: or inet:");
+}
+
+/*
+ * The directory may belong to the user that the daemon becomes, who must not be
+ * able to point root elsewhere: the mode comes from umask at bind, and the
+ * group is set on the name itself.
+ */
+int
+socket_bind_unix(const struct socket_spec *spec, socket_bind_fn *fn, void *arg,
+    struct err *err)
+{
+	struct sockaddr_un un = { .sun_family = AF_UNIX };
+	mode_t mask;
+	int rc;
+
+	memcpy(un.sun_path, spec->path, sizeof(spec->path));
+	if (clear_path(&un, err) == -1)
 		return -1;
-	if (bind_with_mode(s->fd, &un, (unsigned)strtoul(mode, NULL, 8)) == -1)
-		return err_sys(err, ERR_CONFIG, errno, "bind %s", un.sun_path);
+	mask = umask(~spec->mode & 0777);
+	rc = fn(arg, &un, err);
+	(void)umask(mask);
+	return rc == -1 ? -1 : set_group(spec->path, spec->group, err);
+}
+
+static int
+bind_unix(void *arg, const struct sockaddr_un *un, struct err *err)
+{
+	struct listen_socket *s = arg;
+
+	if ((s->fd = new_socket(AF_UNIX, err)) == -1)
+		return -1;
+	if (bind(s->fd, (const struct sockaddr *)un, sizeof(*un)) == -1)
+		return err_sys(err, ERR_CONFIG, errno, "bind %s",
+		    un->sun_path);
 	s->is_unix = true;
-	memcpy(s->path, un.sun_path, len + 1);
+	memcpy(s->path, un->sun_path, sizeof(s->path));
 	(void)snprintf(s->text, sizeof(s->text), "unix:%s", s->path);
-	return set_group(s->path, group, err);
+	return 0;
 }
 
 /* The address as it is bound: port 0 has become one. */
@@ -150,31 +196,20 @@ bind_inet(struct listen_socket *s, const struct addrinfo *ai, struct err *err)
 	return 0;
 }
 
-/* ADDR:PORT, [V6]:PORT */
 static int
-listen_inet(const char *spec, struct listen_socket *s, struct err *err)
+listen_inet(const struct socket_spec *spec, struct listen_socket *s,
+    struct err *err)
 {
 	struct addrinfo hints = {
 		.ai_socktype = SOCK_STREAM,
 		.ai_flags = AI_PASSIVE | AI_NUMERICSERV,
 	};
-	const char *colon = strrchr(spec, ':');
 	struct addrinfo *ai;
-	char host[256];
-	size_t len;
 	int rc;
 
-	if (colon == NULL)
-		return err_set(err, ERR_CONFIG, "ADDRESS:PORT is needed");
-	len = (size_t)(colon - spec);
-	if (len >= 2 && spec[0] == '[' && spec[len - 1] == ']') {
-		spec++;
-		len -= 2;
-	}
-	(void)snprintf(host, sizeof(host), "%.*s", (int)len, spec);
-	rc = getaddrinfo(host, colon + 1, &hints, &ai);
+	rc = getaddrinfo(spec->host, spec->port, &hints, &ai);
 	if (rc != 0)
-		return err_set(err, ERR_CONFIG, "%s: %s", host,
+		return err_set(err, ERR_CONFIG, "%s: %s", spec->host,
 		    gai_strerror(rc));
 	rc = bind_inet(s, ai, err);
 	freeaddrinfo(ai);
@@ -182,17 +217,16 @@ listen_inet(const char *spec, struct listen_socket *s, struct err *err)
 }
 
 int
-socket_listen(const char *spec, struct listen_socket *s, struct err *err)
+socket_listen(const char *text, struct listen_socket *s, struct err *err)
 {
+	struct socket_spec spec;
 	int rc;
 
 	*s = (struct listen_socket) { .fd = -1 };
-	if (strncmp(spec, "unix:", 5) == 0)
-		rc = listen_unix(spec + 5, s, err);
-	else if (strncmp(spec, "inet:", 5) == 0)
-		rc = listen_inet(spec + 5, s, err);
-	else
-		rc = err_set(err, ERR_CONFIG, "must begin with unix: or inet:");
+	if (socket_spec(text, &spec, err) == -1)
+		return -1;
+	rc = spec.is_unix ? socket_bind_unix(&spec, bind_unix, s, err) :
+			    listen_inet(&spec, s, err);
 	if (rc == 0 && listen(s->fd, BACKLOG) == -1)
 		rc = err_sys(err, ERR_CONFIG, errno, "listen");
 	if (rc == -1)
