@@ -21,7 +21,9 @@ EXTRA_DIST += tests/fuzz/f_address.seeds tests/fuzz/f_conf.seeds \
 	tests/fuzz/f_header.dict tests/fuzz/f_message.seeds \
 	tests/fuzz/f_command.seeds tests/fuzz/f_command.dict \
 	tests/fuzz/f_reply.seeds tests/fuzz/f_reply.dict \
-	tests/fuzz/f_gate.seeds tests/fuzz/f_gate.dict
+	tests/fuzz/f_gate.seeds tests/fuzz/f_gate.dict \
+	tests/fuzz/f_srs.seeds tests/fuzz/f_srs.dict \
+	tests/fuzz/f_origin.seeds tests/fuzz/f_origin.dict
 
 fuzz_targets += tests/fuzz/f_address
 tests_fuzz_f_address_LDFLAGS = $(FUZZER_LINK)
@@ -44,3 +46,9 @@ tests_fuzz_f_reply_LDADD = ses/libses.a $(CORE_LIBS)
 fuzz_targets += tests/fuzz/f_gate
 tests_fuzz_f_gate_LDFLAGS = $(FUZZER_LINK)
 tests_fuzz_f_gate_LDADD = lmtp/libgate.a identity/libidentity.a $(CORE_LIBS)
+fuzz_targets += tests/fuzz/f_srs
+tests_fuzz_f_srs_LDFLAGS = $(FUZZER_LINK)
+tests_fuzz_f_srs_LDADD = identity/libidentity.a $(CORE_LIBS)
+fuzz_targets += tests/fuzz/f_origin
+tests_fuzz_f_origin_LDFLAGS = $(FUZZER_LINK)
+tests_fuzz_f_origin_LDADD = identity/libidentity.a $(CORE_LIBS)
