@@ -11,18 +11,14 @@
 #include "core/log.h"
 #include "core/mem.h"
 
-/*
- * A client that trickles may not hold a session for ever: after the first
- * command-timeout it has to have sent this much a second on average.
- */
-#define BYTES_PER_SEC_MIN 1000
-
+/* The first command-timeout may pass in silence; after it, content has to come
+ * as fast as is asked. */
 static int64_t
-data_deadline(const struct session *s, int64_t began, uint64_t received)
+data_deadline(const struct session *s, int64_t began)
 {
 	int64_t silent = clock_mono_us() + s->conf->lmtp.command_timeout;
 	int64_t slow = began + s->conf->lmtp.command_timeout +
-	    (int64_t)(received / BYTES_PER_SEC_MIN) * US_PER_SEC;
+	    (int64_t)(s->received / BYTES_PER_SEC_MIN) * US_PER_SEC;
 
 	return silent < slow ? silent : slow;
 }
@@ -49,14 +45,15 @@ feed(struct session *s, struct message *m, bool *too_large_r, bool *failed_r,
 {
 	const uint64_t max = (uint64_t)s->conf->lmtp.max_message_size;
 	int64_t began = clock_mono_us();
-	uint64_t received = 0;
 	const char *data;
 	struct err err;
 	size_t len, used;
 	int got, end;
 
 	for (end = 0; end == 0;) {
-		stream_deadline(s->stream, data_deadline(s, began, received));
+		if (session_leaves(s))
+			return -1;
+		stream_deadline(s->stream, data_deadline(s, began));
 		got = stream_peek(s->stream, &data, &len, &err);
 		if (got == -1 && err.class == ERR_STATE) {
 			session_drain_wake(s);
@@ -78,12 +75,12 @@ feed(struct session *s, struct message *m, bool *too_large_r, bool *failed_r,
 		if (end == -1)
 			end = 0;
 		stream_consume(s->stream, used);
-		received += used;
+		s->received += used;
 		if (!*too_large_r && message_size(m) > max) {
 			*too_large_r = true;
 			message_discard(m);
 		}
-		if (received > 4 * max)
+		if (s->received > 4 * max)
 			return 1; /* enough is enough */
 	}
 	return 0;
@@ -132,9 +129,7 @@ content_receive(struct session *s, struct message **message_r)
 	int rc;
 
 	free(dir);
-	stream_deadline(s->stream, clock_mono_us() +
-	    s->conf->lmtp.command_timeout);
-	rc = stream_flush(s->stream, &err);
+	rc = session_flush(s);
 	if (rc == 0)
 		rc = feed(s, m, &large, &failed, &err);
 	if (rc == 0 && !failed && !large)

@@ -22,7 +22,7 @@
 #include "lmtp/session.h"
 
 #define SOCKETS_MAX 16
-#define IDLE_US (5 * US_PER_SEC) /* then a session may have to make room */
+#define LOOK_AGAIN_MS 500 /* for who may have to make room by then */
 
 /*
  * A session as the listener sees it. Entries are in a list from accept to the
@@ -35,8 +35,7 @@ struct entry {
 	int wake[2];
 	bool is_unix;
 	char peer[80];
-	int64_t idle_since; /* 0: not idle */
-	bool asked;	    /* to make room */
+	struct place place;
 };
 
 struct listener {
@@ -100,17 +99,6 @@ listener_bind(const struct conf *conf, struct err *err)
 }
 
 static void
-tell_idle(void *arg, bool is_idle)
-{
-	struct entry *e = arg;
-
-	(void)pthread_mutex_lock(&e->listener->lock);
-	e->idle_since = is_idle ? clock_mono_us() : 0;
-	e->asked = false;
-	(void)pthread_mutex_unlock(&e->listener->lock);
-}
-
-static void
 close_entry(struct entry *e)
 {
 	(void)close(e->wake[0]);
@@ -124,8 +112,8 @@ session_main(void *arg)
 	struct entry *e = arg, **at;
 	struct listener *l = e->listener;
 
-	session_run(l->server, e->fd, e->wake, e->peer, e->is_unix, tell_idle,
-	    e);
+	session_run(l->server, e->fd, e->wake, e->peer, e->is_unix,
+	    &e->place);
 	(void)pthread_mutex_lock(&l->lock);
 	for (at = &l->sessions; *at != e;)
 		at = &(*at)->next;
@@ -168,6 +156,8 @@ serve(struct listener *l, int fd, bool is_unix, const char *peer)
 	e->listener = l;
 	e->fd = fd;
 	e->is_unix = is_unix;
+	atomic_init(&e->place.spare_at, INT64_MAX);
+	atomic_init(&e->place.asked, ASK_NOTHING);
 	(void)snprintf(e->peer, sizeof(e->peer), "%s", peer);
 	if (wake_pipe(e->wake) == -1) {
 		tell_refusing(l, "no descriptors left");
@@ -232,76 +222,100 @@ accept_one(struct listener *l, struct listen_socket *s)
 	}
 }
 
+static void
+ask(struct entry *e, enum ask what)
+{
+	atomic_store(&e->place.asked, what);
+	(void)!write(e->wake[1], "", 1);
+}
+
 /*
- * Ask the session that has been idle for longest to go, once that is long
- * enough.
+ * Somebody waits in the backlog: ask the session whose place has been to spare
+ * for longest. One that does not go, since it is about to be of use or can't
+ * say its last words, is passed over the next time.
  */
 static void
 ask_for_room(struct listener *l)
 {
-	struct entry *oldest = NULL;
+	int64_t at, first = clock_mono_us();
+	struct entry *chosen = NULL;
 
-	for (struct entry *e = l->sessions; e != NULL; e = e->next)
-		if (e->idle_since != 0 && !e->asked &&
-		    e->idle_since < clock_mono_us() - IDLE_US &&
-		    (oldest == NULL || e->idle_since < oldest->idle_since))
-			oldest = e;
-	if (oldest == NULL)
-		return;
-	oldest->asked = true;
-	(void)!write(oldest->wake[1], "", 1);
+	(void)pthread_mutex_lock(&l->lock);
+	for (struct entry *e = l->sessions; e != NULL; e = e->next) {
+		at = atomic_load(&e->place.spare_at);
+		if (at < first &&
+		    atomic_load(&e->place.asked) == ASK_NOTHING) {
+			first = at;
+			chosen = e;
+		}
+	}
+	if (chosen != NULL)
+		ask(chosen, ASK_ROOM);
+	(void)pthread_mutex_unlock(&l->lock);
 }
 
-/*
- * Whether one more may be accepted; when not, somebody may have to make room
- * for who waits in the backlog.
- */
 static bool
 has_room(struct listener *l)
 {
 	struct conf *conf = conf_current();
-	bool room;
+	bool room = listener_sessions(l) < (size_t)conf->lmtp.max_sessions;
 
-	(void)pthread_mutex_lock(&l->lock);
-	room = l->nsessions < (size_t)conf->lmtp.max_sessions;
-	if (!room)
-		ask_for_room(l);
-	(void)pthread_mutex_unlock(&l->lock);
 	conf_release(conf);
 	return room;
+}
+
+/*
+ * Accept from all who wait, as far as there is room. false: there is not enough
+ * for all of them.
+ */
+static bool
+accept_all(struct listener *l, const struct pollfd *p)
+{
+	for (size_t i = 0; i < l->n; i++) {
+		if ((p[i].revents & POLLIN) == 0)
+			continue;
+		if (!has_room(l))
+			return false;
+		accept_one(l, &l->sockets[i]);
+	}
+	return true;
+}
+
+static bool
+is_stopping(struct listener *l)
+{
+	char bytes[64];
+	bool stopping;
+
+	while (read(l->stop[0], bytes, sizeof(bytes)) == sizeof(bytes))
+		;
+	(void)pthread_mutex_lock(&l->lock);
+	stopping = l->stopping;
+	(void)pthread_mutex_unlock(&l->lock);
+	return stopping;
 }
 
 static void *
 listener_main(void *arg)
 {
 	struct listener *l = arg;
-	struct pollfd p[SOCKETS_MAX + 1];
-	char bytes[64];
-	bool room;
+	struct pollfd p[1 + SOCKETS_MAX];
 
+	p[0] = (struct pollfd) { .fd = l->stop[0], .events = POLLIN };
 	for (size_t i = 0; i < l->n; i++)
-		p[i] = (struct pollfd) { .fd = l->sockets[i].fd };
-	p[l->n] = (struct pollfd) { .fd = l->stop[0], .events = POLLIN };
-	for (;;) {
-		room = has_room(l);
-		for (size_t i = 0; i < l->n; i++) {
-			p[i].events = room ? POLLIN : 0;
-			p[i].revents = 0;
-		}
-		/* Without room, look again soon for who has become idle. */
-		(void)poll(p, (nfds_t)l->n + 1, room ? -1 : 500);
-		if (p[l->n].revents != 0)
-			while (read(l->stop[0], bytes, sizeof(bytes)) ==
-			    sizeof(bytes))
-				;
-		(void)pthread_mutex_lock(&l->lock);
-		if (l->stopping)
-			break;
-		(void)pthread_mutex_unlock(&l->lock);
-		for (size_t i = 0; i < l->n; i++)
-			if ((p[i].revents & POLLIN) != 0)
-				accept_one(l, &l->sockets[i]);
+		p[1 + i] = (struct pollfd) {
+			.fd = l->sockets[i].fd,
+			.events = POLLIN,
+		};
+	while (!is_stopping(l)) {
+		if (poll(p, (nfds_t)l->n + 1, -1) <= 0 ||
+		    accept_all(l, p + 1))
+			continue;
+		ask_for_room(l);
+		/* They stay where they are until a session ends. */
+		(void)poll(p, 1, LOOK_AGAIN_MS);
 	}
+	(void)pthread_mutex_lock(&l->lock);
 	l->accepting = false;
 	(void)pthread_cond_broadcast(&l->ended);
 	(void)pthread_mutex_unlock(&l->lock);
@@ -334,7 +348,7 @@ listener_stop(struct listener *l, int64_t deadline_us)
 {
 	(void)pthread_mutex_lock(&l->lock);
 	for (struct entry *e = l->sessions; e != NULL; e = e->next)
-		(void)!write(e->wake[1], "", 1);
+		ask(e, ASK_END);
 	while (l->nsessions > 0)
 		if (clock_cond_wait(&l->ended, &l->lock, deadline_us) == -1)
 			break;

@@ -7,6 +7,7 @@
 #ifndef LMTP_SESSION_H
 #define LMTP_SESSION_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -14,6 +15,25 @@
 #include "core/stream.h"
 #include "lmtp/server.h"
 #include "lmtp/transaction.h"
+
+/*
+ * A client that trickles may not hold a session for ever: beyond what it is
+ * allowed at first, content has to come this fast on average.
+ */
+#define BYTES_PER_SEC_MIN 1000
+
+/* What a session and the listener tell each other about its place. */
+struct place {
+	_Atomic int64_t spare_at; /* clock_mono_us: from then on another may
+				     have it; INT64_MAX while we owe answers */
+	atomic_int asked;	  /* an enum ask */
+};
+
+enum ask {
+	ASK_NOTHING,
+	ASK_ROOM, /* others wait: leave when the time for that has come */
+	ASK_END	  /* posternd ends: leave when there is no transaction */
+};
 
 /* What the MTA told about its own client (Postfix XFORWARD_README). */
 struct xforward {
@@ -31,18 +51,22 @@ struct session {
 	char lhlo[256];	   /* the name the client gave, "" before LHLO */
 	struct xforward xforward;
 	struct transaction *txn;
-	int wake[2];	   /* a pipe: outcomes, and the wish to make room */
+	uint64_t received; /* bytes of its content so far */
+	int64_t since_us;  /* greeting, last answer to a message, first MAIL after */
+	bool tried;	   /* a MAIL since the last answer to a message */
+	struct place *place;
+	int wake[2];	   /* a pipe: outcomes, and what the listener asks */
 	bool ending;	   /* after the reply that is being written */
 	unsigned faults;   /* commands that made no sense */
 };
 
 /*
- * Serve a connected client until it or we end it. fd and the wake pipe belong
- * to the session. The listener writes a byte to wake[1] to ask an idle session
- * to make room.
+ * Serve a connected client until it or we end it. fd belongs to the session;
+ * place and the wake pipe outlive it. The listener asks by setting place->asked
+ * and writing a byte to wake[1].
  */
 void session_run(struct server *, int fd, const int wake[2], const char *peer,
-    bool is_unix, void (*idle)(void *arg, bool is_idle), void *arg);
+    bool is_unix, struct place *);
 
 /* For the verbs. text has no line end. */
 void session_reply(struct session *, unsigned code, const char *dsn,
@@ -51,11 +75,24 @@ void session_reply(struct session *, unsigned code, const char *dsn,
 /* A line of its own after code and "-": LHLO's capabilities. */
 void session_reply_more(struct session *, unsigned code, const char *text);
 
-/* Send what has been answered. -1: the client has gone. */
+/*
+ * Send what has been answered. -1: the client has gone, or does not read what
+ * it is told.
+ */
 int session_flush(struct session *);
 
 /* Throw the transaction away (RSET, LHLO, end of DATA). */
 void session_reset(struct session *);
+
+/*
+ * Before waiting for the client: whether the session leaves instead, having
+ * said so, because its place is wanted and has been held long enough.
+ */
+bool session_leaves(struct session *);
+
+/* A transaction begins; a message has been answered. */
+void session_begins(struct session *);
+void session_has_answered(struct session *);
 
 /* Empty the wake pipe. */
 void session_drain_wake(struct session *);

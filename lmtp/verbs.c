@@ -135,6 +135,7 @@ mail(struct session *s, const char *arg)
 	if (!mail_params(s, params) || in_trouble(s, &sender))
 		return;
 	s->txn = transaction_new(&sender);
+	session_begins(s);
 	session_reply(s, 250, "2.1.0", "Ok");
 }
 
@@ -306,6 +307,7 @@ data(struct session *s, const char *arg)
 	}
 	session_reply(s, 354, "", "End data with <CR><LF>.<CR><LF>");
 	rc = content_receive(s, &message);
+	atomic_store(&s->place->spare_at, INT64_MAX);
 	if (rc == 1) {
 		rc = relay_message(s, message);
 		message_release(message);
@@ -313,6 +315,7 @@ data(struct session *s, const char *arg)
 	if (rc == -1)
 		s->ending = true;
 	session_reset(s);
+	session_has_answered(s);
 }
 
 static void
