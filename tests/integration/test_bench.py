@@ -16,7 +16,7 @@ import time
 
 import pytest
 
-from lib import build
+from lib.build import tool
 from lib.lmtp import message
 from lib.postfix import Postfix, why_not
 from lib.relay import Relay, postfix_listen
@@ -54,13 +54,6 @@ def group_cpu(pgid):
         if int(words[2]) == pgid:
             total += sum(map(int, words[11:15])) / TICKS
     return total
-
-
-def memory_peak(pid):
-    with open(f"/proc/{pid}/status", encoding="ascii") as f:
-        return next(
-            int(line.split()[1]) for line in f if line.startswith("VmHWM")
-        ) / 1024
 
 
 def table(head, rows):
@@ -215,11 +208,6 @@ def test_one_list(parts):
 # posternd alone
 
 
-def tool(name):
-    subprocess.run(["make", "-s", "-C", build.BUILD, name], check=True)
-    return str(build.BUILD / name)
-
-
 def load(relay, sessions, messages):
     out = subprocess.run(
         [tool("lmtpload"), relay.posternd.socket, str(sessions), str(messages),
@@ -265,7 +253,7 @@ def measure(parts, name, sessions, messages, journal):
         took = load(relay, sessions, messages)
         cpu = (cpu_of(pid) - before) * 1000 / messages
         share = commits(relay)
-        peak = memory_peak(pid)
+        peak = post.daemon.memory_peak()
         post.stop()  # the WAL becomes part of the file
         grown = (os.path.getsize(post.store) - size) / (messages * 1.0)
         if journal:

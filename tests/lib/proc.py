@@ -156,6 +156,13 @@ class Daemon:
     def running(self):
         return self.proc is not None and self.proc.poll() is None
 
+    def memory_peak(self):
+        """The most that was resident so far, in MB."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as f:
+            return next(
+                int(line.split()[1]) for line in f if line.startswith("VmHWM")
+            ) / 1024
+
     def tail(self, n=40):
         return "\n".join(self.lines[-n:])
 

@@ -123,15 +123,6 @@ def test_more_recipients_than_allowed(parts):
     assert ses.counters()["messages"] == 3
 
 
-def test_line_too_long(pair):
-    post, _ = pair
-    with post.client() as client:
-        client.line("NOOP " + "x" * 100000)
-        assert str(client.reply()).startswith("500 5.5.2")
-    with post.client() as client:
-        assert client.cmd("NOOP").code == 250
-
-
 def test_too_many_errors(pair):
     post, _ = pair
     with post.client() as client:
