@@ -8,13 +8,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "identity/senders.h"
 #include "lmtp/gate_parts.h"
 
 /*
- * The flow; the envelope; and how a refusal is worded.
- *
- * What is wrong with this site's configuration defers: only what is wrong with
- * the message may bounce it.
+ * The flow, and how a refusal is worded.
  */
 
 /* RFC 5321 section 6.3 asks for a limit of at least 100 to find loops; each
@@ -39,48 +37,6 @@ gate_answer(struct gate_reply *reply, unsigned code, const char *dsn,
 		if (*p < ' ' || *p >= 0x7f)
 			*p = '?';
 	return code < 500 ? GATE_DEFER : GATE_REFUSE;
-}
-
-/* What stands in for MAIL FROM:<>. Trouble here is the operator's. */
-static enum gate_result
-null_sender(struct gate *g)
-{
-	const struct conf *conf = g->in->conf;
-	const char *set = conf->rewrite.null_sender;
-	struct address *sender = &g->out->sender;
-	struct err err;
-
-	if (set[0] == '\0') {
-		if (verified_null_sender(g->in->verified, sender) == -1)
-			return gate_answer(g->reply, 451, "4.3.5",
-			    "Amazon SES takes no null sender, and nothing is "
-			    "there to stand in for it: set rewrite null-sender "
-			    "in %s, or list the verified identities in the "
-			    "file that identities file names", conf->file);
-	} else if (address_parse(set, strlen(set), sender, &err) !=
-	    ADDRESS_OK) {
-		return gate_answer(g->reply, 451, "4.3.5",
-		    "rewrite null-sender in %s is no address: %s", conf->file,
-		    err.text);
-	} else if (!gate_covered(g, sender)) {
-		return gate_answer(g->reply, 451, "4.3.5",
-		    "rewrite null-sender <%s> is not a verified identity of "
-		    "this SES account: mend %s or add it to %s", sender->text,
-		    conf->file, conf->identities.file);
-	}
-	gate_word(g, "null-sender");
-	return GATE_PASS;
-}
-
-static enum gate_result
-check_envelope(struct gate *g)
-{
-	g->out->sender = *g->in->sender;
-	if (g->in->sender->text[0] == '\0')
-		return null_sender(g);
-	if (!gate_covered(g, g->in->sender))
-		return gate_unverified(g, "envelope sender", g->in->sender);
-	return GATE_PASS;
 }
 
 static void
@@ -119,40 +75,21 @@ check_shape(struct gate *g, size_t received)
 }
 
 static enum gate_result
-check_senders(struct gate *g, struct gate_sender *from,
-    struct gate_sender *sender)
-{
-	enum gate_result result;
-
-	if (from->field == NULL)
-		return gate_answer(g->reply, 550, "5.6.0",
-		    "the message has no From header");
-	if ((result = check_envelope(g)) != GATE_PASS ||
-	    (result = gate_sender_judge(g, from)) != GATE_PASS)
-		return result;
-	if (sender->field == NULL)
-		return GATE_PASS;
-	return gate_sender_judge(g, sender);
-}
-
-static enum gate_result
 run(struct gate *g)
 {
-	struct gate_sender from, sender;
+	const struct gate_field *from = gate_field(g, "From");
 	size_t received = gate_trace(g);
 	enum gate_result result;
 
-	gate_sender_init(&from, g, "From");
-	gate_sender_init(&sender, g, "Sender");
 	g->out->has_received = received > 0;
-	gate_sender_list(&from, &g->out->from);
+	g->out->sender = *g->in->sender;
+	if (from != NULL)
+		senders_list(&from->f, &g->out->from);
 	take_message_id(g);
 	if ((result = check_shape(g, received)) == GATE_PASS &&
 	    (result = gate_headers_mend(g)) == GATE_PASS &&
-	    (result = check_senders(g, &from, &sender)) == GATE_PASS)
+	    (result = gate_senders(g)) == GATE_PASS)
 		result = gate_headers_write(g);
-	gate_sender_free(&from);
-	gate_sender_free(&sender);
 	return result;
 }
 
@@ -219,9 +156,12 @@ gate_output_free(struct gate_output *out)
 }
 
 enum gate_result
-gate_recipient(const struct conf *conf, const struct verified *verified,
-    const struct address *rcpt, struct gate_reply *reply)
+gate_recipient(const struct rewrite_rules *rules, const struct address *rcpt,
+    struct gate_reply *reply)
 {
+	const struct verified *verified = rules->verified;
+	const struct conf *conf = rules->conf;
+
 	if (!conf->identities.sandbox || verified_none(verified) ||
 	    verified_by(verified, rcpt) != NULL || address_is_simulator(rcpt))
 		return GATE_PASS;

@@ -3,9 +3,10 @@
  * "The gate").
  *
  * Pure but for its inputs: takes what was received and says what will be sent
- * to SES, or why it can't be. Senders that SES has not verified are stopped
- * here, and what SES refuses in headers is mended or refused with the header's
- * name. Nothing else in the header changes by a byte, and nothing in the body.
+ * to SES, or why it can't be. Senders that SES has not verified are rewritten or
+ * stopped here, and what SES refuses in headers is mended or refused with the
+ * header's name. Nothing else in the header changes by a byte, and nothing in
+ * the body.
  */
 #ifndef LMTP_GATE_H
 #define LMTP_GATE_H
@@ -16,15 +17,14 @@
 
 #include "core/address.h"
 #include "core/buf.h"
-#include "core/conf.h"
 #include "core/message.h"
-#include "identity/verified.h"
+#include "identity/rewrite.h"
 
 struct gate_input {
-	const struct conf *conf;
-	const struct verified *verified;
+	const struct rewrite_rules *rules; /* and the configuration */
 	const struct message *message;	/* after message_end */
 	const struct address *sender;	/* text "" for the null sender */
+	int64_t wall_us; /* now: it dates SRS addresses */
 };
 
 #define GATE_QUEUE_IDS 64
@@ -53,7 +53,8 @@ struct gate_output {
  * Repairs, as `word word`, each only when it happened:
  *
  *	null-sender		SES gets null-sender instead of <>
- *	from=replaced		so does From, or an address in it
+ *	envelope=replaced	the envelope sender was rewritten by the rules
+ *	from=replaced		so was From, or an address in it
  *	sender=replaced		and Sender
  *	quoted=From,Sender	a display name with an @ was put in quotes
  *	from-line		an mbox "From " line on top was dropped
@@ -87,7 +88,7 @@ void gate_output_free(struct gate_output *);
  * May this recipient be written to (RCPT)? With identities.sandbox only
  * verified ones and the mailbox simulator.
  */
-enum gate_result gate_recipient(const struct conf *, const struct verified *,
+enum gate_result gate_recipient(const struct rewrite_rules *,
     const struct address *, struct gate_reply *);
 
 #endif

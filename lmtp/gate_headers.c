@@ -250,7 +250,7 @@ take_tags(struct gate *g, const struct header_field *f)
 static void
 x_ses(struct gate *g, struct gate_field *field)
 {
-	const struct conf *conf = g->in->conf;
+	const struct conf *conf = g->in->rules->conf;
 	bool tags = header_is(&field->f, "X-SES-MESSAGE-TAGS");
 
 	if (!is_listed(&conf->ses.allow_headers, &field->f) ||
@@ -268,7 +268,8 @@ static enum gate_result
 mend_field(struct gate *g, struct gate_field *field,
     struct gate_field *first[TABLE_N])
 {
-	bool keep_dkim = g->in->conf->ses.dkim_signature == CONF_DKIM_KEEP;
+	const struct conf *conf = g->in->rules->conf;
+	bool keep_dkim = conf->ses.dkim_signature == CONF_DKIM_KEEP;
 	const struct header_field *f = &field->f;
 	size_t i;
 

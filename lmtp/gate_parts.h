@@ -1,7 +1,7 @@
 /*
- * gate_parts: what the files of the gate share. gate.c has the flow and the
- * envelope, gate_senders.c From and Sender, gate_headers.c what SES refuses in
- * headers, gate_trace.c what Received fields tell.
+ * gate_parts: what the files of the gate share. gate.c has the flow,
+ * gate_senders.c who may send, gate_headers.c what SES refuses in headers,
+ * gate_trace.c what Received fields tell.
  */
 #ifndef LMTP_GATE_PARTS_H
 #define LMTP_GATE_PARTS_H
@@ -36,23 +36,6 @@ struct gate {
 	struct buf folded;
 };
 
-struct gate_mailbox {
-	struct header_mailbox mb; /* without spec */
-	char *spec;
-	struct address addr;
-	enum address_fault fault;
-	char why[128]; /* words for the fault */
-};
-
-/* From or Sender, taken apart; field is NULL when there is none. */
-struct gate_sender {
-	struct gate_field *field;
-	const char *name;
-	const char *wrong; /* with the field as a whole, or NULL */
-	struct gate_mailbox *box;
-	size_t n;
-};
-
 /* Fill the reply, with everything that is not printable ASCII as "?". Returns
  * GATE_DEFER for 4xx, GATE_REFUSE for 5xx. */
 enum gate_result gate_answer(struct gate_reply *, unsigned code,
@@ -80,22 +63,7 @@ enum gate_result gate_headers_write(struct gate *);
 /* Queue ids of all Received fields; returns how many fields there are. */
 size_t gate_trace(struct gate *);
 
-/* Whether SES would let us send as this address, as far as we know. */
-bool gate_covered(const struct gate *, const struct address *);
-
-/* Refuse `what` <addr> by conf->rewrite.dflt: an operator may want to look
- * before mail bounces. */
-enum gate_result gate_unverified(struct gate *, const char *what,
-    const struct address *addr);
-
-/* The field of that name, taken apart. */
-void gate_sender_init(struct gate_sender *, struct gate *, const char *name);
-void gate_sender_free(struct gate_sender *);
-
-/* Its addresses as received, comma between. */
-void gate_sender_list(const struct gate_sender *, struct buf *out);
-
-/* Pass, replace or refuse it. For a null sender out->sender says by what. */
-enum gate_result gate_sender_judge(struct gate *, struct gate_sender *);
+/* Pass, replace or refuse envelope sender, From and Sender. */
+enum gate_result gate_senders(struct gate *);
 
 #endif

@@ -45,15 +45,12 @@ server_ses(struct server *s)
 	return ses;
 }
 
-struct verified *
-server_verified(struct server *s)
+void
+server_rules(struct server *s, const char *host, struct rewrite_rules *rules_r)
 {
-	struct verified *v;
-
 	(void)pthread_mutex_lock(&s->lock);
-	v = watched_get(s->identities);
+	rules_get(s->rules, host, rules_r);
 	(void)pthread_mutex_unlock(&s->lock);
-	return v;
 }
 
 /* A change of state: one alarm and one journal row. */
@@ -130,9 +127,8 @@ open_parts(struct server *s, struct conf *conf)
 	s->ses = ses_new(conf, s->breakers, &err);
 	if (s->ses == NULL)
 		log_fatal("%s", err.text);
-	s->identities = watched_open(&verified_kind, conf->identities.file,
-	    &err);
-	if (s->identities == NULL)
+	s->rules = rules_open(conf, &err);
+	if (s->rules == NULL)
 		log_fatal("%s", err.text);
 	open_store(s, conf);
 	s->dispatch = dispatch_new(s->quota, (unsigned)conf->ses.connections,
@@ -168,11 +164,11 @@ name_restart_keys(const struct conf *old, const struct conf *new)
 
 static void
 put_in_force(struct server *s, struct conf *new, struct ses *ses,
-    struct watched *identities)
+    struct rules *rules)
 {
 	struct conf *old = conf_current();
 	struct quota_limits limits;
-	struct watched *old_identities;
+	struct rules *old_rules;
 	struct ses *old_ses;
 	struct err err;
 
@@ -180,13 +176,13 @@ put_in_force(struct server *s, struct conf *new, struct ses *ses,
 	conf_set_current(new);
 	(void)pthread_mutex_lock(&s->lock);
 	old_ses = s->ses;
-	old_identities = s->identities;
+	old_rules = s->rules;
 	s->ses = ses;
-	s->identities = identities;
+	s->rules = rules;
 	(void)pthread_mutex_unlock(&s->lock);
 	ses_retire(old_ses);
 	ses_release(old_ses);
-	watched_close(old_identities);
+	rules_close(old_rules);
 	limits_of(new, &limits);
 	quota_limits(s->quota, &limits);
 	/* Without a limit nobody counted; another window looks elsewhere. */
@@ -205,7 +201,7 @@ put_in_force(struct server *s, struct conf *new, struct ses *ses,
 static void
 reload(struct server *s, const char *file)
 {
-	struct watched *identities = NULL;
+	struct rules *rules = NULL;
 	struct credentials creds;
 	struct ses *ses = NULL;
 	struct conf *new;
@@ -216,11 +212,10 @@ reload(struct server *s, const char *file)
 	    credentials_load(new->ses.credentials, &creds, &err) == 0) {
 		credentials_wipe(&creds);
 		if ((ses = ses_new(new, s->breakers, &err)) != NULL)
-			identities = watched_open(&verified_kind,
-			    new->identities.file, &err);
+			rules = rules_open(new, &err);
 	}
-	if (identities != NULL) {
-		put_in_force(s, new, ses, identities);
+	if (rules != NULL) {
+		put_in_force(s, new, ses, rules);
 	} else {
 		log_error(NULL, "reload", "reason", err.text, "in-force",
 		    "the old configuration");

@@ -468,21 +468,23 @@ send_all(struct session *s, struct message *message, struct gate_output *out,
 int
 relay_message(struct session *s, struct message *message)
 {
-	struct verified *verified = server_verified(s->server);
+	char host[HOSTNAME_SIZE];
+	struct rewrite_rules rules;
 	struct gate_input in = {
-		.conf = s->conf,
-		.verified = verified,
+		.rules = &rules,
 		.message = message,
 		.sender = &s->txn->sender,
+		.wall_us = clock_wall_us(),
 	};
 	struct gate_output out;
 	struct gate_reply reply;
 	bool pass;
 	int rc;
 
+	server_rules(s->server, hostname(host), &rules);
 	pass = gate_check(&in, &out, &reply) == GATE_PASS;
 	rc = send_all(s, message, &out, pass ? NULL : &reply);
 	gate_output_free(&out);
-	verified_release(verified);
+	rules_put(&rules);
 	return rc;
 }

@@ -9,7 +9,7 @@
 #include <stdatomic.h>
 
 #include "core/conf.h"
-#include "identity/verified.h"
+#include "identity/rules.h"
 #include "lmtp/alarm.h"
 #include "lmtp/dispatch.h"
 #include "ses/ses.h"
@@ -29,11 +29,14 @@ struct server {
 
 	pthread_mutex_t lock; /* guards the two that SIGHUP replaces */
 	struct ses *ses;
-	struct watched *identities;
+	struct rules *rules;
 };
 
-/* The account and the identities in force: a reference each. */
+/* The account in force: a reference. */
 struct ses *server_ses(struct server *);
-struct verified *server_verified(struct server *);
+
+/* The rules in force, as rules_get gives them. */
+void server_rules(struct server *, const char *host,
+    struct rewrite_rules *rules_r);
 
 #endif

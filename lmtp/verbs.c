@@ -220,7 +220,7 @@ day_is_full(struct session *s, struct recipient *r)
 static bool
 may_receive(struct session *s, struct recipient *r)
 {
-	struct verified *verified = server_verified(s->server);
+	struct rewrite_rules rules;
 	enum gate_result result;
 	struct gate_reply reply;
 	char reason[200];
@@ -229,12 +229,12 @@ may_receive(struct session *s, struct recipient *r)
 		(void)snprintf(reply.text, sizeof(reply.text),
 		    "%s is suppressed (%s); postern suppress remove ADDRESS",
 		    r->address.text, reason);
-		verified_release(verified);
 		refuse_with(s, r, 550, "5.7.1", reply.text);
 		return false;
 	}
-	result = gate_recipient(s->conf, verified, &r->address, &reply);
-	verified_release(verified);
+	server_rules(s->server, NULL, &rules);
+	result = gate_recipient(&rules, &r->address, &reply);
+	rules_put(&rules);
 	if (result == GATE_PASS)
 		return true;
 	refuse_with(s, r, reply.code, reply.dsn, reply.text);

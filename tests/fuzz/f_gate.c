@@ -22,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 int LLVMFuzzerInitialize(int *, char ***);
 
 static struct verified *verified;
+static struct rewrite_table *table; /* empty */
 
 static int
 check_mailbox(void *arg, const struct header_mailbox *mb)
@@ -92,7 +93,8 @@ run(unsigned how, const char *data, size_t len)
 	struct conf conf = { .file = name };
 	struct address sender = { .local_len = 0 };
 	struct message *m = message_new("/tmp", "");
-	struct gate_input in = { &conf, verified, m, &sender };
+	struct rewrite_rules rules = { &conf, verified, table, NULL, NULL };
+	struct gate_input in = { &rules, m, &sender, 0 };
 	struct gate_output out;
 	struct gate_reply reply;
 	struct err err;
@@ -100,6 +102,7 @@ run(unsigned how, const char *data, size_t len)
 	size_t used;
 
 	conf.ses.configuration_set = conf.rewrite.null_sender = empty;
+	conf.rewrite.senders = conf.rewrite.dflt_text = empty;
 	conf.identities.file = name;
 	conf.rewrite.dflt = how & 1 ? CONF_DEFAULT_DEFER : CONF_DEFAULT_REJECT;
 	conf.ses.dkim_signature = how & 2 ? CONF_DKIM_KEEP : CONF_DKIM_DROP;
@@ -134,7 +137,8 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)argv;
 	assert(fd != -1 && write(fd, text, strlen(text)) > 0);
 	verified = verified_load(file, &err);
-	assert(verified != NULL);
+	table = rewrite_table_load("", &err);
+	assert(verified != NULL && table != NULL);
 	(void)unlink(file);
 	(void)close(fd);
 	assert(run(8, good, strlen(good)) == GATE_PASS);

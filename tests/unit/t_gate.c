@@ -15,12 +15,13 @@
 static char file[] = "/tmp/t_gate-XXXXXX";
 static struct verified *verified; /* example.com, me@other.example */
 static struct verified *unknown;  /* no identities */
+static struct rewrite_table *table; /* empty */
 static char empty[] = "", conf_file[] = "/etc/postern/postern.conf";
 
 /* What one run of the gate needs and gives. */
 struct run {
 	struct conf conf;
-	const struct verified *verified;
+	struct rewrite_rules rules;
 	struct address sender;
 	struct gate_output out;
 	struct gate_reply reply;
@@ -36,9 +37,13 @@ start(struct run *r, const char *sender)
 	r->conf.file = conf_file;
 	r->conf.identities.file = file;
 	r->conf.identities.sandbox = true;
-	r->conf.rewrite.null_sender = empty;
+	r->conf.rewrite.null_sender = r->conf.rewrite.srs_domain = empty;
+	r->conf.rewrite.senders = empty;
+	r->conf.rewrite.dflt_text = empty;
 	r->conf.ses.configuration_set = empty;
-	r->verified = verified;
+	r->rules.conf = &r->conf;
+	r->rules.verified = verified;
+	r->rules.table = table;
 	if (*sender != '\0')
 		assert_int_equal(address_parse(sender, strlen(sender),
 				     &r->sender, &err), ADDRESS_OK);
@@ -61,7 +66,7 @@ static void
 gate(struct run *r, const char *text)
 {
 	struct message *m = receive(text, strlen(text));
-	struct gate_input in = { &r->conf, r->verified, m, &r->sender };
+	struct gate_input in = { &r->rules, m, &r->sender, 0 };
 
 	r->result = gate_check(&in, &r->out, &r->reply);
 	message_release(m);
@@ -287,7 +292,7 @@ senders(void **state)
 		    "5.6.0" },
 		{ "a@example.com", "From: a@example.com\r\n"
 				   "Sender: root\r\n\r\n",
-		    "the Sender header", "5.6.0" },
+		    "Sender <root> is no address", "5.6.0" },
 	};
 	struct run r;
 
@@ -300,7 +305,7 @@ senders(void **state)
 		r.conf.rewrite.dflt = CONF_DEFAULT_DEFER;
 		refused(&r, cases[i].text, 451, "4.7.1", cases[i].words);
 		refused(&r, cases[i].text, 451, "4.7.1", file);
-		r.verified = unknown;
+		r.rules.verified = unknown;
 		gate(&r, cases[i].text);
 		assert_int_equal(r.result, GATE_PASS);
 		finish(&r);
@@ -377,7 +382,7 @@ null_senders(void **state)
 
 	r.conf.rewrite.null_sender = bad;
 	refused(&r, "From: a@example.com\r\n\r\n", 451, "4.3.5", bad);
-	r.verified = unknown;
+	r.rules.verified = unknown;
 	passes(&r, "From: a@any.example\r\n\r\n",
 	    "From: a@any.example\r\n\r\n", "null-sender");
 	r.conf.rewrite.null_sender = empty;
@@ -400,7 +405,7 @@ nul_in_from(void **state)
 
 	(void)state;
 	start(&r, "");
-	in = (struct gate_input) { &r.conf, r.verified, m, &r.sender };
+	in = (struct gate_input) { &r.rules, m, &r.sender, 0 };
 	assert_int_equal(gate_check(&in, &r.out, &r.reply), GATE_PASS);
 	assert_memory_equal(r.out.head.data, head, sizeof(head) - 1);
 	assert_non_null(strstr(r.out.repairs.data, " nul=1"));
@@ -578,7 +583,7 @@ recipient(struct run *r, const char *text)
 
 	assert_int_equal(address_parse(text, strlen(text), &a, &err),
 	    ADDRESS_OK);
-	return gate_recipient(&r->conf, r->verified, &a, &r->reply);
+	return gate_recipient(&r->rules, &a, &r->reply);
 }
 
 static void
@@ -600,7 +605,7 @@ recipients(void **state)
 	r.conf.identities.sandbox = false;
 	assert_int_equal(recipient(&r, "x@evil.example"), GATE_PASS);
 	r.conf.identities.sandbox = true;
-	r.verified = unknown;
+	r.rules.verified = unknown;
 	assert_int_equal(recipient(&r, "x@evil.example"), GATE_PASS);
 }
 
@@ -616,7 +621,8 @@ load(void **state)
 		return -1;
 	verified = verified_load(file, &err);
 	unknown = verified_load("", &err);
-	return verified == NULL || unknown == NULL ? -1 : 0;
+	table = rewrite_table_load("", &err);
+	return verified == NULL || unknown == NULL || table == NULL ? -1 : 0;
 }
 
 static int
@@ -625,6 +631,7 @@ unload(void **state)
 	(void)state;
 	verified_release(verified);
 	verified_release(unknown);
+	rewrite_table_release(table);
 	return unlink(file);
 }
 

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "identity/sender_field.h"
+
+#include <stdlib.h>
+
+#include "core/header_scan.h"
+#include "core/mem.h"
+#include "core/message.h"
+
+/* More than anyone writes; a bound for memory. */
+#define MAILBOXES_MAX 100
+
+static int
+add_mailbox(void *arg, const struct header_mailbox *mb)
+{
+	struct sender_field *sf = arg;
+	struct sender_mailbox *box;
+	struct err err;
+
+	if (sf->n == MAILBOXES_MAX) {
+		sf->wrong = "has too many addresses";
+		return 1;
+	}
+	sf->box = mem_grow(sf->box, sf->n + 1, sizeof(*sf->box));
+	box = &sf->box[sf->n++];
+	*box = (struct sender_mailbox) { .mb = *mb };
+	box->spec = mem_strndup(mb->spec, mb->spec_len);
+	box->mb.spec = box->spec;
+	box->fault = address_parse(mb->spec, mb->spec_len, &box->addr, &err);
+	return 0;
+}
+
+void
+sender_field_init(struct sender_field *sf, const char *name,
+    const struct header_field *f)
+{
+	int n;
+
+	*sf = (struct sender_field) { .name = name, .f = *f };
+	n = header_mailboxes(f->value, f->value_len, add_mailbox, sf);
+	if (n == -1)
+		sf->wrong = "is no list of addresses (RFC 5322 section 3.4)";
+	else if (n == 0)
+		sf->wrong = "has no address";
+}
+
+void
+sender_field_free(struct sender_field *sf)
+{
+	for (size_t i = 0; i < sf->n; i++)
+		free(sf->box[i].spec);
+	free(sf->box);
+}
+
+bool
+sender_field_has_at(const struct sender_field *sf)
+{
+	for (size_t i = 0; i < sf->n; i++)
+		if (sf->box[i].mb.name_has_at)
+			return true;
+	return false;
+}
+
+/*
+ * One blank-separated piece of a display name, to the next blank or comment.
+ * Whether it has an @ outside quotes.
+ */
+static bool
+name_piece(struct header_scan *s)
+{
+	bool at = false;
+
+	while (s->p < s->end && *s->p != '(' &&
+	    !header_scan_is_blank(*s->p)) {
+		if (header_scan_word(s) != 0)
+			continue;
+		at = at || *s->p == '@';
+		s->p++;
+	}
+	return at;
+}
+
+static void
+add_quoted(struct buf *out, struct header_scan piece)
+{
+	struct buf text;
+	size_t len;
+
+	buf_init(&text, MESSAGE_HEADER_MAX);
+	header_scan_unquote(piece, false, &text);
+	piece.p = text.data;
+	piece.end = text.data + text.len;
+	buf_addc(out, '"');
+	for (; piece.p < piece.end; piece.p += len) {
+		len = header_scan_char(&piece);
+		if (*piece.p == '"' || *piece.p == '\\')
+			buf_addc(out, '\\');
+		buf_add(out, piece.p, len);
+	}
+	buf_addc(out, '"');
+	buf_free(&text);
+}
+
+/* Encoded words have no @ and stay. */
+static void
+add_name(struct buf *out, const struct header_mailbox *mb)
+{
+	struct header_scan s;
+	const char *p;
+	bool at;
+
+	header_scan_init(&s, mb->name, mb->name_len);
+	while (s.p < s.end) {
+		p = s.p;
+		(void)header_scan_cfws(&s);
+		buf_add(out, p, (size_t)(s.p - p));
+		p = s.p;
+		at = name_piece(&s);
+		if (at)
+			add_quoted(out,
+			    (struct header_scan) { p, s.p, s.utf8 });
+		else
+			buf_add(out, p, (size_t)(s.p - p));
+	}
+}
+
+static void
+add_replaced(struct buf *out, const struct sender_mailbox *box)
+{
+	const struct header_mailbox *mb = &box->mb;
+	bool name = box->show && mb->name_len == 0;
+	struct header_scan s;
+
+	if (name) {
+		header_scan_init(&s, mb->spec, mb->spec_len);
+		add_quoted(out, s);
+		buf_addc(out, ' ');
+	}
+	buf_addf(out, name || *mb->at == '<' ? "<%s>" : "%s", box->to.text);
+}
+
+void
+sender_field_write(const struct sender_field *sf, struct buf *out)
+{
+	const struct header_field *f = &sf->f;
+	const char *p = f->raw;
+
+	for (size_t i = 0; i < sf->n; i++) {
+		const struct sender_mailbox *box = &sf->box[i];
+		const struct header_mailbox *mb = &box->mb;
+
+		if (mb->name_has_at) {
+			buf_add(out, p, (size_t)(mb->name - p));
+			add_name(out, mb);
+			p = mb->name + mb->name_len;
+		}
+		buf_add(out, p, (size_t)(mb->at - p));
+		p = mb->at + mb->at_len;
+		if (box->replace)
+			add_replaced(out, box);
+		else
+			buf_add(out, mb->at, mb->at_len);
+	}
+	buf_add(out, p, (size_t)(f->raw + f->raw_len - p));
+}
