@@ -76,8 +76,8 @@ reply_text(const struct search_hit *h, bool people, struct buf *out)
 
 /* With --json and --csv: every column of the view `audit`, and the cursor. */
 static const char *const keys[] = { "message", "n", "queue_ids", "received",
-	"sender", "original_sender", "recipient", "client", "message_id",
-	"size", "state", "attempts", "ses_id", "reply", "feedback", "updated",
+	"sender", "original_sender", "recipient", "client", "user",
+	"message_id", "size", "state", "attempts", "ses_id", "reply", "feedback", "updated",
 	"cursor" };
 #define NKEYS (sizeof(keys) / sizeof(keys[0]))
 
@@ -105,7 +105,8 @@ values_init(struct values *v, const struct search_hit *h, bool people)
 	const char *const texts[NKEYS] = { uuid_text(&h->message, v->message),
 		number(v->n, h->n), h->queue_ids,
 		clock_rfc3339(h->received_at, v->received), h->sender,
-		h->original_sender, h->recipient, h->client, h->message_id,
+		h->original_sender, h->recipient, h->client, h->user,
+		h->message_id,
 		number(v->size, h->size), h->state,
 		number(v->attempts, h->attempts), h->ses_id,
 		v->reply.len > 0 ? v->reply.data : NULL, h->feedback,

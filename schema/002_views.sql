@@ -17,6 +17,8 @@ SELECT
 	CASE WHEN o.role IS NULL THEN s.value ELSE o.value END
 	    AS original_sender,
 	r.value AS recipient,
+	c.value AS client,
+	u.value AS user,
 	d.state AS state,
 	d.attempts AS attempts,
 	d.ses_id AS ses_id,
@@ -34,7 +36,9 @@ LEFT JOIN party w ON w.message = d.message AND w.n = 0
     AND w.role = 'rewritten'
 LEFT JOIN party o ON o.message = d.message AND o.n = 0 AND o.role = 'original'
 LEFT JOIN party r ON r.message = d.message AND r.n = d.n
-    AND r.role = 'recipient';
+    AND r.role = 'recipient'
+LEFT JOIN party c ON c.message = d.message AND c.n = 0 AND c.role = 'client'
+LEFT JOIN party u ON u.message = d.message AND u.n = 0 AND u.role = 'user';
 
 -- A row for each day (UTC) on which messages were received.
 CREATE VIEW audit_daily AS
@@ -54,10 +58,11 @@ SELECT
 FROM message m LEFT JOIN delivery d ON d.message = m.id
 GROUP BY 1;
 
--- A row for each envelope sender as the MTA gave it; erased ones share NULL.
+-- A row for each envelope sender before anybody rewrote it; erased ones share
+-- NULL.
 CREATE VIEW audit_senders AS
 SELECT
-	s.value AS sender,
+	CASE WHEN o.role IS NULL THEN s.value ELSE o.value END AS sender,
 	count(DISTINCT d.message) AS messages,
 	count(*) AS deliveries,
 	count(*) FILTER (WHERE d.state = 'sent') AS sent,
@@ -68,6 +73,7 @@ SELECT
 	count(*) FILTER (WHERE d.feedback = 'complained') AS complained
 FROM delivery d
 LEFT JOIN party s ON s.message = d.message AND s.n = 0 AND s.role = 'sender'
+LEFT JOIN party o ON o.message = d.message AND o.n = 0 AND o.role = 'original'
 GROUP BY 1;
 
 -- What the last 24 hours have spent, by the wall clock. `at` never falls as

@@ -648,10 +648,14 @@ new_message(struct journal_tx *tx, const struct record_arrival *a,
 	if (add_own(tx, &a->id, "sender", a->sender, detail, err) == -1 ||
 	    add_own(tx, &a->id, "rewritten", a->rewritten, detail, err) == -1)
 		return -1;
+	if (differs(a->original, a->sender) &&
+	    add_own(tx, &a->id, "original", a->original, detail, err) == -1)
+		return -1;
 	if (differs(a->from, a->sender) &&
 	    add_own(tx, &a->id, "from", a->from, detail, err) == -1)
 		return -1;
-	if (add_own(tx, &a->id, "client", a->client, detail, err) == -1)
+	if (add_own(tx, &a->id, "client", a->client, detail, err) == -1 ||
+	    add_own(tx, &a->id, "user", a->user, detail, err) == -1)
 		return -1;
 	return message_detail(tx, a, detail, err);
 }

@@ -55,8 +55,10 @@ struct record_arrival {
 	uint64_t size;
 	const char *sender;	     /* envelope's, as received; "" for null */
 	const char *rewritten;	     /* for SES when it differs, else NULL */
+	const char *original;	     /* before a milter rewrote it, or NULL */
 	const char *from;	     /* addresses of From, or NULL */
-	const char *client;	     /* XFORWARD's, the peer's, or NULL */
+	const char *client;	     /* who handed it to the MTA, or NULL */
+	const char *user;	     /* who logged in there, or NULL */
 	const char *queue_ids;	     /* blank between, or NULL */
 	const char *message_id;	     /* Message-ID field, or NULL */
 	const char *repairs;	     /* gate's words, or NULL */

@@ -67,7 +67,8 @@ static const char *const journal_text[] = {
 	    "CASE WHEN w.role IS NULL THEN s.value ELSE w.value END, "
 	    "CASE WHEN o.role IS NULL THEN s.value ELSE o.value END, "
 	    "r.value, c.value, d.state, d.attempts, d.ses_id, d.code, d.dsn, "
-	    "d.reply, d.feedback, d.sent_at, d.updated_at, s.value, f.value "
+	    "d.reply, d.feedback, d.sent_at, d.updated_at, s.value, f.value, "
+	    "u.value "
 	    "FROM delivery d JOIN message m ON m.id = d.message "
 	    "LEFT JOIN party s ON s.message = d.message AND s.n = 0 "
 	    "AND s.role = 'sender' "
@@ -79,6 +80,8 @@ static const char *const journal_text[] = {
 	    "AND f.role = 'from' "
 	    "LEFT JOIN party c ON c.message = d.message AND c.n = 0 "
 	    "AND c.role = 'client' "
+	    "LEFT JOIN party u ON u.message = d.message AND u.n = 0 "
+	    "AND u.role = 'user' "
 	    "LEFT JOIN party r ON r.message = d.message AND r.n = d.n "
 	    "AND r.role = 'recipient' "
 	    "WHERE d.message = ? AND d.n = ?",
@@ -357,7 +360,7 @@ answers(const struct search_filter *f, const struct search_hit *h,
     const char *envelope_sender, const char *from)
 {
 	bool from_him = same(f->sender, h->sender) ||
-	    same(f->sender, h->original_sender) ||
+	    same(f->sender, h->original_sender) || same(f->sender, h->user) ||
 	    same(f->sender, envelope_sender) || among(f->sender, from);
 
 	return from_him &&
@@ -389,6 +392,7 @@ read_hit(sqlite3_stmt *stmt, struct search_hit *h)
 	h->feedback = db_text(stmt, 13);
 	h->sent_at = db_int(stmt, 14);
 	h->updated_at = db_int(stmt, 15);
+	h->user = db_text(stmt, 18);
 }
 
 enum visit { VISIT_MISS, VISIT_HIT, VISIT_STOP, VISIT_PAST, VISIT_FAILED };

@@ -26,7 +26,7 @@ int search_catch_up(const char *journal_path, uint64_t *rows_r, struct err *);
  * are compared without case.
  */
 struct search_filter {
-	const char *sender;	/* any of a message's, see party */
+	const char *sender;	/* any of a message's, or its user, see party */
 	const char *recipient;
 	const char *domain;	/* the recipient's */
 	const char *client;	/* as noted, or its address alone */
@@ -48,7 +48,7 @@ struct search_hit {
 	unsigned n;
 	int64_t received_at, updated_at, sent_at, size;
 	const char *queue_ids, *message_id;
-	const char *sender, *original_sender, *recipient, *client;
+	const char *sender, *original_sender, *recipient, *client, *user;
 	const char *state, *ses_id, *dsn, *reply, *feedback;
 	unsigned attempts, code;
 };

@@ -228,6 +228,45 @@ nothing_personal(void **state)
 	    "a@example.org");
 }
 
+/* What the milter knew is told as it was, and stays out of the chain. */
+static void
+origin(void **state)
+{
+	struct place *p = *state;
+	struct journal *j = open_journal(p->path);
+	struct made m;
+
+	make(&m, 1, one);
+	m.a.rewritten = "postmaster@example.com";
+	m.a.original = "who@elsewhere.example";
+	m.a.user = "alice@login.example";
+	m.a.client = "pc.example[192.0.2.1]";
+	arrive(j, &m);
+	settle(j, &m.a.id, 1, 1, RECORD_REFUSED,
+	    "554 who@elsewhere.example, alice@login.example");
+	made_free(&m);
+	make(&m, 2, one);
+	m.a.original = m.a.sender;
+	arrive(j, &m);
+	made_free(&m);
+	journal_close(j);
+	assert_sql(p->path,
+	    "SELECT sender || ' ' || original_sender || ' ' || user || ' ' || "
+	    "client FROM audit WHERE user NOT NULL",
+	    "postmaster@example.com who@elsewhere.example "
+	    "alice@login.example pc.example[192.0.2.1]");
+	assert_sql(p->path,
+	    "SELECT group_concat(sender, ' ') FROM "
+	    "(SELECT sender FROM audit_senders ORDER BY 1)",
+	    "a@example.org who@elsewhere.example");
+	assert_sql(p->path, "SELECT reply FROM delivery WHERE state = 'refused'",
+	    "554 {original}, {user}");
+	assert_sql(p->path,
+	    "SELECT count(*) FROM journal WHERE detail LIKE '%@%'", "0");
+	assert_sql(p->path,
+	    "SELECT count(*) FROM party WHERE role = 'original'", "1");
+}
+
 static void
 commitments(void **state)
 {
@@ -374,6 +413,7 @@ main(void)
 		store_test(outcomes),
 		store_test(found_sending),
 		store_test(nothing_personal),
+		store_test(origin),
 		store_test(commitments),
 		store_test(bytes_that_are_no_text),
 		store_test(suppressing),
