@@ -170,6 +170,7 @@ check(struct cli *cli)
 		check_store(&c);
 		check_mta(&c);
 		check_ses(&c);
+		check_trouble(&c);
 	}
 	summary(&c);
 	buf_free(&c.json);
@@ -248,10 +249,11 @@ const struct verb verb_check = {
 	    "check [--dump] [--json]\n\n"
 	    "Looks at the configuration, files and their permissions, the\n"
 	    "journal, the MTA's settings, and SES: names, each address's TCP,\n"
-	    "TLS and certificate, and whether it takes the credentials. Sends\n"
-	    "and changes nothing. Every finding has its cause and its cure;\n"
-	    "exits 1 when something is wrong. Run it as root, so that it sees\n"
-	    "all and can ask as the daemons' user.\n\n"
+	    "TLS and certificate, and whether it takes the credentials; and\n"
+	    "what posternd has found in trouble. Sends and changes nothing.\n"
+	    "Every finding has its cause and its cure; exits 1 when something\n"
+	    "is wrong. Run it as root, so that it sees all and can ask as the\n"
+	    "daemons' user.\n\n"
 	    "  --dump   print the configuration in force, and no more\n",
 	.run = run,
 };

@@ -19,6 +19,7 @@ struct check {
 	struct conf *conf;
 	const char *area; /* of the findings that follow */
 	bool area_shown;
+	bool running; /* posternd is there; known after check_sockets */
 	unsigned warnings, wrong;
 	struct buf json; /* findings so far */
 };
@@ -42,12 +43,16 @@ void check_sockets(struct check *);
 void check_store(struct check *);
 void check_mta(struct check *);
 void check_ses(struct check *);
+void check_trouble(struct check *);
 
 /*
  * Whether daemon.user may do that (R_OK, W_OK, X_OK) with a file; asked as that
  * user when we are root, otherwise as who we are. 0, or an errno value.
  */
 int check_access(const struct check *, const char *path, int how);
+
+/* What to do about what SES has against the account, in its own words. */
+const char *check_account_cure(const char *words);
 
 /* Who that was, for words. */
 const char *check_user(const struct check *);

@@ -359,7 +359,7 @@ check_listens(struct check *c, const char *path)
 }
 
 static void
-check_listen(struct check *c, const char *listen, bool running)
+check_listen(struct check *c, const char *listen)
 {
 	const char *control = c->conf->daemon.control, *group = NULL;
 	char *path;
@@ -375,7 +375,7 @@ check_listen(struct check *c, const char *listen, bool running)
 	if (group != NULL && getgrnam(group + 1) == NULL)
 		check_wrong(c, "name the group that the MTA runs in",
 		    "%s: there is no group %s", listen, group + 1);
-	if (running)
+	if (c->running)
 		check_listens(c, path);
 	free(path);
 }
@@ -402,12 +402,11 @@ check_running(struct check *c)
 void
 check_sockets(struct check *c)
 {
-	bool running;
 	size_t i;
 
 	check_area(c, "Sockets");
 	check_socket_dir(c, c->conf->daemon.control);
-	running = check_running(c);
+	c->running = check_running(c);
 	for (i = 0; i < c->conf->lmtp.listen.n; i++)
-		check_listen(c, c->conf->lmtp.listen.items[i], running);
+		check_listen(c, c->conf->lmtp.listen.items[i]);
 }

@@ -46,18 +46,6 @@ tls_cure(const char *why)
 }
 
 static const char *
-auth_cure(const struct ses_result *r)
-{
-	if (r->code == 535)
-		return "the password must be the SMTP password for this "
-		       "region, not the IAM secret key (\"postern "
-		       "smtp-password\" derives it), and the key active";
-	if (r->code == 454)
-		return "SES could not look at it just now: try again";
-	return "look at SES's words";
-}
-
-static const char *
 cure(const struct ses_result *r)
 {
 	switch (r->class) {
@@ -65,7 +53,7 @@ cure(const struct ses_result *r)
 		return tls_cure(r->text);
 	case SES_ACCOUNT:
 	case SES_DENIED:
-		return auth_cure(r);
+		return check_account_cure(r->text);
 	case SES_OK:
 	case SES_RECONNECT:
 	case SES_UNREACHABLE:

@@ -23,7 +23,7 @@
  * while, hence the long deadline.
  */
 #define CONNECT_US (5 * US_PER_SEC)
-#define ANSWER_US (600 * US_PER_SEC)
+#define CATCH_UP_US (600 * US_PER_SEC)
 #define ANSWER_MAX_BYTES ((size_t)1024 * 1024)
 
 static int
@@ -74,8 +74,8 @@ judge(const char *answer, struct err *err)
 }
 
 int
-control_ask(const struct conf *conf, const char *request, struct buf *answer,
-    struct err *err)
+control_ask(const struct conf *conf, const char *request, int64_t within_us,
+    struct buf *answer, struct err *err)
 {
 	int fd = connect_unix(conf->daemon.control, err), rc;
 	struct stream *s;
@@ -85,7 +85,7 @@ control_ask(const struct conf *conf, const char *request, struct buf *answer,
 		return err_context(err, "posternd at %s", conf->daemon.control);
 	}
 	s = stream_new(fd);
-	stream_deadline(s, clock_mono_us() + ANSWER_US);
+	stream_deadline(s, clock_mono_us() + within_us);
 	stream_printf(s, "%s\n", request);
 	buf_reset(answer);
 	rc = stream_flush(s, err);
@@ -96,8 +96,8 @@ control_ask(const struct conf *conf, const char *request, struct buf *answer,
 }
 
 int
-control_op(const struct conf *conf, const char *op, struct buf *answer,
-    struct err *err)
+control_op(const struct conf *conf, const char *op, int64_t within_us,
+    struct buf *answer, struct err *err)
 {
 	struct buf request;
 	int rc;
@@ -106,7 +106,7 @@ control_op(const struct conf *conf, const char *op, struct buf *answer,
 	json_open(&request, '{');
 	json_add_string(&request, "op", op);
 	json_close(&request, '}');
-	rc = control_ask(conf, request.data, answer, err);
+	rc = control_ask(conf, request.data, within_us, answer, err);
 	buf_free(&request);
 	return rc;
 }
@@ -127,7 +127,7 @@ control_catch_up(const struct conf *conf, struct err *err)
 		return rc;
 	}
 	buf_init(&answer, ANSWER_MAX_BYTES);
-	rc = control_op(conf, "search-catch-up", &answer, &asking);
+	rc = control_op(conf, "search-catch-up", CATCH_UP_US, &answer, &asking);
 	buf_free(&answer);
 	if (rc == -1 && err->class == ERR_STATE)
 		*err = asking;

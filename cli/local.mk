@@ -6,6 +6,7 @@ cli_postern_SOURCES = \
 	cli/check_mta.c \
 	cli/check_ses.c \
 	cli/check_store.c \
+	cli/check_trouble.c \
 	cli/cli.h \
 	cli/control.c cli/control.h \
 	cli/identities.c \

@@ -179,7 +179,8 @@ run(struct cli *cli, int argc, char **argv)
 	if (conf == NULL)
 		return status;
 	buf_init(&answer, ANSWER_MAX_BYTES);
-	running = control_op(conf, "quota", &answer, &err) == 0;
+	running = control_op(conf, "quota", CONTROL_WITHIN_US, &answer,
+		      &err) == 0;
 	if (!running)
 		buf_reset(&answer);
 	if (!running && from_journal(conf, &answer, &err) == -1) {

@@ -75,7 +75,8 @@ ask_posternd(const struct conf *conf, const struct request *r, struct err *err)
 	json_close(&request, '}');
 	rc = request.overflow
 	    ? err_set(err, ERR_POLICY, "the reason is too long")
-	    : control_ask(conf, request.data, &answer, err);
+	    : control_ask(conf, request.data, CONTROL_WITHIN_US, &answer,
+		  err);
 	buf_free(&request);
 	buf_free(&answer);
 	return rc;

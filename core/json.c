@@ -432,3 +432,29 @@ json_get_int(const char *text, const char *key, int64_t *value_r,
 	buf_free(&value);
 	return rc;
 }
+
+int
+json_next(const char **at, enum json_type *type_r, struct buf *value,
+    struct err *err)
+{
+	const char *p = skip_blanks(*at);
+	bool first = *p == '[';
+
+	buf_reset(value);
+	if (first)
+		p = skip_blanks(p + 1);
+	if (*p == ']') {
+		*at = p;
+		return 0;
+	}
+	if (!first && *p == ',')
+		p++;
+	else if (!first)
+		p = NULL;
+	if (p != NULL)
+		p = read_value(p, type_r, value, 0);
+	if (p == NULL || value->overflow)
+		return err_set(err, ERR_PROTO, "not a JSON array");
+	*at = p;
+	return 1;
+}

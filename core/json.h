@@ -63,4 +63,11 @@ int json_get_string(const char *text, const char *key, struct buf *value,
 int json_get_int(const char *text, const char *key, int64_t *value_r,
     struct err *);
 
+/*
+ * The next element of an array: *at is the array's text, and moves on. 1 and
+ * the element as json_get's values, 0 at the end, -1 and err (ERR_PROTO).
+ */
+int json_next(const char **at, enum json_type *type_r, struct buf *value,
+    struct err *);
+
 #endif

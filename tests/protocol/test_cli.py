@@ -365,9 +365,13 @@ def test_check_says_how_posternd_is_started(place):
 def test_check_finds_a_posternd_that_listens_elsewhere(place):
     """As after lmtp.listen was changed, and posternd only reloaded."""
     with listener(place, "control.sock"):
-        [found] = only(place.check(), "Sockets", "wrong")
+        findings = place.check()
+        [found] = only(findings, "Sockets", "wrong")
         assert "lmtp.sock" in found["text"]
         assert "restart posternd" in found["cure"]
+        # One that says nothing is waited for, but not for long.
+        [found] = only(findings, "Trouble", "wrong")
+        assert "posternd does not tell" in found["text"]
         with listener(place, "lmtp.sock"):
             assert not only(place.check(), "Sockets", "wrong")
         [found] = only(place.check(), "Sockets", "wrong")

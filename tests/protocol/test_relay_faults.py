@@ -188,6 +188,8 @@ class Cell:
         text = self.meet()
         self.ses.clear("fault")
         self.flows(text, PROBE_WITHIN + 2 * SLOW)
+        rows = [(r["what"], r["open"]) for r in journal(self.post, "breaker")]
+        assert len(set(rows)) == len(rows), rows
 
 
 def attempt(room, kind, phase, what):

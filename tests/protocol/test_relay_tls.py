@@ -7,7 +7,6 @@ import time
 import pytest
 
 from lib.build import SANITIZER
-from lib.lmtp import message
 from lib.rig import SENDER, accepted, ask, journal, posternd, sandbox, send, states
 
 TO = "b@example.com"
@@ -151,30 +150,6 @@ def test_bytes_before_tls_count_for_nothing(parts):
     [reply] = send(post, TO)
     assert (reply.code, reply.enhanced) == (451, "4.7.5")
     assert ses.counters()["auth"] == 0
-
-
-def test_mended_and_told_so(parts):
-    ses = sandbox(parts)
-    ses.set(certificate="expired")
-    alarms = os.path.join(parts.rundir, "posternd", "store", "alarms")
-    post = posternd(parts, ses, conf={
-        "daemon": {"alarm-command": f"/bin/cat >> {alarms}"},
-    })
-    deferred(post, ["expired"])
-    ses.set(certificate="good")
-    mark = post.daemon.mark()
-    post.sighup()
-    post.daemon.wait_event("reload", mark)
-    assert accepted(ses, send(post, TO)[0])
-    assert [row["open"] for row in journal(post, "breaker")] == [True, False]
-    assert ask(post, "status")["breakers"] == []
-    post.daemon.wait_events("alarm", 2)
-    while True:
-        with open(alarms, encoding="utf-8") as f:
-            lines = f.read().splitlines()
-        if len(lines) == 2:
-            break
-    assert "expired" in lines[0] and lines[1].endswith("is over")
 
 
 def test_an_unreachable_address_costs_milliseconds(parts):

@@ -155,6 +155,38 @@ json(void **state)
 	buf_free(&value);
 }
 
+/* Elements one after the other, and an end with each way to be broken. */
+static void
+json_array(void **state)
+{
+	static const char *const broken[] = { "", "{}", "[", "[1", "[1,", "[1,]",
+		"[1 2]", "[,1]" };
+	const char *at = " [ {\"a\":[1]} ,\"x\"] ";
+	enum json_type type;
+	struct buf value;
+	struct err err;
+	int rc;
+
+	(void)state;
+	buf_init(&value, 100);
+	assert_int_equal(json_next(&at, &type, &value, &err), 1);
+	assert_int_equal(type, JSON_NESTED);
+	assert_string_equal(value.data, "{\"a\":[1]}");
+	assert_int_equal(json_next(&at, &type, &value, &err), 1);
+	assert_int_equal(type, JSON_STRING);
+	assert_string_equal(value.data, "x");
+	assert_int_equal(json_next(&at, &type, &value, &err), 0);
+	at = "[ ]";
+	assert_int_equal(json_next(&at, &type, &value, &err), 0);
+	for (size_t i = 0; i < sizeof(broken) / sizeof(broken[0]); i++) {
+		at = broken[i];
+		while ((rc = json_next(&at, &type, &value, &err)) == 1)
+			;
+		assert_int_equal(rc, -1);
+	}
+	buf_free(&value);
+}
+
 int
 main(void)
 {
@@ -163,6 +195,7 @@ main(void)
 		cmocka_unit_test(uuids),
 		cmocka_unit_test(time_goes_on),
 		cmocka_unit_test(json),
+		cmocka_unit_test(json_array),
 	};
 
 	return cmocka_run_group_tests_name("chain", tests, NULL, NULL);
