@@ -44,7 +44,7 @@ run() {
 say "Building in build/quickstart"
 
 sh contrib/install-missing.sh autoconf automake make pkg-config gcc libc6-dev \
-	libssl-dev libsqlite3-dev libconfuse-dev libidn2-dev swaks
+	libssl-dev libsqlite3-dev libconfuse-dev libidn2-dev libmilter-dev swaks
 
 [ -x configure ] || ./autogen.sh >/dev/null 2>&1 || die "./autogen.sh failed"
 mkdir -p build/quickstart

@@ -57,7 +57,8 @@ show_end() {
 
 install_packages() {
 	packages="autoconf automake make pkg-config gcc libc6-dev
-		libssl-dev libsqlite3-dev libconfuse-dev libidn2-dev libcmocka-dev
+		libssl-dev libsqlite3-dev libconfuse-dev libidn2-dev
+		libmilter-dev libcmocka-dev
 		python3 python3-pytest python3-pytest-xdist strace
 		sqlite3 openssl mandoc swaks m4
 		libdb5.3 libicu72 libnsl2 libsasl2-2 libldap-2.5-0 liblockfile1

@@ -52,3 +52,8 @@ tests_fuzz_f_srs_LDADD = identity/libidentity.a $(CORE_LIBS)
 fuzz_targets += tests/fuzz/f_origin
 tests_fuzz_f_origin_LDFLAGS = $(FUZZER_LINK)
 tests_fuzz_f_origin_LDADD = identity/libidentity.a $(CORE_LIBS)
+fuzz_targets += tests/fuzz/f_socketmap
+tests_fuzz_f_socketmap_LDFLAGS = $(FUZZER_LINK)
+tests_fuzz_f_socketmap_LDADD = milter/libsubmission.a identity/libidentity.a \
+	$(CORE_LIBS)
+EXTRA_DIST += tests/fuzz/f_socketmap.seeds tests/fuzz/f_socketmap.dict

@@ -60,6 +60,9 @@ unit_tests += tests/unit/t_rewrite
 tests_unit_t_rewrite_LDADD = identity/libidentity.a $(UNIT_LIBS)
 unit_tests += tests/unit/t_verified
 tests_unit_t_verified_LDADD = identity/libidentity.a $(UNIT_LIBS)
+unit_tests += tests/unit/t_lookup
+tests_unit_t_lookup_LDADD = milter/libsubmission.a identity/libidentity.a \
+	$(UNIT_LIBS)
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)

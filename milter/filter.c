@@ -1,0 +1,487 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "milter/filter.h"
+
+#include <libmilter/mfapi.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/header.h"
+#include "core/hostname.h"
+#include "core/log.h"
+#include "core/mem.h"
+#include "core/socket.h"
+#include "core/thread.h"
+#include "identity/origin.h"
+#include "milter/current.h"
+#include "milter/submission.h"
+
+/* What the milter does, and what of the MTA's talk it can do without. */
+#define ACTIONS (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_CHGFROM)
+#define LESS_TALK \
+	(SMFIP_NOHELO | SMFIP_NORCPT | SMFIP_NODATA | SMFIP_NOEOH | \
+	    SMFIP_NOBODY | SMFIP_NOUNKNOWN)
+/* Callbacks that the MTA need not wait for; where it can't but wait, libmilter
+ * answers by itself. */
+#define LESS_WAITING (SMFIP_NR_CONN | SMFIP_NR_MAIL | SMFIP_NR_HDR)
+
+/*
+ * A reply line has 512 bytes (RFC 5321 section 4.5.3.1.5), code and line end
+ * included; what is longer goes over several.
+ */
+#define REPLY_LINE 450
+#define REPLY_LINES 3
+
+struct connection {
+	char *host;	  /* the MTA's own name, macro j */
+	char client[128]; /* NAME [ADDRESS] of who submits */
+	struct submission *mail; /* NULL between messages */
+};
+
+static struct {
+	void (*ended)(void);
+	struct socket_spec socket;
+	char address[300];
+	pthread_mutex_t lock;
+	pthread_cond_t idle;
+	unsigned mails; /* under way */
+} filter;
+
+static void
+count_mail(int n)
+{
+	(void)pthread_mutex_lock(&filter.lock);
+	filter.mails += (unsigned)n;
+	if (filter.mails == 0)
+		(void)pthread_cond_broadcast(&filter.idle);
+	(void)pthread_mutex_unlock(&filter.lock);
+}
+
+static void
+end_mail(struct connection *c)
+{
+	if (c->mail == NULL)
+		return;
+	submission_free(c->mail);
+	c->mail = NULL;
+	count_mail(-1);
+}
+
+static const char *
+macro(SMFICTX *ctx, const char *name)
+{
+	char copy[32];
+
+	(void)snprintf(copy, sizeof(copy), "%s", name);
+	return smfi_getsymval(ctx, copy);
+}
+
+static void
+want_macros(SMFICTX *ctx, int stage, const char *names)
+{
+	char copy[80];
+
+	(void)snprintf(copy, sizeof(copy), "%s", names);
+	(void)smfi_setsymlist(ctx, stage, copy);
+}
+
+static sfsistat
+negotiate(SMFICTX *ctx, unsigned long actions, unsigned long protocol,
+    unsigned long f2, unsigned long f3, unsigned long *actions_r,
+    unsigned long *protocol_r, unsigned long *f2_r, unsigned long *f3_r)
+{
+	(void)f2;
+	(void)f3;
+	if ((actions & ACTIONS) != ACTIONS) {
+		log_error(NULL, "unfit-mta", "reason",
+		    "it does not let a milter change the sender", "cure",
+		    "Postfix 2.6 or Sendmail 8.14, or a later one");
+		return SMFIS_REJECT;
+	}
+	*actions_r = ACTIONS | (actions & SMFIF_SETSYMLIST);
+	*protocol_r = protocol & (LESS_TALK | LESS_WAITING);
+	*f2_r = 0;
+	*f3_r = 0;
+	if ((actions & SMFIF_SETSYMLIST) != 0) {
+		want_macros(ctx, SMFIM_CONNECT, "j");
+		want_macros(ctx, SMFIM_ENVFROM, "{auth_authen} {mail_addr}");
+		want_macros(ctx, SMFIM_EOM, "i");
+	}
+	return SMFIS_CONTINUE;
+}
+
+static sfsistat
+connected(SMFICTX *ctx, char *name, struct sockaddr *addr)
+{
+	struct connection *c = mem_new(sizeof(*c));
+	char number[64] = "?", own[HOSTNAME_SIZE];
+	const char *j = macro(ctx, "j");
+	socklen_t len = addr == NULL ? 0 :
+	    addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) :
+					  sizeof(struct sockaddr_in);
+
+	if (addr != NULL && addr->sa_family == AF_UNIX)
+		(void)snprintf(number, sizeof(number), "local");
+	else if (addr != NULL)
+		(void)getnameinfo(addr, len, number, sizeof(number), NULL, 0,
+		    NI_NUMERICHOST);
+	(void)snprintf(c->client, sizeof(c->client), "%.60s [%s]",
+	    name != NULL ? name : "?", number);
+	c->host = mem_strdup(j != NULL ? j : hostname(own));
+	(void)smfi_setpriv(ctx, c);
+	return SMFIS_NOREPLY;
+}
+
+static sfsistat
+mail_from(SMFICTX *ctx, char **args)
+{
+	struct connection *c = smfi_getpriv(ctx);
+
+	end_mail(c);
+	c->mail = submission_new(args[0], macro(ctx, "{mail_addr}"));
+	count_mail(1);
+	return SMFIS_NOREPLY;
+}
+
+static sfsistat
+field(SMFICTX *ctx, char *name, char *value)
+{
+	struct connection *c = smfi_getpriv(ctx);
+
+	submission_field(c->mail, name, value);
+	return SMFIS_NOREPLY;
+}
+
+/* The value of a field as libmilter wants it, to be freed: without the blank
+ * after the colon, which the MTA adds, and with LF for line ends. */
+static char *
+milter_value(const struct header_field *f)
+{
+	const char *p = f->value, *end = f->value + f->value_len;
+	struct buf out;
+
+	if (p < end && *p == ' ')
+		p++;
+	buf_init(&out, f->value_len);
+	for (; p < end; p++)
+		if (*p != '\r')
+			buf_addc(&out, *p);
+	return buf_take(&out);
+}
+
+static int
+replace_field(SMFICTX *ctx, const struct buf *new, unsigned n)
+{
+	struct header_field f;
+	char *name, *value;
+	size_t pos = 0;
+	int rc;
+
+	if (new->len == 0)
+		return 0;
+	(void)header_next(new->data, new->len, &pos, &f);
+	name = mem_strndup(f.name, f.name_len);
+	value = milter_value(&f);
+	rc = smfi_chgheader(ctx, name, 1, value);
+	for (; n > 1 && rc == MI_SUCCESS; n--)
+		rc = smfi_chgheader(ctx, name, (int)n, NULL);
+	free(name);
+	free(value);
+	return rc == MI_SUCCESS ? 0 : -1;
+}
+
+static int
+add_fields(SMFICTX *ctx, const struct buf *extra)
+{
+	struct header_field f;
+	char *name, *value;
+	size_t pos = 0;
+	int rc = MI_SUCCESS;
+
+	while (rc == MI_SUCCESS &&
+	    header_next(extra->data, extra->len, &pos, &f) == 1) {
+		name = mem_strndup(f.name, f.name_len);
+		value = milter_value(&f);
+		rc = smfi_addheader(ctx, name, value);
+		free(name);
+		free(value);
+	}
+	return rc == MI_SUCCESS ? 0 : -1;
+}
+
+static int
+change_sender(SMFICTX *ctx, const struct submission_outcome *o)
+{
+	char path[sizeof(o->sender.text) + 2];
+
+	if (!o->new_sender)
+		return 0;
+	(void)snprintf(path, sizeof(path), "<%s>", o->sender.text);
+	return smfi_chgfrom(ctx, path, NULL) == MI_SUCCESS ? 0 : -1;
+}
+
+static int
+apply(SMFICTX *ctx, const struct submission_outcome *o)
+{
+	return change_sender(ctx, o) == 0 &&
+		replace_field(ctx, &o->fields.from, o->nfrom) == 0 &&
+		replace_field(ctx, &o->fields.sender, o->nsender) == 0 &&
+		add_fields(ctx, &o->fields.extra) == 0
+	    ? 0
+	    : -1;
+}
+
+/*
+ * On top of the header, so that it is the first of its name. Without a secret
+ * there is nothing to seal it with.
+ */
+static int
+add_origin(SMFICTX *ctx, struct connection *c, const char *id,
+    const struct secret *secret, const struct submission_outcome *o)
+{
+	static char name[] = ORIGIN_FIELD;
+	const char *user = macro(ctx, "{auth_authen}");
+	struct origin origin = { .wall_us = clock_wall_us() };
+	struct buf value;
+	int rc = MI_SUCCESS;
+
+	if (secret == NULL)
+		return 0;
+	submission_origin(c->mail, o, &origin);
+	origin_text(origin.user, user != NULL ? user : "");
+	origin_text(origin.client, c->client);
+	(void)snprintf(origin.queue_id, sizeof(origin.queue_id), "%s",
+	    id != NULL ? id : "");
+	buf_init(&value, HEADER_LINE_MAX * 4);
+	if (origin_seal(secret, &origin, &value) == 0)
+		rc = smfi_insheader(ctx, 0, name, value.data);
+	else
+		log_warning(id, "no-origin", "reason",
+		    "the MTA gives no queue id that a message could be "
+		    "known by (macro i)");
+	buf_free(&value);
+	return rc == MI_SUCCESS ? 0 : -1;
+}
+
+static sfsistat
+not_changed(const char *id)
+{
+	log_error(id, "not-changed", "reason",
+	    "the MTA does not take the change");
+	return SMFIS_TEMPFAIL;
+}
+
+static sfsistat
+done(struct connection *c, const char *id, const struct submission_outcome *o)
+{
+	struct buf from;
+
+	if (!o->new_sender && !o->fields.from_replaced &&
+	    !o->fields.sender_replaced)
+		return SMFIS_CONTINUE;
+	buf_init(&from, 1000);
+	submission_from(c->mail, &from);
+	log_info(id, "rewritten", "sender", submission_sender(c->mail), "to",
+	    o->new_sender ? o->sender.text : NULL, "why",
+	    o->new_sender ? o->why : NULL, "from",
+	    o->fields.from_replaced ? from.data : NULL, "client", c->client);
+	buf_free(&from);
+	return SMFIS_CONTINUE;
+}
+
+/*
+ * Words to the submitter. libmilter takes no line ends, and MTAs read "%" as
+ * the beginning of something.
+ */
+static sfsistat
+refuse(SMFICTX *ctx, const struct connection *c, const char *id,
+    const struct submission_outcome *o)
+{
+	char line[REPLY_LINES][REPLY_LINE + 1], code[4], dsn[sizeof(o->dsn)];
+	const char *p = o->text;
+	size_t n, len;
+
+	for (n = 0; n < REPLY_LINES && *p != '\0'; n++) {
+		len = strlen(p);
+		if (len > REPLY_LINE)
+			for (len = REPLY_LINE; len > 1 && p[len] != ' ';)
+				len--;
+		(void)snprintf(line[n], sizeof(line[n]), "%.*s", (int)len, p);
+		p += len;
+		p += strspn(p, " ");
+	}
+	(void)snprintf(code, sizeof(code), "%u", o->code);
+	(void)snprintf(dsn, sizeof(dsn), "%s", o->dsn);
+	(void)smfi_setmlreply(ctx, code, dsn, line[0], n > 1 ? line[1] : NULL,
+	    n > 2 ? line[2] : NULL, NULL);
+	log_info(id, o->code < 500 ? "deferred" : "refused", "sender",
+	    submission_sender(c->mail), "client", c->client, "reply", o->text);
+	return o->code < 500 ? SMFIS_TEMPFAIL : SMFIS_REJECT;
+}
+
+static sfsistat
+end_of_message(SMFICTX *ctx)
+{
+	struct connection *c = smfi_getpriv(ctx);
+	const char *id = macro(ctx, "i");
+	struct submission_outcome o;
+	struct rewrite_rules rules;
+	sfsistat rc;
+
+	current_get(c->host, &rules);
+	submission_judge(c->mail, &rules, clock_wall_us(), &o);
+	if (o.code != 0)
+		rc = refuse(ctx, c, id, &o);
+	else if (apply(ctx, &o) == -1 ||
+	    add_origin(ctx, c, id, rules.secret, &o) == -1)
+		rc = not_changed(id);
+	else
+		rc = done(c, id, &o);
+	submission_outcome_free(&o);
+	rules_put(&rules);
+	end_mail(c);
+	return rc;
+}
+
+static sfsistat
+aborted(SMFICTX *ctx)
+{
+	struct connection *c = smfi_getpriv(ctx);
+
+	if (c != NULL)
+		end_mail(c);
+	return SMFIS_CONTINUE;
+}
+
+/* May be the only callback ever called. */
+static sfsistat
+closed(SMFICTX *ctx)
+{
+	struct connection *c = smfi_getpriv(ctx);
+
+	if (c == NULL)
+		return SMFIS_CONTINUE;
+	end_mail(c);
+	free(c->host);
+	free(c);
+	(void)smfi_setpriv(ctx, NULL);
+	return SMFIS_CONTINUE;
+}
+
+static int
+open_socket(const char *conn, struct err *err)
+{
+	char *copy = mem_strdup(conn);
+	int rc = MI_FAILURE;
+
+	if (smfi_setconn(copy) == MI_SUCCESS)
+		rc = smfi_opensocket(false);
+	free(copy);
+	return rc == MI_SUCCESS ? 0 : err_set(err, ERR_CONFIG,
+	    "libmilter can't listen there, and has told syslog why");
+}
+
+static int
+open_unix(void *arg, const struct sockaddr_un *un, struct err *err)
+{
+	char conn[sizeof(un->sun_path) + 8];
+
+	(void)arg;
+	(void)snprintf(conn, sizeof(conn), "unix:%s", un->sun_path);
+	(void)snprintf(filter.address, sizeof(filter.address), "%s", conn);
+	return open_socket(conn, err);
+}
+
+/* libmilter writes PORT@HOST, and has a name of its own for IPv6. */
+static int
+open_inet(const struct socket_spec *spec, struct err *err)
+{
+	char conn[sizeof(spec->host) + sizeof(spec->port) + 16];
+	bool v6 = strchr(spec->host, ':') != NULL;
+
+	(void)snprintf(conn, sizeof(conn), v6 ? "inet6:%s@[%s]" : "inet:%s@%s",
+	    spec->port, spec->host);
+	(void)snprintf(filter.address, sizeof(filter.address),
+	    v6 ? "inet:[%s]:%s" : "inet:%s:%s", spec->host, spec->port);
+	return open_socket(conn, err);
+}
+
+int
+filter_bind(const char *spec, struct err *err)
+{
+	static char name[] = "postern-milter";
+	static const struct smfiDesc desc = {
+		.xxfi_name = name,
+		.xxfi_version = SMFI_VERSION,
+		.xxfi_flags = ACTIONS | SMFIF_SETSYMLIST,
+		.xxfi_connect = connected,
+		.xxfi_envfrom = mail_from,
+		.xxfi_header = field,
+		.xxfi_eom = end_of_message,
+		.xxfi_abort = aborted,
+		.xxfi_close = closed,
+		.xxfi_negotiate = negotiate,
+	};
+
+	(void)pthread_mutex_init(&filter.lock, NULL);
+	clock_cond_init(&filter.idle);
+	if (smfi_register(desc) != MI_SUCCESS)
+		return err_set(err, ERR_LOCAL,
+		    "libmilter is older than 8.14, or not what it was when "
+		    "this was built");
+	if (socket_spec(spec, &filter.socket, err) == -1)
+		return -1;
+	if (filter.socket.is_unix)
+		return socket_bind_unix(&filter.socket, open_unix, NULL, err);
+	return open_inet(&filter.socket, err);
+}
+
+const char *
+filter_address(void)
+{
+	return filter.address;
+}
+
+static void *
+filter_main(void *arg)
+{
+	(void)smfi_main();
+	filter.ended();
+	return arg;
+}
+
+int
+filter_start(void (*ended)(void))
+{
+	filter.ended = ended;
+	return thread_start(filter_main, NULL);
+}
+
+unsigned
+filter_stop(int64_t deadline_us)
+{
+	unsigned left;
+
+	(void)smfi_stop();
+	(void)pthread_mutex_lock(&filter.lock);
+	while (filter.mails > 0)
+		if (clock_cond_wait(&filter.idle, &filter.lock,
+			deadline_us) == -1)
+			break;
+	left = filter.mails;
+	(void)pthread_mutex_unlock(&filter.lock);
+	return left;
+}
+
+void
+filter_unlink(void)
+{
+	if (filter.socket.is_unix)
+		(void)unlink(filter.socket.path);
+}
