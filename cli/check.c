@@ -166,6 +166,7 @@ check(struct cli *cli)
 		check_conf(&c);
 		check_files(&c);
 		check_identities(&c);
+		check_rewrite(&c);
 		check_sockets(&c);
 		check_store(&c);
 		check_mta(&c);

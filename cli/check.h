@@ -39,6 +39,7 @@ void check_wrong(struct check *, const char *cure, const char *fmt, ...)
 void check_conf(struct check *);
 void check_files(struct check *);
 void check_identities(struct check *);
+void check_rewrite(struct check *);
 void check_sockets(struct check *);
 void check_store(struct check *);
 void check_mta(struct check *);
@@ -53,6 +54,9 @@ int check_access(const struct check *, const char *path, int how);
 
 /* What to do about what SES has against the account, in its own words. */
 const char *check_account_cure(const char *words);
+
+/* A file that must be ours alone to write and the daemons' to read. */
+void check_file(struct check *, const char *path);
 
 /* Who that was, for words. */
 const char *check_user(const struct check *);

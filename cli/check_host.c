@@ -119,8 +119,7 @@ check_conf(struct check *c)
 	check_sense(c);
 }
 
-/* A file that must be ours alone to write and the daemons' to read. */
-static void
+void
 check_file(struct check *c, const char *path)
 {
 	struct stat st;

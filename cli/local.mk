@@ -4,6 +4,7 @@ cli_postern_SOURCES = \
 	cli/check.c cli/check.h \
 	cli/check_host.c \
 	cli/check_mta.c \
+	cli/check_rewrite.c \
 	cli/check_ses.c \
 	cli/check_store.c \
 	cli/check_trouble.c \
@@ -18,6 +19,7 @@ cli_postern_SOURCES = \
 	cli/placeholder.c cli/placeholder.h \
 	cli/postfix.c cli/postfix.h \
 	cli/quota.c \
+	cli/rewrite.c \
 	cli/run.c cli/run.h \
 	cli/show.c \
 	cli/smtp_password.c \

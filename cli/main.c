@@ -21,6 +21,7 @@ static const struct verb *const verbs[] = {
 	&verb_snapshot,
 	&verb_suppress,
 	&verb_identities,
+	&verb_rewrite,
 	&verb_smtp_password,
 };
 

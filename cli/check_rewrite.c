@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "cli/check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/mem.h"
+#include "identity/rewrite.h"
+
+/*
+ * The rewrite rules: whether their files are good, and whether what they make
+ * would be taken by SES. posternd and the milter find the rest out only when
+ * such a sender comes.
+ */
+
+static struct rewrite_table *
+load_table(struct check *c)
+{
+	const char *file = c->conf->rewrite.senders;
+	struct rewrite_table *table;
+	struct err err;
+
+	if (file[0] != '\0')
+		check_file(c, file);
+	table = rewrite_table_load(file, &err);
+	if (table == NULL)
+		check_wrong(c,
+		    "mend that line; until then what was read before stays in "
+		    "force, and nothing of it starts", "%s", err.text);
+	return table;
+}
+
+static struct secret *
+load_secret(struct check *c)
+{
+	const char *file = c->conf->rewrite.secret;
+	struct secret *secret = NULL;
+	struct err err;
+
+	if (file[0] == '\0')
+		return NULL;
+	check_file(c, file);
+	if ((secret = secret_load(file, &err)) == NULL)
+		check_wrong(c, "mend rewrite.secret", "%s", err.text);
+	return secret;
+}
+
+/* Whether what becomes of a sender is the operator's error. */
+static bool
+ask(struct check *c, const struct rewrite_rules *rules, const char *sender)
+{
+	struct rewrite_decision d;
+
+	rewrite_sender(rules, sender, strlen(sender), clock_wall_us(), &d);
+	if (strcmp(d.dsn, "4.3.5") != 0)
+		return true;
+	check_wrong(c,
+	    "until then mail of such senders stays in the mail server's queue",
+	    "a sender such as <%s> %s", sender, d.why);
+	return false;
+}
+
+/* A sender that each rule is for. */
+static bool
+ask_rules(struct check *c, const struct rewrite_rules *rules)
+{
+	const struct rewrite_rule *r;
+	bool good = true;
+	char *sender;
+
+	for (size_t i = 0; (r = rewrite_table_item(rules->table, i)) != NULL;
+	     i++) {
+		sender = mem_printf("%s@%s%s",
+		    r->local != NULL ? r->local : "sender",
+		    r->subdomains ? "sub." : "",
+		    r->domain != NULL ? r->domain : "unverified.invalid");
+		good = ask(c, rules, sender) && good;
+		free(sender);
+	}
+	return good;
+}
+
+static bool
+ask_null_sender(struct check *c, const struct rewrite_rules *rules)
+{
+	struct address sender;
+	struct err err;
+
+	if (verified_none(rules->verified) ||
+	    rewrite_null_sender(rules, &sender, &err) == 0)
+		return true;
+	check_wrong(c, "until then bounces stay in the mail server's queue",
+	    "%s", err.text);
+	return false;
+}
+
+static void
+ask_all(struct check *c, struct rewrite_rules *rules)
+{
+	struct rewrite_table *table = rules->table;
+	struct err err;
+	size_t n = 0;
+	bool good;
+
+	good = ask_null_sender(c, rules);
+	good = ask_rules(c, rules) && good;
+	while (rewrite_table_item(table, n) != NULL)
+		n++;
+	if ((rules->table = rewrite_table_load("", &err)) != NULL) {
+		good = ask(c, rules, "sender@unverified.invalid") && good;
+		rewrite_table_release(rules->table);
+	}
+	rules->table = table;
+	if (good)
+		check_fine(c, "%zu rules, otherwise %s", n,
+		    c->conf->rewrite.dflt_text);
+}
+
+void
+check_rewrite(struct check *c)
+{
+	struct rewrite_rules rules = { .conf = c->conf };
+	struct err err;
+
+	check_area(c, "Rewriting");
+	rules.table = load_table(c);
+	rules.secret = load_secret(c);
+	rules.verified = verified_load(c->conf->identities.file, &err);
+	if (rules.table != NULL && rules.verified != NULL &&
+	    (rules.secret != NULL || c->conf->rewrite.secret[0] == '\0'))
+		ask_all(c, &rules);
+	rewrite_table_release(rules.table);
+	secret_release(rules.secret);
+	verified_release(rules.verified);
+}
