@@ -13,10 +13,14 @@
 
 #define JOURNAL_WITHIN_US (60 * US_PER_SEC)
 
+/* Who handed it to the MTA: the milter knows it from the MTA's first hop. */
 static void
-client_words(const struct session *s, char *words, size_t size)
+client_words(const struct session *s, const struct origin *origin, char *words,
+    size_t size)
 {
-	if (s->xforward.addr[0] != '\0' || s->xforward.name[0] != '\0')
+	if (origin != NULL && origin->client[0] != '\0')
+		(void)snprintf(words, size, "%s", origin->client);
+	else if (s->xforward.addr[0] != '\0' || s->xforward.name[0] != '\0')
 		(void)snprintf(words, size, "%s[%s]", s->xforward.name,
 		    s->xforward.addr);
 	else if (!s->is_unix)
@@ -88,6 +92,7 @@ arrival_journal(struct session *s, const struct message *message,
 	unsigned char digest[SHA256_LEN];
 	char client[340], queue_ids[64 + 4096] = "";
 	struct record_arrival *r = &a->record;
+	const struct origin *origin = gate != NULL ? gate->origin : NULL;
 	int rc;
 
 	memset(a, 0, sizeof(*a));
@@ -95,7 +100,7 @@ arrival_journal(struct session *s, const struct message *message,
 	r->id = uuid_new();
 	r->sender = s->txn->sender.text;
 	r->repeat_window_us = s->conf->store.repeat_window;
-	client_words(s, client, sizeof(client));
+	client_words(s, origin, client, sizeof(client));
 	r->client = client[0] != '\0' ? client : NULL;
 	(void)snprintf(queue_ids, sizeof(queue_ids), "%s%s%s",
 	    s->xforward.ident, s->xforward.ident[0] != '\0' ? " " : "",
@@ -110,6 +115,10 @@ arrival_journal(struct session *s, const struct message *message,
 		r->from = gate->from.len > 0 ? gate->from.data : NULL;
 		r->message_id = gate->message_id;
 		r->repairs = gate->repairs.len > 0 ? gate->repairs.data : NULL;
+		if (origin != NULL) {
+			r->original = origin->original;
+			r->user = origin->user[0] != '\0' ? origin->user : NULL;
+		}
 		if (gate->sender.text[0] != '\0' &&
 		    strcmp(gate->sender.text, s->txn->sender.text) != 0)
 			r->rewritten = gate->sender.text;

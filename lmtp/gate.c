@@ -86,6 +86,7 @@ run(struct gate *g)
 	if (from != NULL)
 		senders_list(&from->f, &g->out->from);
 	take_message_id(g);
+	gate_origin(g);
 	if ((result = check_shape(g, received)) == GATE_PASS &&
 	    (result = gate_headers_mend(g)) == GATE_PASS &&
 	    (result = gate_senders(g)) == GATE_PASS)
@@ -152,7 +153,9 @@ gate_output_free(struct gate_output *out)
 	buf_free(&out->queue_ids);
 	buf_free(&out->repairs);
 	free(out->message_id);
+	free(out->origin);
 	out->message_id = NULL;
+	out->origin = NULL;
 }
 
 enum gate_result

@@ -18,6 +18,7 @@
 #include "core/address.h"
 #include "core/buf.h"
 #include "core/message.h"
+#include "identity/origin.h"
 #include "identity/rewrite.h"
 
 struct gate_input {
@@ -42,6 +43,7 @@ struct gate_output {
 	struct buf from;   /* addresses of From as received, comma between,
 			    * for the journal; printable ASCII */
 	char *message_id;  /* Message-ID's value in printable ASCII, or NULL */
+	struct origin *origin; /* what the milter knew, or NULL */
 	struct buf queue_ids; /* of the MTA hops, from Received fields, newest
 			       * first, blank between */
 	struct buf repairs;   /* words for the journal, see below */
@@ -64,6 +66,11 @@ struct gate_output {
  *	folded=NAME,...		overlong lines were folded
  *	bare=N			so many bare CR and LF were mended
  *	nul=N			so many NULs were taken out
+ *	origin=WORD,...		there was an X-Postern-Origin field: sealed (it
+ *				counts), duplicated (as good, but below that),
+ *				replayed (another message's), stale, forged,
+ *				malformed, unread (there is no rewrite.secret)
+ *	differ=sender,from,message-id	these are not as the milter left them
  */
 
 enum gate_result { GATE_PASS, GATE_REFUSE, GATE_DEFER };
@@ -76,8 +83,8 @@ struct gate_reply {
 };
 
 /*
- * PASS fills out; REFUSE and DEFER fill reply (and from, message_id, queue_ids,
- * has_received of out, for the journal). In each case gate_output_free frees
+ * PASS fills out; REFUSE and DEFER fill reply (and from, message_id, origin,
+ * queue_ids, repairs, has_received of out, for the journal). In each case gate_output_free frees
  * what out holds.
  */
 enum gate_result gate_check(const struct gate_input *, struct gate_output *,

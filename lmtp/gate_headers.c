@@ -99,8 +99,6 @@ static const struct {
 #define HEAD_MAX (8 * MESSAGE_HEADER_MAX)
 #define TAGS_MAX 2048
 
-/* One mail's repairs are a few names; an attacker's are cut. */
-#define LIST_MAX 250
 
 struct gate_field *
 gate_field(struct gate *g, const char *name)
@@ -123,7 +121,7 @@ gate_note(struct buf *list, const char *name, size_t len)
 		if (n == len && strncasecmp(p, name, len) == 0)
 			return;
 	}
-	if (list->len + len + 1 > LIST_MAX)
+	if (list->len + len + 1 > GATE_LIST_MAX)
 		return;
 	if (list->len > 0)
 		buf_addc(list, ',');
@@ -335,14 +333,14 @@ gate_word(struct gate *g, const char *word)
 	buf_addf(repairs, "%s%s", repairs->len > 0 ? " " : "", word);
 }
 
-static void
+void
 gate_words(struct gate *g, const char *key, const struct buf *list)
 {
 	struct buf word;
 
 	if (list->len == 0)
 		return;
-	buf_init(&word, 2 * LIST_MAX);
+	buf_init(&word, 2 * GATE_LIST_MAX);
 	buf_addf(&word, "%s=%s", key, list->data);
 	gate_word(g, word.data);
 	buf_free(&word);

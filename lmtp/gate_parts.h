@@ -1,7 +1,7 @@
 /*
  * gate_parts: what the files of the gate share. gate.c has the flow,
  * gate_senders.c who may send, gate_headers.c what SES refuses in headers,
- * gate_trace.c what Received fields tell.
+ * gate_trace.c what Received fields tell, gate_origin.c what the milter tells.
  */
 #ifndef LMTP_GATE_PARTS_H
 #define LMTP_GATE_PARTS_H
@@ -48,7 +48,12 @@ struct gate_field *gate_field(struct gate *, const char *name);
 /* Note a repair that is no list of fields. */
 void gate_word(struct gate *, const char *word);
 
-/* Put a name on one of the lists of fields, once. */
+/* Note a repair that is a list of fields or words, unless that is empty. */
+void gate_words(struct gate *, const char *key, const struct buf *list);
+
+/* Put a name on such a list, once. One mail's repairs are a few names; an
+ * attacker's are cut. */
+#define GATE_LIST_MAX 250
 void gate_note(struct buf *list, const char *name, size_t len);
 
 /* Split the header section into fields; all of it, also when a line is none. */
@@ -62,6 +67,9 @@ enum gate_result gate_headers_write(struct gate *);
 
 /* Queue ids of all Received fields; returns how many fields there are. */
 size_t gate_trace(struct gate *);
+
+/* Open what the milter sealed, after gate_trace, and take it out. */
+void gate_origin(struct gate *);
 
 /* Pass, replace or refuse envelope sender, From and Sender. */
 enum gate_result gate_senders(struct gate *);

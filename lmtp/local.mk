@@ -6,8 +6,8 @@ lmtp_libgate_a_SOURCES = \
 	lmtp/allow.c lmtp/allow.h \
 	lmtp/command.c lmtp/command.h \
 	lmtp/gate.c lmtp/gate.h lmtp/gate_parts.h \
-	lmtp/gate_headers.c lmtp/gate_senders.c \
-	lmtp/gate_trace.c
+	lmtp/gate_headers.c lmtp/gate_origin.c \
+	lmtp/gate_senders.c lmtp/gate_trace.c
 
 sbin_PROGRAMS += posternd
 

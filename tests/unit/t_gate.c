@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config.h"
 
+#include "tests/unit/secrettest.h"
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
@@ -8,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/buf.h"
+#include "identity/origin.h"
 #include "lmtp/gate.h"
 
 #define N(a) (sizeof(a) / sizeof((a)[0]))
@@ -586,6 +589,130 @@ recipient(struct run *r, const char *text)
 	return gate_recipient(&r->rules, &a, &r->reply);
 }
 
+/* What the milter would put on top of a message that it saw. */
+static char *
+sealed(const struct secret *secret, const char *queue_id)
+{
+	struct origin o = { .wall_us = 0 };
+	struct buf value, field;
+
+	(void)snprintf(o.queue_id, sizeof(o.queue_id), "%s", queue_id);
+	origin_text(o.original, "who@elsewhere.example");
+	origin_text(o.user, "alice");
+	origin_mark(o.sender, "a@example.com");
+	origin_mark(o.from, "a@example.com");
+	origin_mark(o.message_id, "<1@x>");
+	buf_init(&value, 8192);
+	buf_init(&field, 8192);
+	assert_int_equal(origin_seal(secret, &o, &value), 0);
+	buf_adds(&field, ORIGIN_FIELD ": ");
+	for (const char *p = value.data; *p != '\0'; p++) {
+		if (*p == '\n') /* as the MTA hands it on */
+			buf_addc(&field, '\r');
+		buf_addc(&field, *p);
+	}
+	buf_adds(&field, "\r\n");
+	buf_free(&value);
+	return buf_take(&field);
+}
+
+#define ORIGIN_HEAD                                                      \
+	"Received: from a by b with SMTP id Q1; Mon, 2 Mar 2026\r\n" \
+	"From: <a@example.com>\r\nMessage-ID: <1@x>\r\n"
+
+static void
+origins(void **state)
+{
+	struct secret *secret = secret_of("a key for the gate's test");
+	struct secret *other = secret_of("a key of somebody else");
+	char *good = sealed(secret, "Q1"), *again = sealed(secret, "Q1");
+	char *replayed = sealed(secret, "Q2"), *forged = sealed(other, "Q1");
+	const struct {
+		struct secret *secret;
+		int64_t wall_us;
+		const char *fields[3];
+		const char *repairs;
+		bool counts;
+	} t[] = {
+		{ secret, 1, { "" }, "", false },
+		{ secret, 1, { good }, "origin=sealed", true },
+		{ secret, 1, { good, again }, "origin=sealed,duplicated",
+		    true },
+		{ secret, 1, { forged, good, replayed },
+		    "origin=forged,sealed,replayed", true },
+		{ secret, 1, { replayed, replayed }, "origin=replayed", false },
+		{ secret, 1, { "x-postern-origin : v=1\r\n" },
+		    "origin=malformed", false },
+		{ secret, 2000, { good }, "origin=stale", false },
+		{ NULL, 1, { good }, "origin=unread", false },
+	};
+	struct run r;
+	char text[16384];
+
+	(void)state;
+	for (size_t i = 0; i < N(t); i++) {
+		struct message *m;
+		struct gate_input in = { &r.rules, NULL, &r.sender,
+			t[i].wall_us };
+
+		start(&r, "a@example.com");
+		r.conf.store.repeat_window = 1000;
+		r.rules.secret = t[i].secret;
+		text[0] = '\0';
+		for (size_t j = 0; j < 3 && t[i].fields[j] != NULL; j++)
+			(void)strcat(text, t[i].fields[j]);
+		(void)strcat(text, ORIGIN_HEAD "\r\nbody\r\n");
+		in.message = m = receive(text, strlen(text));
+		assert_int_equal(
+		    gate_check(&in, &r.out, &r.reply), GATE_PASS);
+		message_release(m);
+		assert_string_equal(r.out.head.data, ORIGIN_HEAD "\r\n");
+		assert_string_equal(r.out.repairs.data, t[i].repairs);
+		assert_int_equal(r.out.origin != NULL, t[i].counts);
+		if (t[i].counts)
+			assert_string_equal(r.out.origin->user, "alice");
+		finish(&r);
+	}
+	free(good);
+	free(again);
+	free(replayed);
+	free(forged);
+	secret_release(secret);
+	secret_release(other);
+}
+
+/* Rewritten since, and refused: noted in each case. */
+static void
+origin_differs(void **state)
+{
+	struct secret *secret = secret_of("a key for the gate's test");
+	char *field = sealed(secret, "Q1"), text[4096];
+	struct run r;
+
+	(void)state;
+	(void)snprintf(text, sizeof(text),
+	    "%sReceived: by b id Q1; Mon, 2 Mar 2026\r\n"
+	    "From: b@example.com\r\n\r\n", field);
+	start(&r, "c@example.com");
+	r.conf.store.repeat_window = 1000;
+	r.rules.secret = secret;
+	gate(&r, text);
+	assert_int_equal(r.result, GATE_PASS);
+	assert_string_equal(r.out.repairs.data,
+	    "origin=sealed differ=sender,from,message-id");
+	finish(&r);
+	(void)snprintf(text, sizeof(text),
+	    "%sReceived: by b id Q1; Mon, 2 Mar 2026\r\n\r\n", field);
+	gate(&r, text);
+	assert_int_equal(r.result, GATE_REFUSE);
+	assert_non_null(r.out.origin);
+	assert_string_equal(r.out.repairs.data,
+	    "origin=sealed differ=sender,from,message-id");
+	finish(&r);
+	free(field);
+	secret_release(secret);
+}
+
 static void
 recipients(void **state)
 {
@@ -652,6 +779,8 @@ main(void)
 		cmocka_unit_test(shape),
 		cmocka_unit_test(bare_and_long),
 		cmocka_unit_test(traces),
+		cmocka_unit_test(origins),
+		cmocka_unit_test(origin_differs),
 		cmocka_unit_test(recipients),
 	};
 
