@@ -372,7 +372,7 @@ def test_others_are_served_meanwhile(parts, name):
 @pytest.mark.pace
 @each_attack
 def test_others_are_served_meanwhile_for_long(parts, name):
-    pace_beside(parts, name, 3000)
+    pace_beside(parts, name, 1000)
 
 
 # Places: who waits gets that of one who makes nothing of it
