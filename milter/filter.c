@@ -38,6 +38,12 @@
 #define REPLY_LINE 450
 #define REPLY_LINES 3
 
+/*
+ * At the end, for the last word on the last message: libmilter sends it once
+ * the callback has returned, and does not tell when it has.
+ */
+#define LAST_WORD_US (200 * US_PER_MS)
+
 struct connection {
 	char *host;	  /* the MTA's own name, macro j */
 	char client[128]; /* NAME [ADDRESS] of who submits */
@@ -51,6 +57,7 @@ static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t idle;
 	unsigned mails; /* under way */
+	bool stopping;
 } filter;
 
 static void
@@ -61,6 +68,17 @@ count_mail(int n)
 	if (filter.mails == 0)
 		(void)pthread_cond_broadcast(&filter.idle);
 	(void)pthread_mutex_unlock(&filter.lock);
+}
+
+static bool
+is_stopping(void)
+{
+	bool stopping;
+
+	(void)pthread_mutex_lock(&filter.lock);
+	stopping = filter.stopping;
+	(void)pthread_mutex_unlock(&filter.lock);
+	return stopping;
 }
 
 static void
@@ -98,6 +116,8 @@ negotiate(SMFICTX *ctx, unsigned long actions, unsigned long protocol,
 {
 	(void)f2;
 	(void)f3;
+	if (is_stopping())
+		return SMFIS_REJECT;
 	if ((actions & ACTIONS) != ACTIONS) {
 		log_error(NULL, "unfit-mta", "reason",
 		    "it does not let a milter change the sender", "cure",
@@ -463,25 +483,31 @@ filter_start(void (*ended)(void))
 	return thread_start(filter_main, NULL);
 }
 
+void
+filter_unlink(void)
+{
+	if (filter.socket.is_unix)
+		(void)unlink(filter.socket.path);
+}
+
+/*
+ * Not by smfi_stop(), which takes seconds until libmilter has looked up from its
+ * socket.
+ */
 unsigned
 filter_stop(int64_t deadline_us)
 {
 	unsigned left;
 
-	(void)smfi_stop();
+	filter_unlink();
 	(void)pthread_mutex_lock(&filter.lock);
+	filter.stopping = true;
 	while (filter.mails > 0)
 		if (clock_cond_wait(&filter.idle, &filter.lock,
 			deadline_us) == -1)
 			break;
 	left = filter.mails;
 	(void)pthread_mutex_unlock(&filter.lock);
+	clock_sleep_until(clock_mono_us() + LAST_WORD_US);
 	return left;
-}
-
-void
-filter_unlink(void)
-{
-	if (filter.socket.is_unix)
-		(void)unlink(filter.socket.path);
 }

@@ -24,11 +24,11 @@ const char *filter_address(void);
  * -1 when there is no thread to be had. */
 int filter_start(void (*ended)(void));
 
-/* No new connections. Wait for the messages that are under way, until the
- * deadline; returns how many are left. */
-unsigned filter_stop(int64_t deadline_us);
-
 /* Remove the socket file. */
 void filter_unlink(void);
+
+/* The same, and no new connections. Wait for the messages that are under way,
+ * until the deadline; returns how many are left. */
+unsigned filter_stop(int64_t deadline_us);
 
 #endif

@@ -12,6 +12,7 @@ postern_milter_SOURCES = \
 	milter/current.c milter/current.h \
 	milter/filter.c milter/filter.h \
 	milter/main.c \
+	milter/sigwait.c \
 	milter/socketmap.c milter/socketmap.h
 postern_milter_LDADD = milter/libsubmission.a identity/libidentity.a \
 	$(MILTER_LIBS) $(CORE_LIBS)

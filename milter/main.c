@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -24,47 +23,24 @@
 #define STOP_WAIT_US (10 * US_PER_SEC)
 #define DESCRIPTORS 1024 /* one for each connection of the MTA, and few more */
 
-/*
- * libmilter has a thread of its own that waits for SIGHUP and SIGTERM and ends
- * the milter for either. A signal to the process goes to a thread that does not
- * block it before one that waits for it, the first thread before others; so
- * this one leaves them open and has a handler, which passes them on.
- */
-static int signals[2];
-
-static void
-pass_on(int sig)
-{
-	int saved = errno;
-	char c = (char)sig;
-
-	(void)!write(signals[1], &c, 1);
-	errno = saved;
-}
+static atomic_bool failed;
 
 static void
 filter_ended(void)
 {
-	pass_on(0);
+	log_error(NULL, "libmilter-ended", "reason", "it has told syslog");
+	atomic_store(&failed, true);
+	(void)kill(getpid(), SIGTERM);
 }
 
 static void
-catch_signals(void)
+block_signals(sigset_t *signals)
 {
-	struct sigaction act = {
-		.sa_handler = pass_on,
-		.sa_flags = SA_RESTART | SA_NODEFER,
-	};
-
-	if (pipe(signals) == -1)
-		log_fatal("no descriptors for a pipe");
-	for (int i = 0; i < 2; i++)
-		(void)fcntl(signals[i], F_SETFD, FD_CLOEXEC);
-	(void)fcntl(signals[1], F_SETFL, O_NONBLOCK);
-	(void)sigemptyset(&act.sa_mask);
-	(void)sigaction(SIGHUP, &act, NULL);
-	(void)sigaction(SIGTERM, &act, NULL);
-	(void)sigaction(SIGINT, &act, NULL);
+	(void)sigemptyset(signals);
+	(void)sigaddset(signals, SIGHUP);
+	(void)sigaddset(signals, SIGTERM);
+	(void)sigaddset(signals, SIGINT);
+	(void)sigprocmask(SIG_BLOCK, signals, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 }
 
@@ -108,20 +84,21 @@ reload(const char *file)
 }
 
 static void
-wait_for_signals(const char *file)
+wait_for_signals(const sigset_t *signals, const char *file)
 {
-	char c;
+	int sig;
 
 	for (;;) {
-		if (read(signals[0], &c, 1) != 1)
+		/* Not sigwait(3): see sigwait.c. */
+		if ((sig = sigwaitinfo(signals, NULL)) == -1)
 			continue;
-		if (c != SIGHUP)
+		if (sig != SIGHUP)
 			break;
 		notify_send("RELOADING=1");
 		reload(file);
 		notify_send("READY=1");
 	}
-	log_info(NULL, "stopping", "signal", LOG_NUM(c));
+	log_info(NULL, "stopping", "signal", LOG_NUM(sig));
 }
 
 /*
@@ -135,10 +112,9 @@ stop(void)
 
 	notify_send("STOPPING=1");
 	left = filter_stop(clock_mono_us() + STOP_WAIT_US);
-	filter_unlink();
 	socketmap_unlink();
 	log_info(NULL, "stopped", "messages-left", LOG_NUM(left));
-	_exit(0);
+	_exit(atomic_load(&failed) ? 1 : 0);
 }
 
 static void
@@ -163,10 +139,11 @@ main(int argc, char **argv)
 {
 	struct rules *rules;
 	struct conf *conf;
+	sigset_t signals;
 	struct err err;
 
 	conf = daemon_configure("postern-milter", 0, argc, argv);
-	catch_signals();
+	block_signals(&signals);
 	(void)umask(027);
 	conf_set_current(conf);
 	privilege_descriptors(DESCRIPTORS, "raise the limit");
@@ -187,7 +164,7 @@ main(int argc, char **argv)
 	notify_send("READY=1");
 	log_info(NULL, "ready", "version", PACKAGE_VERSION, "pid",
 	    LOG_NUM(getpid()));
-	wait_for_signals(conf->file);
+	wait_for_signals(&signals, conf->file);
 	stop();
 	return 0;
 }
