@@ -235,6 +235,17 @@ def test_a_probe_finds_that_it_is_over(parts):
     attempt_all(parts, list(cells.values()), Cell.probed)
 
 
+@pytest.mark.parametrize("kind, pause", [("454-service", 5), ("454-day", 2)])
+def test_made_good_after_a_pause(parts, kind, pause):
+    assert TABLE.cell(kind, "dot").once == "later"
+    post, ses = relay(parts, conf={"quota": {"daily-window": "100s"}})
+    action, text = TABLE.action(kind)
+    ses.fault(f"dot {action} nth=1{text}")
+    began = time.monotonic()
+    assert accepted(ses, send(post, TO)[0])
+    assert pause - 0.1 < time.monotonic() - began < pause + FLOWS_WITHIN
+
+
 def test_the_manual_has_the_same_table():
     assert manual.listing("cells") == TABLE.matrix
     assert manual.items("kinds") == {

@@ -29,6 +29,8 @@ static const struct {
 	    SES_RECONNECT },
 	{ SES_PHASE_DOT, "451 Temporary service failure", SES_TRY_AGAIN },
 	{ SES_PHASE_DOT, "454 Temporary service failure", SES_TRY_AGAIN },
+	{ SES_PHASE_GREETING,
+	    "421 Timeout waiting for data from client.", SES_UNREACHABLE },
 	{ SES_PHASE_AUTH, "454 Temporary authentication failure",
 	    SES_UNREACHABLE },
 	{ SES_PHASE_DOT,
