@@ -126,11 +126,27 @@ add_name(struct buf *out, const struct header_mailbox *mb)
 	}
 }
 
+/* Whether a reader sees nothing of a display name: there is none, or "". */
+static bool
+is_nameless(const struct header_mailbox *mb)
+{
+	struct header_scan s;
+	struct buf text;
+	bool empty;
+
+	buf_init(&text, mb->name_len);
+	header_scan_init(&s, mb->name, mb->name_len);
+	header_scan_unquote(s, false, &text);
+	empty = text.len == 0;
+	buf_free(&text);
+	return empty;
+}
+
 static void
 add_replaced(struct buf *out, const struct sender_mailbox *box)
 {
 	const struct header_mailbox *mb = &box->mb;
-	bool name = box->show && mb->name_len == 0;
+	bool name = box->show && is_nameless(mb);
 	struct header_scan s;
 
 	if (name) {

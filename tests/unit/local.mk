@@ -7,7 +7,8 @@
 # The second line only where more than core is needed.
 
 EXTRA_DIST += tests/unit/make-certs.sh tests/unit/unit.h \
-	tests/unit/secrettest.h tests/unit/storetest.h
+	tests/unit/secrettest.h tests/unit/senders.txt \
+	tests/unit/storetest.h
 
 if HAVE_CMOCKA
 AM_CFLAGS += $(CMOCKA_CFLAGS)
@@ -58,6 +59,10 @@ unit_tests += tests/unit/t_srs
 tests_unit_t_srs_LDADD = identity/libidentity.a $(UNIT_LIBS)
 unit_tests += tests/unit/t_rewrite
 tests_unit_t_rewrite_LDADD = identity/libidentity.a $(UNIT_LIBS)
+unit_tests += tests/unit/t_senders
+tests_unit_t_senders_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DSENDERS='"$(abs_top_srcdir)/tests/unit/senders.txt"'
+tests_unit_t_senders_LDADD = identity/libidentity.a $(UNIT_LIBS)
 unit_tests += tests/unit/t_verified
 tests_unit_t_verified_LDADD = identity/libidentity.a $(UNIT_LIBS)
 unit_tests += tests/unit/t_lookup
