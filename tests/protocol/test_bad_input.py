@@ -365,7 +365,7 @@ def pace_beside(parts, name, messages):
 @pytest.mark.pace
 @each_attack
 def test_others_are_served_meanwhile(parts, name):
-    pace_beside(parts, name, 80)
+    pace_beside(parts, name, 50)
 
 
 @pytest.mark.soak
