@@ -19,7 +19,8 @@ enum cli_exit {
 	CLI_DONE = 0,
 	CLI_WRONG = 1, /* something wrong was found, or not done */
 	CLI_USAGE = 2,
-	CLI_NOT_THERE = 3 /* what it needs can't be reached */
+	CLI_NOT_THERE = 3, /* what it needs can't be reached */
+	CLI_TRY_AGAIN = 75 /* EX_TEMPFAIL of sysexits(3), for mail servers */
 };
 
 struct cli {
@@ -82,6 +83,7 @@ extern const struct verb verb_rewrite;
 extern const struct verb verb_show;
 extern const struct verb verb_smtp_password;
 extern const struct verb verb_snapshot;
+extern const struct verb verb_srs;
 extern const struct verb verb_suppress;
 extern const struct verb verb_verify;
 

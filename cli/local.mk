@@ -23,6 +23,7 @@ cli_postern_SOURCES = \
 	cli/run.c cli/run.h \
 	cli/show.c \
 	cli/smtp_password.c \
+	cli/srs.c \
 	cli/steps.c cli/steps.h \
 	cli/suppress.c \
 	cli/verify.c \

@@ -22,6 +22,7 @@ static const struct verb *const verbs[] = {
 	&verb_suppress,
 	&verb_identities,
 	&verb_rewrite,
+	&verb_srs,
 	&verb_smtp_password,
 };
 

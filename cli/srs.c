@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "cli/cli.h"
+
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/json.h"
+#include "core/socket.h"
+#include "core/stream.h"
+#include "identity/rewrite.h"
+#include "identity/srs.h"
+
+/*
+ * postern srs: the originals of SRS addresses.
+ *
+ * Who may read the secret works them out here. Who may not, as the user under
+ * whom Sendmail runs the programs of its maps, asks postern-milter over its
+ * socketmap (socketmap_table(5) of Postfix).
+ */
+
+#define ASK_US (10 * US_PER_SEC)
+#define ANSWER_MAX ((size_t)1000)
+#define JSON_MAX ((size_t)1024 * 1024)
+#define NO_SOCKETMAP "what answers there speaks no socketmap protocol"
+
+struct srs_question {
+	struct cli *cli;
+	struct conf *conf;
+	struct verified *verified;
+	struct secret *secret; /* NULL: the milter knows */
+	bool map;	       /* for a map: exit codes and silence as it wants */
+	struct buf json;
+	enum cli_exit status;
+};
+
+static int
+connect_to(const struct socket_spec *spec, struct err *err)
+{
+	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST,
+		.ai_socktype = SOCK_STREAM };
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	int64_t deadline = clock_mono_us() + ASK_US;
+	struct addrinfo *ai;
+	int fd, rc;
+
+	if (spec->is_unix) {
+		memcpy(sun.sun_path, spec->path, sizeof(sun.sun_path));
+		return stream_connect((struct sockaddr *)&sun, sizeof(sun),
+		    deadline, err);
+	}
+	if ((rc = getaddrinfo(spec->host, spec->port, &hints, &ai)) != 0)
+		return err_set(err, ERR_CONFIG, "%s port %s: %s", spec->host,
+		    spec->port, gai_strerror(rc));
+	fd = stream_connect(ai->ai_addr, ai->ai_addrlen, deadline, err);
+	freeaddrinfo(ai);
+	return fd;
+}
+
+/* One "LEN:TEXT,"; text_r gets TEXT. */
+static int
+read_netstring(struct stream *s, struct buf *text_r, struct err *err)
+{
+	const char *data;
+	size_t len, head = 0, want = 0;
+	char *colon;
+	int rc;
+
+	buf_reset(text_r);
+	while (head == 0 || text_r->len < head + want + 1) {
+		rc = stream_peek(s, &data, &len, err);
+		if (rc == 0)
+			return err_set(err, ERR_NET,
+			    "it hung up instead of answering");
+		if (rc == -1)
+			return -1;
+		buf_add(text_r, data, len);
+		stream_consume(s, len);
+		want = (size_t)strtoul(text_r->data, &colon, 10);
+		if (*colon == ':')
+			head = (size_t)(colon + 1 - text_r->data);
+		if (text_r->overflow || want > ANSWER_MAX ||
+		    (*colon != ':' && *colon != '\0'))
+			return err_set(err, ERR_PROTO, NO_SOCKETMAP);
+	}
+	if (text_r->data[head + want] != ',')
+		return err_set(err, ERR_PROTO, NO_SOCKETMAP);
+	buf_cut(text_r, head + want);
+	buf_drop(text_r, head);
+	return 0;
+}
+
+static int
+ask(const struct conf *conf, const char *address, struct buf *answer,
+    struct err *err)
+{
+	struct socket_spec spec;
+	struct stream *s;
+	int fd, rc;
+
+	if (socket_spec(conf->milter.socketmap, &spec, err) == -1 ||
+	    (fd = connect_to(&spec, err)) == -1)
+		return -1;
+	s = stream_new(fd);
+	stream_deadline(s, clock_mono_us() + ASK_US);
+	stream_printf(s, "%zu:srs %s,", strlen("srs ") + strlen(address),
+	    address);
+	rc = stream_flush(s, err);
+	if (rc == 0)
+		rc = read_netstring(s, answer, err);
+	stream_free(s);
+	return rc;
+}
+
+/* The original in *back_r; ERR_POLICY when there is none for this address. */
+static int
+ask_milter(const struct conf *conf, const char *address,
+    struct address *back_r, struct err *err)
+{
+	struct buf answer;
+	int rc;
+
+	buf_init(&answer, 2 * ANSWER_MAX);
+	rc = ask(conf, address, &answer, err);
+	if (rc == -1)
+		(void)err_context(err, "asking postern-milter at %s",
+		    conf->milter.socketmap);
+	else if (strncmp(answer.data, "OK ", 3) == 0)
+		rc = address_parse(answer.data + 3, answer.len - 3, back_r,
+			 err) == ADDRESS_OK ? 0 : -1;
+	else if (strncmp(answer.data, "NOTFOUND", 8) == 0)
+		rc = err_set(err, ERR_POLICY,
+		    "this is no SRS address of ours, or one that was forged "
+		    "or has expired");
+	else
+		rc = err_set(err, ERR_STATE, "postern-milter says: %s",
+		    answer.data);
+	buf_free(&answer);
+	return rc;
+}
+
+static int
+reverse(const struct srs_question *q, const char *text, struct address *back_r,
+    struct err *err)
+{
+	const char *domain = rewrite_srs_domain(q->conf, q->verified);
+	struct address srs;
+	struct err why;
+
+	if (address_parse(text, strlen(text), &srs, &why) != ADDRESS_OK)
+		return err_set(err, ERR_POLICY, "%s", why.text);
+	if (q->secret == NULL)
+		return ask_milter(q->conf, srs.text, back_r, err);
+	if (domain == NULL)
+		return err_set(err, ERR_CONFIG,
+		    "there is no domain for SRS addresses: set "
+		    "rewrite.srs-domain, or verify a domain and list it");
+	switch (srs_reverse(q->secret, &srs, domain, clock_wall_us(), back_r,
+	    err)) {
+	case SRS_OK:
+		return 0;
+	case SRS_NONE:
+		return err_set(err, ERR_POLICY,
+		    "this is no SRS address at %s", domain);
+	case SRS_MALFORMED:
+	case SRS_FORGED:
+	case SRS_EXPIRED:
+		break;
+	}
+	return -1;
+}
+
+/* What can't be told now: a map has to be asked again. */
+static enum cli_exit
+fail(const struct srs_question *q, const struct err *err)
+{
+	enum cli_exit status = cli_fail(q->cli, err);
+
+	return q->map ? CLI_TRY_AGAIN : status;
+}
+
+static void
+answer(struct srs_question *q, const char *text)
+{
+	struct address back = { .text = "" };
+	struct err err = { .text = "" };
+	bool found = reverse(q, text, &back, &err) == 0;
+
+	json_open(&q->json, '{');
+	json_add_string(&q->json, "address", text);
+	json_key(&q->json, "original");
+	json_string(&q->json, found ? back.text : NULL);
+	json_add_string(&q->json, "why", found ? NULL : err.text);
+	json_close(&q->json, '}');
+	if (found && !q->cli->out.json)
+		output_printf(&q->cli->out, "%s\n", back.text);
+	if (found)
+		return;
+	if (err.class != ERR_POLICY)
+		q->status = fail(q, &err);
+	else if (q->map)
+		q->status = CLI_WRONG;
+	else
+		q->status = cli_fail(q->cli, &err);
+}
+
+static enum cli_exit
+answer_all(struct srs_question *q, int argc, char **argv)
+{
+	const struct conf *conf = q->conf;
+	struct err err;
+
+	q->verified = verified_load(conf->identities.file, &err);
+	if (q->verified == NULL)
+		return fail(q, &err);
+	if (conf->rewrite.secret[0] == '\0')
+		return fail(q, &(struct err) { ERR_CONFIG,
+		    "rewrite.secret is not set, so nobody here has made SRS "
+		    "addresses" });
+	q->secret = secret_load(conf->rewrite.secret, &err);
+	if (q->secret == NULL && err.class != ERR_LOCAL)
+		return fail(q, &err);
+	buf_init(&q->json, JSON_MAX);
+	json_open(&q->json, '[');
+	for (int i = 1; i < argc; i++)
+		answer(q, argv[i]);
+	json_close(&q->json, ']');
+	if (q->cli->out.json)
+		output_json(&q->cli->out, &q->json);
+	buf_free(&q->json);
+	return q->status;
+}
+
+static enum cli_exit
+run(struct cli *cli, int argc, char **argv)
+{
+	struct srs_question q = { .cli = cli, .status = CLI_DONE };
+	const struct cli_option own[] = {
+		{ .name = "map", .flag = &q.map },
+		{ 0 },
+	};
+	enum cli_exit status;
+
+	if (!cli_options(cli, own, &argc, argv, &status))
+		return status;
+	if (argc < 2)
+		return cli_usage(cli, "which addresses?");
+	q.conf = cli_conf(cli, 0, &status);
+	if (q.conf == NULL)
+		return q.map ? CLI_TRY_AGAIN : status;
+	status = answer_all(&q, argc, argv);
+	secret_release(q.secret);
+	verified_release(q.verified);
+	conf_release(q.conf);
+	return status;
+}
+
+const struct verb verb_srs = {
+	.name = "srs",
+	.summary = "the originals of SRS addresses",
+	.usage =
+	    "srs [--map] [--json] ADDRESS ...\n\n"
+	    "Prints for each SRS address the one it was made of, a line each,\n"
+	    "or says why there is none; exits 1 then. Who may not read\n"
+	    "rewrite.secret asks postern-milter.\n\n"
+	    "  --map   for a program map of Sendmail: silent where there is\n"
+	    "          none, and exit 75 for what can't be told now\n",
+	.run = run,
+};
