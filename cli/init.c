@@ -4,12 +4,14 @@
 #include "cli/cli.h"
 
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/postfix.h"
 #include "cli/steps.h"
+#include "core/crypto.h"
 #include "core/mem.h"
 
 /*
@@ -90,7 +92,11 @@ static const char first_conf[] =
     "quota { daily = 200 rate = 1 }\n"
     "\n"
     "# sandbox = no once the account has left the SES sandbox.\n"
-    "identities { file = %s/identities sandbox = yes }\n";
+    "identities { file = %s/identities sandbox = yes }\n"
+    "\n"
+    "# What becomes of senders who are not verified: reject, or srs, which\n"
+    "# writes them into the first verified domain.\n"
+    "rewrite { default = reject secret = %s/rewrite-secret }\n";
 
 static const char first_credentials[] =
     "# SMTP credentials, one USERNAME:PASSWORD a line. \"postern\n"
@@ -99,11 +105,38 @@ static const char first_credentials[] =
 static const char first_identities[] =
     "# Domains and addresses that are verified in SES, one a line.\n";
 
+/* A key that nobody knows; the group's members may read it, among them the
+ * daemons. */
+static void
+secret_file(struct init *in)
+{
+	const char *named = in->conf->rewrite.secret;
+	char *path = *named != '\0' ? mem_strdup(named) :
+	    mem_printf("%s/rewrite-secret", in->conf_dir);
+	unsigned char key[32];
+	char hex[2 * sizeof(key) + 1], *content;
+
+	crypto_random(key, sizeof(key));
+	for (size_t i = 0; i < sizeof(key); i++)
+		(void)snprintf(hex + 2 * i, 3, "%02x", key[i]);
+	content = mem_printf("# Keys, one a line: the first one is used, all "
+			     "are accepted.\n%s\n",
+	    hex);
+	steps_file(&in->steps, path, 0640, "root", in->conf->daemon.user,
+	    content);
+	mem_wipe(key, sizeof(key));
+	mem_wipe(hex, sizeof(hex));
+	mem_wipe(content, strlen(content));
+	free(content);
+	free(path);
+}
+
 static void
 files(struct init *in)
 {
 	const char *user = in->conf->daemon.user;
-	char *conf = mem_printf(first_conf, in->conf_dir, in->conf_dir);
+	char *conf = mem_printf(first_conf, in->conf_dir, in->conf_dir,
+	    in->conf_dir);
 	char *credentials = mem_printf("%s/ses-credentials", in->conf_dir);
 	char *identities = mem_printf("%s/identities", in->conf_dir);
 	char *whole = conf;
@@ -248,6 +281,8 @@ go(struct init *in, bool want_postfix, bool had_conf)
 		status = cli_fail(in->cli, &err);
 	if (!had_conf)
 		files(in);
+	if (!had_conf || in->conf->rewrite.secret[0] != '\0')
+		secret_file(in);
 	print(in, had_conf);
 	return status != CLI_DONE ? status
 	       : in->steps.failed ? CLI_WRONG

@@ -631,7 +631,9 @@ def test_init_for_postfix(place):
         "750 postern:mail /var/spool/postfix/postern",
         "644 root:postern /etc/postern/identities",
         "644 root:postern /etc/postern/postern.conf",
+        "640 root:postern /etc/postern/rewrite-secret",
         "600 postern:postern /etc/postern/ses-credentials"]
+    assert "rewrite.secret = /etc/postern/rewrite-secret\n" in dump
     listen = "unix:/var/spool/postfix/postern/lmtp.sock:0660:mail"
     assert listen in conf
     assert f"lmtp.listen = {{{listen}}}" in dump
