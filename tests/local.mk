@@ -22,8 +22,10 @@ soak: all
 bench: all
 	$(PYTEST) -q -s -m bench $(BENCHFLAGS) protocol integration
 
-# What benchmarks need beside the programs themselves.
-EXTRA_PROGRAMS += lmtpload journalfill
+# What benchmarks and tests need beside the programs themselves.
+EXTRA_PROGRAMS += lmtpload journalfill sealorigin
+sealorigin_SOURCES = tests/lib/sealorigin.c
+sealorigin_LDADD = identity/libidentity.a $(CORE_LIBS)
 lmtpload_SOURCES = tests/bench/lmtpload.c
 lmtpload_LDADD = $(CORE_LIBS)
 journalfill_SOURCES = tests/bench/journalfill.c
