@@ -11,6 +11,7 @@
 
 #include "core/header.h"
 #include "lmtp/gate.h"
+#include "tests/unit/secrettest.h"
 
 /*
  * Messages of any bytes before the gate. Whatever it lets pass has a header
@@ -23,6 +24,7 @@ int LLVMFuzzerInitialize(int *, char ***);
 
 static struct verified *verified;
 static struct rewrite_table *table; /* empty */
+static struct secret *secret;
 
 static int
 check_mailbox(void *arg, const struct header_mailbox *mb)
@@ -41,7 +43,8 @@ static void
 check_field(const struct header_field *f)
 {
 	static const char *const gone[] = { "Bcc", "Resent-Bcc", "Return-Path",
-		"Delivered-To", "X-SES-MESSAGE-TAGS", "X-SES-SOURCE-ARN" };
+		"Delivered-To", "X-SES-MESSAGE-TAGS", "X-SES-SOURCE-ARN",
+		"X-Postern-Origin" };
 
 	for (size_t i = 0; i < sizeof(gone) / sizeof(gone[0]); i++)
 		assert(!header_is(f, gone[i]));
@@ -93,7 +96,7 @@ run(unsigned how, const char *data, size_t len)
 	struct conf conf = { .file = name };
 	struct address sender = { .local_len = 0 };
 	struct message *m = message_new("/tmp", "");
-	struct rewrite_rules rules = { &conf, verified, table, NULL, NULL };
+	struct rewrite_rules rules = { &conf, verified, table, secret, NULL };
 	struct gate_input in = { &rules, m, &sender, 0 };
 	struct gate_output out;
 	struct gate_reply reply;
@@ -104,7 +107,10 @@ run(unsigned how, const char *data, size_t len)
 	conf.ses.configuration_set = conf.rewrite.null_sender = empty;
 	conf.rewrite.senders = conf.rewrite.dflt_text = empty;
 	conf.identities.file = name;
-	conf.rewrite.dflt = how & 1 ? CONF_DEFAULT_DEFER : CONF_DEFAULT_REJECT;
+	conf.rewrite.srs_domain = empty;
+	conf.rewrite.dflt = how & 16 ? CONF_DEFAULT_SRS :
+	    how & 1		     ? CONF_DEFAULT_DEFER :
+				       CONF_DEFAULT_REJECT;
 	conf.ses.dkim_signature = how & 2 ? CONF_DKIM_KEEP : CONF_DKIM_DROP;
 	conf.ses.allow_headers = (struct conf_list) { allowed, how >> 2 & 1 };
 	if (how & 8)
@@ -138,13 +144,15 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	assert(fd != -1 && write(fd, text, strlen(text)) > 0);
 	verified = verified_load(file, &err);
 	table = rewrite_table_load("", &err);
-	assert(verified != NULL && table != NULL);
+	secret = secret_of("a key for the fuzzer");
+	assert(verified != NULL && table != NULL && secret != NULL);
 	(void)unlink(file);
 	(void)close(fd);
 	assert(run(8, good, strlen(good)) == GATE_PASS);
 	assert(run(8, bad, strlen(bad)) == GATE_REFUSE);
 	assert(run(9, bad, strlen(bad)) == GATE_DEFER);
 	assert(run(0, bad, strlen(bad)) == GATE_PASS);
+	assert(run(24, bad, strlen(bad)) == GATE_PASS);
 	return 0;
 }
 
