@@ -60,6 +60,7 @@ breaker_changed(void *arg, const char *key, bool open, const char *cause)
 	struct server *s = arg;
 	/* Addresses are personal data, which has no place in the chain. */
 	char *what = record_storable(key), *why = record_storable(cause);
+	bool told = open || *cause != '\0';
 	struct buf detail;
 	struct err err;
 	char *words;
@@ -68,7 +69,7 @@ breaker_changed(void *arg, const char *key, bool open, const char *cause)
 	json_open(&detail, '{');
 	json_add_string(&detail, "what", what);
 	json_add_bool(&detail, "open", open);
-	json_add_string(&detail, "cause", open ? why : NULL);
+	json_add_string(&detail, "cause", told ? why : NULL);
 	json_close(&detail, '}');
 	free(what);
 	free(why);
@@ -76,7 +77,7 @@ breaker_changed(void *arg, const char *key, bool open, const char *cause)
 		clock_mono_us() + NOTE_WITHIN_US, &err) == -1)
 		log_error(NULL, "journal", "reason", err.text);
 	buf_free(&detail);
-	words = open
+	words = told
 	    ? mem_printf("SES trouble with %s: %s", key, cause)
 	    : mem_printf("SES trouble with %s is over", key);
 	alarm_raise(s->alarm, words);
@@ -191,7 +192,7 @@ put_in_force(struct server *s, struct conf *new, struct ses *ses,
 	    quota_rebuild(s->quota, old->store.path, &err) == -1)
 		log_error(NULL, "reload", "reason", err.text);
 	dispatch_max_senders(s->dispatch, (unsigned)new->ses.connections);
-	breakers_reset(s->breakers);
+	breakers_reset(s->breakers, "forgotten on SIGHUP, and looked for anew");
 	note_configuration(s, new);
 	log_info(NULL, "reload", "file", new->file);
 	conf_release(old);

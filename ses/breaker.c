@@ -186,7 +186,7 @@ breaker_ok(struct breakers *b, const char *key)
 }
 
 void
-breakers_reset(struct breakers *b)
+breakers_reset(struct breakers *b, const char *why)
 {
 	struct breaker *all, *one;
 
@@ -197,7 +197,7 @@ breakers_reset(struct breakers *b)
 	(void)pthread_mutex_unlock(&b->lock);
 	while ((one = all) != NULL) {
 		all = one->next;
-		b->changed(b->arg, one->key, false, "");
+		b->changed(b->arg, one->key, false, why);
 		breaker_free(one);
 	}
 }

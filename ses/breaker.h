@@ -29,7 +29,7 @@ struct trouble {
 
 /*
  * Called for each change of state, without locks held, by the thread that found
- * it. cause is "" when it closes.
+ * it. cause is "" when it closes because SES works, else what made it close.
  */
 typedef void breaker_changed_fn(void *arg, const char *key, bool open,
     const char *cause);
@@ -58,10 +58,10 @@ void breaker_fail(struct breakers *, const char *key, enum ses_class,
 void breaker_ok(struct breakers *, const char *key);
 
 /*
- * Close all: the operator has changed something (SIGHUP), and hears anew of
- * what is still in trouble.
+ * Close all, and tell why: the operator has changed something (SIGHUP), and
+ * hears anew of what is still in trouble.
  */
-void breakers_reset(struct breakers *);
+void breakers_reset(struct breakers *, const char *why);
 
 /*
  * Call fn for each open breaker: key, cause, clock_mono_us of the next probe.

@@ -190,6 +190,11 @@ class Cell:
         self.flows(text, PROBE_WITHIN + 2 * SLOW)
         rows = [(r["what"], r["open"]) for r in journal(self.post, "breaker")]
         assert len(set(rows)) == len(rows), rows
+        # Of two endpoints the one that serves again.
+        alarms = self.post.daemon.wait_events(
+            "alarm", len(self.breakers()) + 1
+        )
+        assert alarms[-1]["words"].endswith("is over")
 
 
 def attempt(room, kind, phase, what):

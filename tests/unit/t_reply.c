@@ -159,11 +159,13 @@ test_endless(void **state)
 
 /* Breakers: one report a change, one probe at a time. */
 static int opened, closed;
+static char last_cause[40];
 
 static void
 changed(void *arg, const char *key, bool open, const char *cause)
 {
-	(void)arg, (void)key, (void)cause;
+	(void)arg, (void)key;
+	(void)snprintf(last_cause, sizeof(last_cause), "%s", cause);
 	if (open)
 		opened++;
 	else
@@ -211,6 +213,13 @@ test_breaker(void **state)
 	assert_true(breaker_ask(b, "account", &trouble));
 	assert_int_equal(opened, 1);
 	assert_int_equal(closed, 1);
+	assert_string_equal(last_cause, "");
+	breaker_fail(b, "account", SES_ACCOUNT, "535");
+	assert_string_equal(last_cause, "535");
+	breakers_reset(b, "asked for");
+	assert_true(breaker_ask(b, "account", &trouble));
+	assert_int_equal(closed, 2);
+	assert_string_equal(last_cause, "asked for");
 	breakers_free(b);
 	simulated = false;
 }
