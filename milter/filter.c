@@ -315,15 +315,24 @@ done(struct connection *c, const char *id, const struct submission_outcome *o)
 	return SMFIS_CONTINUE;
 }
 
-/*
- * Words to the submitter. libmilter takes no line ends, and MTAs read "%" as
- * the beginning of something.
- */
+/* MTAs read "%" as the beginning of something, and "%%" as "%". */
+static void
+double_percent(const char *text, size_t len, char line[2 * REPLY_LINE + 1])
+{
+	for (; len > 0; len--, text++) {
+		if (*text == '%')
+			*line++ = '%';
+		*line++ = *text;
+	}
+	*line = '\0';
+}
+
+/* Words to the submitter. */
 static sfsistat
 refuse(SMFICTX *ctx, const struct connection *c, const char *id,
     const struct submission_outcome *o)
 {
-	char line[REPLY_LINES][REPLY_LINE + 1], code[4], dsn[sizeof(o->dsn)];
+	char line[REPLY_LINES][2 * REPLY_LINE + 1], code[4], dsn[sizeof(o->dsn)];
 	const char *p = o->text;
 	size_t n, len;
 
@@ -332,11 +341,11 @@ refuse(SMFICTX *ctx, const struct connection *c, const char *id,
 		if (len > REPLY_LINE)
 			for (len = REPLY_LINE; len > 1 && p[len] != ' ';)
 				len--;
-		(void)snprintf(line[n], sizeof(line[n]), "%.*s", (int)len, p);
+		double_percent(p, len, line[n]);
 		p += len;
 		p += strspn(p, " ");
 	}
-	(void)snprintf(code, sizeof(code), "%u", o->code);
+	(void)snprintf(code, sizeof(code), "%u", o->code % 1000);
 	(void)snprintf(dsn, sizeof(dsn), "%s", o->dsn);
 	(void)smfi_setmlreply(ctx, code, dsn, line[0], n > 1 ? line[1] : NULL,
 	    n > 2 ? line[2] : NULL, NULL);

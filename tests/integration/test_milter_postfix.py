@@ -1,0 +1,360 @@
+"""A real Postfix 3.7 with postern-milter at submission and posternd behind it.
+
+Submitters come from 127.0.0.1. The world comes from 127.0.0.2: its mail is not
+the milter's business, as README has it.
+"""
+
+import concurrent.futures
+import email
+import email.policy
+import os
+import re
+import smtplib
+import threading
+
+import pytest
+
+from lib.milter import Milter, rewrite_conf
+from lib.postfix import Postfix, why_not
+from lib.proc import PATIENCE
+from lib.relay import Relay, postfix_listen
+
+pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")
+
+FOREIGN = "someone@foreign.example"
+OUTSIDE = "127.0.0.2"
+
+
+class Site:
+    """Postfix, milter, posternd and an SES with example.com verified."""
+
+    def __init__(self, parts, action="tempfail", **rewrite):
+        self.postfix = Postfix(parts.dir("postfix"))
+        listen = postfix_listen(self.postfix)
+        run = listen.removeprefix("unix:").partition("/lmtp.sock")[0]
+        rundir = parts.dir("milter")
+        rewrite.setdefault("default", "srs")
+        self.relay = parts.add(Relay(parts.dir("r"), listen=[listen], conf={
+            "rewrite": rewrite_conf(rundir, **rewrite),
+            "milter": {
+                "listen": f"unix:{run}/milter.sock:0660:postfix",
+                "socketmap": f"unix:{run}/socketmap.sock:0660:postfix",
+            },
+        }))
+        self.milter = parts.add(
+            Milter(rundir, self.relay.posternd.conf_file)
+        ).start()
+        aliases = os.path.join(rundir, "aliases")
+        with open(aliases, "w", encoding="ascii") as f:
+            f.write("away friend@elsewhere.example\n")
+        self.postfix.configure(
+            default_transport="lmtp:unix:postern/lmtp.sock",
+            mynetworks="127.0.0.1/32",
+            mydestination="example.com",
+            alias_maps=f"texthash:{aliases}",
+            local_recipient_maps="$alias_maps",
+            smtpd_recipient_restrictions=
+                "permit_mynetworks, reject_unauth_destination",
+            smtpd_milters="unix:postern/milter.sock",
+            non_smtpd_milters="unix:postern/milter.sock",
+            smtpd_milter_maps=f"cidr:{{{{{OUTSIDE} DISABLE}}}}",
+            milter_default_action=action,
+            recipient_canonical_maps=
+                "socketmap:unix:postern/socketmap.sock:srs",
+            smtpd_authorized_xclient_hosts="127.0.0.1",
+            # Each sender may have many connections here.
+            smtpd_client_connection_count_limit="0",
+        )
+        parts.add(self.postfix).start()
+
+    def smtp(self, sender, recipient, text, source="127.0.0.1", login=None):
+        """As a client does it, logged in as somebody; returns Postfix's queue
+        id."""
+        with smtplib.SMTP(
+            "127.0.0.1", self.postfix.port, source_address=(source, 0),
+            timeout=PATIENCE,
+        ) as client:
+            client.ehlo("client.example")
+            if login is not None:
+                # What SASL does, without all that SASL needs.
+                code, words = client.docmd("XCLIENT", f"LOGIN={login}")
+                assert code == 220, words
+                client.ehlo("client.example")
+            for command, argument in (
+                (client.mail, sender), (client.rcpt, recipient),
+                (client.data, text),
+            ):
+                code, words = command(argument)
+                if code != 250:
+                    raise smtplib.SMTPResponseException(code, words)
+        return re.search(r"queued as (\w+)", words.decode())[1]
+
+    def submit(self, way, sender, recipient, text):
+        if way == "smtp":
+            self.smtp(sender, recipient, text)
+        else:
+            self.postfix.sendmail(text, "-i", "-f", sender, "--", recipient)
+
+    def arrived(self, n=1):
+        """The messages at SES, all of which it took: envelope and content."""
+        self.relay.sandbox.wait_for("messages", n)
+        self.postfix.wait_empty()
+        messages = self.relay.sandbox.messages()
+        assert self.relay.sandbox.violations() == []
+        assert len(messages) == n
+        for message in messages:
+            message["content"] = email.message_from_bytes(
+                self.relay.accepted(message["id"]), policy=email.policy.default
+            )
+        return messages
+
+    def one(self):
+        [message] = self.arrived()
+        return message
+
+    def audited(self, message):
+        """What an auditor finds of a message that SES took."""
+        [row] = self.relay.posternd.sql(
+            "SELECT audit.*, repairs FROM audit JOIN delivery USING (ses_id) "
+            "JOIN message ON message.id = delivery.message "
+            "WHERE ses_id = ?", message["id"]
+        )
+        return row
+
+
+@pytest.fixture
+def site(parts):
+    return lambda **kw: Site(parts, **kw)
+
+
+def text(sender, recipient="b@elsewhere.example", name="Some One"):
+    return (
+        f"From: {name} <{sender}>\r\nTo: {recipient}\r\n"
+        "Subject: x\r\n\r\nbody\r\n"
+    )
+
+
+def is_verified(address):
+    return re.search(r"[@.]example\.com$", address) is not None
+
+
+def addresses(field):
+    return [a.addr_spec for a in field.addresses]
+
+
+@pytest.mark.parametrize("way", ["smtp", "sendmail"])
+@pytest.mark.parametrize("sender", ["a@example.com", "a@dept.example.com"])
+def test_verified_senders_stay(site, way, sender):
+    s = site()
+    s.submit(way, sender, "b@elsewhere.example", text(sender))
+    message = s.one()
+    assert message["sender"] == sender
+    content = message["content"]
+    assert content["From"] == f"Some One <{sender}>"
+    assert content["X-Original-From"] is None
+    assert content["Reply-To"] is None
+
+
+@pytest.mark.parametrize("way", ["smtp", "sendmail"])
+def test_unverified_senders_are_rewritten(site, way):
+    """And what is answered goes to where it would have gone."""
+    s = site()
+    s.submit(way, FOREIGN, "b@elsewhere.example",
+             "Sender: other@foreign.example\r\n" + text(FOREIGN))
+    message = s.one()
+    assert message["sender"].startswith("SRS0=")
+    assert is_verified(message["sender"])
+    content = message["content"]
+    assert addresses(content["From"]) == [message["sender"]]
+    assert content["From"].addresses[0].display_name == "Some One"
+    assert is_verified(content["Sender"].address.addr_spec)
+    assert content["Reply-To"] == f"Some One <{FOREIGN}>"
+    assert content["X-Original-From"] == f"Some One <{FOREIGN}>"
+    # It was the milter: Postfix's own log has the new sender.
+    assert any(f"from=<{message['sender']}>" in l for l in s.postfix.log())
+    assert content["X-Postern-Origin"] is None
+    row = s.audited(message)
+    assert row["sender"] == message["sender"]
+    assert row["original_sender"] == FOREIGN
+    assert row["client"].endswith("[127.0.0.1]")
+    # And nothing was different once Postfix was done with it.
+    assert row["repairs"].split() == ["origin=sealed"]
+
+
+def test_the_journal_knows_who_logged_in(site):
+    """Whatever the submitter claims to be."""
+    s = site()
+    forged = "X-Postern-Origin: v=1; q=1; s=AAAA\r\n"
+    s.smtp("boss@example.com", "b@elsewhere.example",
+           forged + text("boss@example.com"), login="mallory")
+    message = s.one()
+    assert message["content"]["X-Postern-Origin"] is None
+    row = s.audited(message)
+    assert row["sender"] == "boss@example.com"
+    assert row["user"] == "mallory"
+    assert row["client"].endswith("[127.0.0.1]")
+
+
+@pytest.mark.parametrize("way", ["smtp", "sendmail"])
+def test_unqualified_senders_are_completed(site, way):
+    s = site()
+    s.submit(way, "root", "b@elsewhere.example",
+             "From: root\r\nTo: b@elsewhere.example\r\n\r\nx\r\n")
+    message = s.one()
+    assert message["sender"] == "root@mx.example.com"
+    assert addresses(message["content"]["From"]) == ["root@mx.example.com"]
+
+
+@pytest.mark.parametrize("way", ["smtp", "sendmail"])
+def test_null_senders_get_one_at_the_gate(site, way):
+    s = site()
+    s.submit(way, "", "b@elsewhere.example", text(FOREIGN))
+    message = s.one()
+    assert message["sender"] == "mailer-daemon@example.com"
+    assert addresses(message["content"]["From"]) == [message["sender"]]
+    assert any("from=<>" in line for line in s.postfix.log())
+
+
+@pytest.mark.parametrize("way", ["smtp", "sendmail"])
+def test_refused_senders_are_told_why(site, way):
+    s = site(default="reject")
+    if way == "smtp":
+        with pytest.raises(smtplib.SMTPResponseException) as no:
+            s.submit(way, FOREIGN, "b@elsewhere.example", text(FOREIGN))
+        assert no.value.smtp_code == 550
+        assert b"5.7.1 sender <someone@foreign.example>" in no.value.smtp_error
+        assert s.postfix.queue_list() == []
+    else:
+        # It is in the queue already: a notice goes to who sent it.
+        s.submit(way, FOREIGN, "b@elsewhere.example", text(FOREIGN))
+        message = s.one()
+        assert message["recipients"] == [FOREIGN]
+        words = " ".join(str(message["content"]).split())
+        assert f"sender <{FOREIGN}> is not a verified identity" in words
+
+
+def test_deferred_senders_come_back(site):
+    s = site(default="defer")
+    with pytest.raises(smtplib.SMTPResponseException) as later:
+        s.smtp(FOREIGN, "b@elsewhere.example", text(FOREIGN))
+    assert later.value.smtp_code == 451
+    assert b"4.7.1 sender" in later.value.smtp_error
+
+
+def test_reasons_with_percent_signs_arrive_whole(site):
+    s = site(default="reject")
+    with pytest.raises(smtplib.SMTPResponseException) as no:
+        s.smtp("some%25one%s@foreign.example", "b@elsewhere.example",
+               text(FOREIGN))
+    assert b"<some%25one%s@foreign.example>" in no.value.smtp_error
+
+
+def test_a_bounce_finds_the_original(site):
+    """A notice from outside to the SRS address reaches who wrote."""
+    s = site()
+    s.smtp(FOREIGN, "b@elsewhere.example", text(FOREIGN))
+    srs = s.one()["sender"]
+    s.relay.sandbox.reset()
+    s.smtp("", srs, text("MAILER-DAEMON@elsewhere.example", srs), OUTSIDE)
+    message = s.one()
+    assert message["recipients"] == [FOREIGN]
+    assert message["sender"] == "mailer-daemon@example.com"
+
+
+def test_forged_srs_addresses_are_refused(site):
+    s = site()
+    s.smtp(FOREIGN, "b@elsewhere.example", text(FOREIGN))
+    forged = s.one()["sender"].replace("=someone@", "=victim@")
+    with pytest.raises(smtplib.SMTPResponseException) as no:
+        s.smtp("", forged, text("MAILER-DAEMON@elsewhere.example"), OUTSIDE)
+    assert no.value.smtp_code == 550
+    assert b"User unknown" in no.value.smtp_error
+    s.milter.daemon.wait_event("srs-refused")
+
+
+def test_postfix_itself_bounces_to_the_original(site):
+    """What SES refuses comes back to who wrote, by way of SRS."""
+    s = site()
+    s.relay.posternd.run("suppress", "add", "gone@elsewhere.example")
+    s.smtp(FOREIGN, "gone@elsewhere.example", text(FOREIGN))
+    message = s.one()
+    assert message["recipients"] == [FOREIGN]
+    assert message["sender"] == "mailer-daemon@example.com"
+    assert "gone@elsewhere.example" in str(message["content"])
+
+
+def test_an_alias_forwards_outside(site):
+    """Mail from the world passes no milter, nor does what local(8) sends on:
+    the gate goes by the same rules."""
+    s = site()
+    s.smtp(FOREIGN, "away@example.com", text(FOREIGN), OUTSIDE)
+    message = s.one()
+    assert message["recipients"] == ["friend@elsewhere.example"]
+    assert message["sender"].startswith("SRS0=")
+    assert addresses(message["content"]["From"]) == [message["sender"]]
+    assert message["content"]["Reply-To"] == f"Some One <{FOREIGN}>"
+    assert not s.milter.daemon.events("rewritten")
+    # And a bounce of that finds the way back, too.
+    s.relay.sandbox.reset()
+    s.smtp("", message["sender"], text("x@elsewhere.example"), OUTSIDE)
+    assert s.one()["recipients"] == [FOREIGN]
+
+
+def test_mail_from_the_world_stays_as_it_is(site):
+    s = site()
+    with pytest.raises(smtplib.SMTPResponseException):
+        s.smtp(FOREIGN, "nobody@example.com", text(FOREIGN), OUTSIDE)
+    assert not s.milter.daemon.events("rewritten")
+
+
+def submit_all(site, recipients, workers=20):
+    """Submit to each recipient; returns those for which Postfix said no."""
+    def one(recipient):
+        try:
+            site.smtp(FOREIGN, recipient, text(FOREIGN, recipient))
+        except smtplib.SMTPResponseException as e:
+            assert 400 <= e.smtp_code < 500, e
+            return recipient
+        return None
+
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        return [r for r in pool.map(one, recipients) if r is not None]
+
+
+def check_each_once(site, recipients):
+    messages = site.arrived(len(recipients))
+    assert sorted(r for m in messages for r in m["recipients"]) == sorted(
+        recipients
+    )
+    for message in messages:
+        assert is_verified(message["sender"])
+        assert all(map(is_verified, addresses(message["content"]["From"])))
+
+
+def test_many_at_once(site):
+    """200: none lost, none twice, none stuck."""
+    s = site()
+    recipients = [f"r{n}@elsewhere.example" for n in range(200)]
+    assert submit_all(s, recipients) == []
+    check_each_once(s, recipients)
+    assert len(s.milter.daemon.events("rewritten")) == 200
+
+
+@pytest.mark.parametrize("action", ["tempfail", "accept"])
+def test_milter_killed_in_the_midst(site, action):
+    """Then milter_default_action rules, and nothing unverified gets past
+    posternd, which goes by the same rules."""
+    s = site(action=action)
+    recipients = [f"r{n}@elsewhere.example" for n in range(200)]
+    killer = threading.Thread(target=lambda: (
+        s.relay.sandbox.wait_for("messages", 50), s.milter.kill()
+    ))
+    killer.start()
+    put_off = submit_all(s, recipients)
+    killer.join()
+    # Of those that Postfix had put off, the clients try again.
+    s.milter.start()
+    assert submit_all(s, put_off) == []
+    if action == "tempfail":
+        assert put_off
+    check_each_once(s, recipients)
