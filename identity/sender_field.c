@@ -8,6 +8,7 @@
 #include "core/header_scan.h"
 #include "core/mem.h"
 #include "core/message.h"
+#include "core/utf8.h"
 
 /* More than anyone writes; a bound for memory. */
 #define MAILBOXES_MAX 100
@@ -64,6 +65,11 @@ sender_field_has_at(const struct sender_field *sf)
 }
 
 /*
+ * The parts of a field are scanned as all of it was: whether it is UTF-8, or
+ * perhaps Shift_JIS, shows only in the whole.
+ */
+
+/*
  * One blank-separated piece of a display name, to the next blank or comment.
  * Whether it has an @ outside quotes.
  */
@@ -105,13 +111,12 @@ add_quoted(struct buf *out, struct header_scan piece)
 
 /* Encoded words have no @ and stay. */
 static void
-add_name(struct buf *out, const struct header_mailbox *mb)
+add_name(struct buf *out, const struct header_mailbox *mb, bool utf8)
 {
-	struct header_scan s;
+	struct header_scan s = { mb->name, mb->name + mb->name_len, utf8 };
 	const char *p;
 	bool at;
 
-	header_scan_init(&s, mb->name, mb->name_len);
 	while (s.p < s.end) {
 		p = s.p;
 		(void)header_scan_cfws(&s);
@@ -128,30 +133,29 @@ add_name(struct buf *out, const struct header_mailbox *mb)
 
 /* Whether a reader sees nothing of a display name: there is none, or "". */
 static bool
-is_nameless(const struct header_mailbox *mb)
+is_nameless(const struct header_mailbox *mb, bool utf8)
 {
-	struct header_scan s;
+	const char *end = mb->name + mb->name_len;
 	struct buf text;
 	bool empty;
 
 	buf_init(&text, mb->name_len);
-	header_scan_init(&s, mb->name, mb->name_len);
-	header_scan_unquote(s, false, &text);
+	header_scan_unquote((struct header_scan) { mb->name, end, utf8 }, false,
+	    &text);
 	empty = text.len == 0;
 	buf_free(&text);
 	return empty;
 }
 
 static void
-add_replaced(struct buf *out, const struct sender_mailbox *box)
+add_replaced(struct buf *out, const struct sender_mailbox *box, bool utf8)
 {
 	const struct header_mailbox *mb = &box->mb;
-	bool name = box->show && is_nameless(mb);
-	struct header_scan s;
+	const char *end = mb->spec + mb->spec_len;
+	bool name = box->show && is_nameless(mb, utf8);
 
 	if (name) {
-		header_scan_init(&s, mb->spec, mb->spec_len);
-		add_quoted(out, s);
+		add_quoted(out, (struct header_scan) { mb->spec, end, utf8 });
 		buf_addc(out, ' ');
 	}
 	buf_addf(out, name || *mb->at == '<' ? "<%s>" : "%s", box->to.text);
@@ -161,6 +165,7 @@ void
 sender_field_write(const struct sender_field *sf, struct buf *out)
 {
 	const struct header_field *f = &sf->f;
+	bool utf8 = utf8_valid(f->value, f->value_len);
 	const char *p = f->raw;
 
 	for (size_t i = 0; i < sf->n; i++) {
@@ -169,13 +174,13 @@ sender_field_write(const struct sender_field *sf, struct buf *out)
 
 		if (mb->name_has_at) {
 			buf_add(out, p, (size_t)(mb->name - p));
-			add_name(out, mb);
+			add_name(out, mb, utf8);
 			p = mb->name + mb->name_len;
 		}
 		buf_add(out, p, (size_t)(mb->at - p));
 		p = mb->at + mb->at_len;
 		if (box->replace)
-			add_replaced(out, box);
+			add_replaced(out, box, utf8);
 		else
 			buf_add(out, mb->at, mb->at_len);
 	}

@@ -135,28 +135,32 @@ is_replaced(const struct sender_field *sf)
 	return false;
 }
 
-/* Whether SES would take each address in it. */
+/* Whether SES would take each address in a field of that name. */
 static bool
-is_good(const struct judging *j, const struct sender_field *sf)
+is_good(const struct judging *j, const char *name,
+    const struct header_field *f)
 {
-	if (sf->wrong != NULL || sender_field_has_at(sf))
-		return false;
-	for (size_t i = 0; i < sf->n; i++)
-		if (sf->box[i].fault != ADDRESS_OK ||
-		    !rewrite_covered(j->in->rules, &sf->box[i].addr))
-			return false;
-	return true;
+	struct sender_field sf;
+	bool good;
+
+	sender_field_init(&sf, name, f);
+	good = sf.wrong == NULL && !sender_field_has_at(&sf);
+	for (size_t i = 0; good && i < sf.n; i++)
+		good = sf.box[i].fault == ADDRESS_OK &&
+		    rewrite_covered(j->in->rules, &sf.box[i].addr);
+	sender_field_free(&sf);
+	return good;
 }
 
 /*
- * Whether what SES will read is what was judged: rewriting and encoding can
- * change how odd input reads, above all where its charset had to be guessed.
+ * Whether what the next hop will read is what was judged, as it is now and in
+ * ASCII: rewriting and encoding can change how odd input reads, above all where
+ * its charset had to be guessed.
  */
 static bool
 reads_the_same(const struct judging *j, const struct sender_field *sf,
     const struct buf *instead)
 {
-	struct sender_field again;
 	struct header_field f = sf->f;
 	struct buf out;
 	bool encoded, folded, good;
@@ -169,13 +173,13 @@ reads_the_same(const struct judging *j, const struct sender_field *sf,
 	else if (f.raw_len <= HEADER_LINE_MAX &&
 	    utf8_is_ascii(f.value, f.value_len))
 		return true;
+	if (!is_good(j, sf->name, &f))
+		return false;
 	buf_init(&out, FIELD_MAX);
 	header_repair(&f, &out, &encoded, &folded);
 	pos = 0;
 	(void)header_next(out.data, out.len, &pos, &f);
-	sender_field_init(&again, sf->name, &f);
-	good = is_good(j, &again);
-	sender_field_free(&again);
+	good = is_good(j, sf->name, &f);
 	buf_free(&out);
 	return good;
 }

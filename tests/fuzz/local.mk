@@ -22,6 +22,7 @@ EXTRA_DIST += tests/fuzz/f_address.seeds tests/fuzz/f_conf.seeds \
 	tests/fuzz/f_command.seeds tests/fuzz/f_command.dict \
 	tests/fuzz/f_reply.seeds tests/fuzz/f_reply.dict \
 	tests/fuzz/f_gate.seeds tests/fuzz/f_gate.dict \
+	tests/fuzz/f_senders.seeds tests/fuzz/f_senders.dict \
 	tests/fuzz/f_srs.seeds tests/fuzz/f_srs.dict \
 	tests/fuzz/f_origin.seeds tests/fuzz/f_origin.dict
 
@@ -46,6 +47,9 @@ tests_fuzz_f_reply_LDADD = ses/libses.a $(CORE_LIBS)
 fuzz_targets += tests/fuzz/f_gate
 tests_fuzz_f_gate_LDFLAGS = $(FUZZER_LINK)
 tests_fuzz_f_gate_LDADD = lmtp/libgate.a identity/libidentity.a $(CORE_LIBS)
+fuzz_targets += tests/fuzz/f_senders
+tests_fuzz_f_senders_LDFLAGS = $(FUZZER_LINK)
+tests_fuzz_f_senders_LDADD = identity/libidentity.a $(CORE_LIBS)
 fuzz_targets += tests/fuzz/f_srs
 tests_fuzz_f_srs_LDFLAGS = $(FUZZER_LINK)
 tests_fuzz_f_srs_LDADD = identity/libidentity.a $(CORE_LIBS)
