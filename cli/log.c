@@ -77,8 +77,8 @@ reply_text(const struct search_hit *h, bool people, struct buf *out)
 /* With --json and --csv: every column of the view `audit`, and the cursor. */
 static const char *const keys[] = { "message", "n", "queue_ids", "received",
 	"sender", "original_sender", "recipient", "client", "user",
-	"message_id", "size", "state", "attempts", "ses_id", "reply", "feedback", "updated",
-	"cursor" };
+	"message_id", "size", "state", "attempts", "ses_id", "reply",
+	"feedback", "updated", "cursor" };
 #define NKEYS (sizeof(keys) / sizeof(keys[0]))
 
 struct values {
@@ -157,6 +157,15 @@ put_csv_row(struct cli *cli, const char *const text[])
 	(void)fputs("\r\n", cli->out.file);
 }
 
+/* Whom people know as the sender, not what was made of him for SES. */
+static const char *
+sender_text(const struct search_hit *h)
+{
+	return h->original_sender != NULL && *h->original_sender == '\0' ?
+	    "<>" :
+	    h->original_sender;
+}
+
 static void
 put_row(struct table *t, const struct search_hit *h, const struct values *v)
 {
@@ -165,12 +174,11 @@ put_row(struct table *t, const struct search_hit *h, const struct values *v)
 	table_text(t, when_short(h->received_at, when));
 	table_text(t, h->state);
 	table_color(t, state_color(h->state));
-	table_text(t, h->sender != NULL && *h->sender == '\0' ? "<>"
-							      : h->sender);
+	table_text(t, sender_text(h));
 	table_text(t, h->recipient != NULL ? h->recipient : "(erased)");
 	table_text(t, h->queue_ids);
 	table_text(t, v->message);
-	table_text(t, v->text[13]);
+	table_text(t, v->reply.len > 0 ? v->reply.data : NULL);
 }
 
 static int

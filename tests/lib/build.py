@@ -1,5 +1,6 @@
 """Where the programs under test and the unpacked MTAs are."""
 
+import fcntl
 import os
 import pathlib
 import subprocess
@@ -26,6 +27,8 @@ def program(name):
 
 
 def tool(name):
-    """The path of what only tests use, made now."""
-    subprocess.run(["make", "-s", "-C", BUILD, name], check=True)
+    """The path of what only tests use, made now: by one test at a time."""
+    with open(BUILD / "Makefile", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(["make", "-s", "-C", BUILD, name], check=True)
     return str(BUILD / name)

@@ -73,7 +73,8 @@ def reached_ses(ses, reply):
 
 def test_what_the_milter_knew_is_in_the_journal(parts, pair):
     post, ses = pair
-    reached_ses(ses, deliver(post, seal(parts)))
+    reply = deliver(post, seal(parts))
+    reached_ses(ses, reply)
     assert row(post) == {
         "sender": SENDER, "original_sender": "who@elsewhere.example",
         "client": "pc.example[192.0.2.1]", "user": "alice",
@@ -83,6 +84,9 @@ def test_what_the_milter_knew_is_in_the_journal(parts, pair):
         [hit] = post.log("--sender", who)
         assert hit["original_sender"] == "who@elsewhere.example"
         assert hit["user"] == "alice"
+    [line] = [line for line in post.run("log").splitlines() if " sent " in line]
+    assert " who@elsewhere.example " in line and SENDER not in line
+    assert line.endswith(f"250 2.0.0 Ok {reply.ses_id}")
     story = post.json("show", QUEUE_ID)
     assert {p["role"]: p["value"] for p in story["parties"]} == {
         "sender": SENDER, "original": "who@elsewhere.example", "from": FROM,
