@@ -790,16 +790,10 @@ record_arrival(struct journal *j, struct record_arrival *a,
 
 /* Dots. */
 
-struct sending {
-	const struct uuid *id;
-	unsigned n, attempt;
-	bool counts;
-};
-
 static int
 sending_op(struct journal_tx *tx, void *arg, struct err *err)
 {
-	const struct sending *s = arg;
+	const struct record_sending *s = arg;
 	sqlite3_stmt *stmt;
 	char detail[64];
 
@@ -816,13 +810,18 @@ sending_op(struct journal_tx *tx, void *arg, struct err *err)
 	return run(tx, stmt, err);
 }
 
-int
-record_sending(struct journal *j, const struct uuid *id, unsigned n,
-    unsigned attempt, bool counts, int64_t deadline_us, struct err *err)
+void
+record_sending_ask(struct journal *j, struct record_sending *s,
+    int64_t deadline_us)
 {
-	struct sending s = { id, n, attempt, counts };
+	s->request = journal_ask(j, sending_op, s, deadline_us);
+}
 
-	return journal_do(j, sending_op, &s, deadline_us, err);
+int
+record_sending_await(struct journal *j, struct record_sending *s,
+    struct err *err)
+{
+	return journal_await(j, s->request, err);
 }
 
 struct outcomes {
