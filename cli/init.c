@@ -28,7 +28,8 @@ struct init {
 	    *conf; /* the one in force, or the defaults when there is none */
 	struct steps steps;
 	char *conf_dir;
-	char *listen; /* for Postfix, NULL without --postfix */
+	/* For Postfix, NULL without --postfix. */
+	char *listen, *milter, *socketmap;
 };
 
 /* The directory of a file, in a new string. */
@@ -143,8 +144,12 @@ files(struct init *in)
 
 	if (in->listen != NULL)
 		whole = mem_printf("%s\n# Inside Postfix's chroot.\n"
-				   "lmtp { listen = %s }\n",
-		    conf, in->listen);
+				   "lmtp { listen = %s }\n"
+				   "milter {\n"
+				   "	listen    = %s\n"
+				   "	socketmap = %s\n"
+				   "}\n",
+		    conf, in->listen, in->milter, in->socketmap);
 	steps_file(&in->steps, in->cli->conf_file, 0644, "root", user, whole);
 	if (in->conf->ses.credentials[0] == '\0')
 		steps_file(&in->steps, credentials, 0600, user, user,
@@ -180,6 +185,10 @@ postfix(struct init *in, struct err *err)
 	dir = mem_printf("%s/postern", queue.data);
 	steps_dir(&in->steps, dir, 0750, in->conf->daemon.user, owner.data);
 	in->listen = mem_printf("unix:%s/lmtp.sock:0660:%s", dir, owner.data);
+	in->milter = mem_printf("unix:%s/milter.sock:0660:%s", dir,
+	    owner.data);
+	in->socketmap = mem_printf("unix:%s/socketmap.sock:0660:%s", dir,
+	    owner.data);
 	free(dir);
 	buf_free(&owner);
 	buf_free(&queue);
@@ -189,10 +198,14 @@ postfix(struct init *in, struct err *err)
 static bool
 listens(const struct init *in)
 {
+	const struct conf *conf = in->conf;
 	size_t i;
 
-	for (i = 0; i < in->conf->lmtp.listen.n; i++) {
-		if (strcmp(in->conf->lmtp.listen.items[i], in->listen) == 0)
+	if (strcmp(conf->milter.listen, in->milter) != 0 ||
+	    strcmp(conf->milter.socketmap, in->socketmap) != 0)
+		return false;
+	for (i = 0; i < conf->lmtp.listen.n; i++) {
+		if (strcmp(conf->lmtp.listen.items[i], in->listen) == 0)
 			return true;
 	}
 	return false;
@@ -207,8 +220,10 @@ print_postfix(const struct init *in, bool had_conf)
 	if (had_conf && !listens(in))
 		output_printf(o,
 		    "\nIn %s:\n\n"
-		    "    lmtp { listen = %s }\n",
-		    in->cli->conf_file, in->listen);
+		    "    lmtp { listen = %s }\n"
+		    "    milter { listen = %s\n"
+		    "             socketmap = %s }\n",
+		    in->cli->conf_file, in->listen, in->milter, in->socketmap);
 	postfix_limits(in->conf->quota.rate, in->conf->lmtp.answer_within,
 	    &concurrency, &recipients);
 	output_printf(o,
@@ -219,7 +234,13 @@ print_postfix(const struct init *in, bool had_conf)
 	    "    lmtp_destination_recipient_limit = %u\n"
 	    "    lmtp_send_xforward_command = yes\n\n"
 	    "The two limits suit the rate (%.15g a second); \"postern check\" "
-	    "tells when it changes.\n",
+	    "tells when it changes.\n"
+	    "\nThere as well, to have postern-milter(8) rewrite senders when "
+	    "mail is submitted, and find the way back from SRS addresses:\n\n"
+	    "    smtpd_milters = unix:postern/milter.sock\n"
+	    "    non_smtpd_milters = unix:postern/milter.sock\n"
+	    "    recipient_canonical_maps = "
+	    "socketmap:unix:postern/socketmap.sock:srs\n",
 	    concurrency, recipients, in->conf->quota.rate);
 }
 
@@ -228,8 +249,8 @@ static void
 print_restart(const struct init *in)
 {
 	output_printf(&in->cli->out,
-	    "\nThen restart posternd (lmtp.listen takes effect only then), "
-	    "and after it\n\n"
+	    "\nThen restart posternd and postern-milter (where they listen takes "
+	    "effect only then), and after them\n\n"
 	    "    postfix reload\n");
 }
 
@@ -318,6 +339,8 @@ run(struct cli *cli, int argc, char **argv)
 	status = go(&in, want_postfix, had_conf);
 	steps_free(&in.steps);
 	free(in.listen);
+	free(in.milter);
+	free(in.socketmap);
 	free(in.conf_dir);
 	conf_release(in.conf);
 	return status;

@@ -620,6 +620,7 @@ def test_init_for_postfix(place):
     first, again, mended, modes, conf, dump, audit = done.stdout.split("---\n")
     assert "default_transport = lmtp:unix:postern/lmtp.sock" in first
     assert "lmtp_destination_recipient_limit = 12" in first
+    assert "smtpd_milters = unix:postern/milter.sock\n" in first
     assert re.search(r"restart posternd .*\n\n +postfix reload\n$", first)
     assert {s["state"] for s in json.loads(again)} == {"there"}
     assert [s["step"].split()[1] for s in json.loads(mended)
@@ -637,4 +638,5 @@ def test_init_for_postfix(place):
     listen = "unix:/var/spool/postfix/postern/lmtp.sock:0660:mail"
     assert listen in conf
     assert f"lmtp.listen = {{{listen}}}" in dump
+    assert "socketmap = " + listen.replace("lmtp", "socketmap") in dump
     assert audit == dump
