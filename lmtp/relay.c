@@ -370,8 +370,12 @@ static void
 log_arrival(const struct relay *r, const struct arrival *a,
     const struct gate_output *out)
 {
+	const struct origin *o = out->origin;
+
 	log_info(r->mail->id_text, a->record.known ? "offered" : "received",
-	    "from", r->s->txn->sender.text, "size",
+	    "from", r->s->txn->sender.text, "original",
+	    o != NULL ? o->original : NULL, "user",
+	    o != NULL && o->user[0] != '\0' ? o->user : NULL, "size",
 	    LOG_NUM(message_size(r->mail->message)), "rcpts",
 	    LOG_NUM(a->record.nrcpts), "queue-ids",
 	    out->queue_ids.len > 0 ? out->queue_ids.data : NULL,

@@ -5,9 +5,11 @@ SES's own word on it is the sandbox's, which shares nothing with the gate.
 
 import email
 import email.policy
+import re
 
 import pytest
 
+from lib import build
 from lib.rig import SENDER, accepted, content, fields, relay, states
 
 TO = "b@example.com"
@@ -302,3 +304,14 @@ def test_only_the_envelope_decides_who_gets_mail(parts):
     assert accepted(ses, reply)["recipients"] == [TO]
     head, _ = content(ses, reply)
     assert b"hidden" not in head
+
+
+def test_the_manual_knows_every_repair():
+    header = (build.SOURCE / "lmtp" / "gate.h").read_text(encoding="utf-8")
+    table = header.split("Repairs, as", 1)[1].split("*/", 1)[0]
+    words = re.findall(r"^ \*\t([a-z][a-z-]*)", table, re.M)
+    page = (build.SOURCE / "man" / "postern-journal.5").read_text(
+        encoding="utf-8").split("\n.Ss Repairs\n", 1)[1].split("\n.Ss ", 1)[0]
+    assert len(words) > 10
+    for word in words:
+        assert re.search(rf"Li {word}\b", page), word
