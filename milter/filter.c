@@ -130,7 +130,9 @@ negotiate(SMFICTX *ctx, unsigned long actions, unsigned long protocol,
 	*f3_r = 0;
 	if ((actions & SMFIF_SETSYMLIST) != 0) {
 		want_macros(ctx, SMFIM_CONNECT, "j");
-		want_macros(ctx, SMFIM_ENVFROM, "{auth_authen} {mail_addr}");
+		/* Sendmail has the queue id at MAIL and sends it only there,
+		 * Postfix has it later. */
+		want_macros(ctx, SMFIM_ENVFROM, "i {auth_authen} {mail_addr}");
 		want_macros(ctx, SMFIM_EOM, "i");
 	}
 	return SMFIS_CONTINUE;

@@ -20,6 +20,7 @@ ROOT = MTAS / "sendmail"
 SENDMAIL = ROOT / "usr" / "libexec" / "sendmail" / "sendmail"
 CF = ROOT / "usr" / "share" / "sendmail" / "cf"
 POSTERN_M4 = SOURCE / "contrib" / "sendmail" / "postern.m4"
+MILTER_M4 = SOURCE / "contrib" / "sendmail" / "postern-milter.m4"
 
 MC = """\
 divert(0)dnl
@@ -48,6 +49,26 @@ DAEMON_OPTIONS(`Name=MTA, Family=inet, Addr=127.0.0.1, Port={port}')dnl
 MAILER(`smtp')dnl
 define(`SMART_HOST', `postern:posternd')dnl
 include(`{postern}')dnl
+{after}
+"""
+
+# The distribution's submit.mc, by which the sendmail command hands mail to the
+# daemon.
+SUBMIT_MC = """\
+divert(0)dnl
+include(`{cf}/m4/cf.m4')dnl
+VERSIONID(`tests of Postern')dnl
+define(`confCF_VERSION', `Submit')dnl
+define(`__OSTYPE__',`')dnl
+define(`confDOMAIN_NAME', `{hostname}')dnl
+define(`confSERVICE_SWITCH_FILE', `{rundir}/service.switch')dnl
+define(`confTIME_ZONE', `USE_TZ')dnl
+define(`confDONT_INIT_GROUPS', `True')dnl
+define(`confTO_IDENT', `0')dnl
+define(`STATUS_FILE', `{rundir}/submit.statistics')dnl
+define(`MSP_QUEUE_DIR', `{rundir}/clientmqueue')dnl
+define(`RELAY_MAILER_ARGS', `TCP $h {port}')dnl
+FEATURE(`msp', `[127.0.0.1]')dnl
 """
 
 
@@ -65,9 +86,13 @@ def why_not():
 
 
 class Sendmail:
-    """args: how the mailer reaches posternd: "FILE PATH" or "TCP HOST PORT"."""
+    """args: how the mailer reaches posternd: "FILE PATH" or "TCP HOST PORT".
 
-    def __init__(self, rundir, args, settings="", hostname="mx.example.com"):
+    settings go before the MAILER lines of the .mc file, after at its end.
+    """
+
+    def __init__(self, rundir, args, settings="", after="",
+                 hostname="mx.example.com", flags=("-q1s",)):
         self.rundir = str(rundir)
         self.queue = os.path.join(self.rundir, "queue")
         self.cf = os.path.join(self.rundir, "sendmail.cf")
@@ -76,21 +101,24 @@ class Sendmail:
         self.port = free_port()
         os.mkdir(self.queue, 0o700)
         self._write("service.switch", "hosts files\naliases files\n")
-        mc = self._write("sendmail.mc", MC.format(
-            cf=CF, port=self.port, hostname=hostname, rundir=self.rundir, postern=POSTERN_M4,
+        names = dict(
+            cf=CF, port=self.port, hostname=hostname, rundir=self.rundir
+        )
+        self._make("sendmail", MC.format(
+            **names, postern=POSTERN_M4, after=after,
             settings=settings + f"\ndefine(`POSTERN_MAILER_ARGS', `{args}')dnl",
         ))
-        made = subprocess.run(
-            ["m4", f"-D_CF_DIR_={CF}/", mc],
-            capture_output=True, check=True, text=True,
-        )
-        self._write("sendmail.cf", made.stdout)
+        self._make("submit", SUBMIT_MC.format(**names))
+        client = os.path.join(self.rundir, "clientmqueue")
+        os.mkdir(client, 0o770)
+        owner = pwd.getpwnam("smmsp")
+        os.chown(client, owner.pw_uid, owner.pw_gid)
         # On a host whose own name has no domain, Sendmail sleeps for a minute
         # before it so much as reads its configuration; so it gets a name.
         # -X writes both sides of every dialogue: here is no syslog to ask.
         self.daemon = Daemon(
             "sendmail",
-            [SENDMAIL, "-bD", "-q1s", "-C", self.cf, "-X", self.traffic],
+            [SENDMAIL, "-bD", *flags, "-C", self.cf, "-X", self.traffic],
             self.rundir,
             env={
                 "LD_PRELOAD": "libnss_wrapper.so",
@@ -100,6 +128,15 @@ class Sendmail:
                 ),
             },
         )
+
+    def _make(self, name, text):
+        """NAME.cf from the text of NAME.mc."""
+        mc = self._write(f"{name}.mc", text)
+        made = subprocess.run(
+            ["m4", f"-D_CF_DIR_={CF}/", mc],
+            capture_output=True, check=True, text=True,
+        )
+        self._write(f"{name}.cf", made.stdout)
 
     def _write(self, name, text):
         path = os.path.join(self.rundir, name)
@@ -140,6 +177,15 @@ class Sendmail:
             code, text = client.data(message)
             assert code == 250, text
         return re.match(r"2\.0\.0 (\S+) Message accepted", text.decode())[1]
+
+    def command(self, sender, recipients, message):
+        """Hand a message to the sendmail command, as programs do."""
+        subprocess.run(
+            [SENDMAIL, "-C", os.path.join(self.rundir, "submit.cf"), "-i",
+             "-f", sender or "<>", "--", *recipients],
+            env=self.daemon.env, input=message.encode(), check=True,
+            capture_output=True, timeout=PATIENCE,
+        )
 
     # What became of it
 

@@ -277,7 +277,7 @@ def test_asks_for_little(milter):
             0x1000 | 0x4000 | 0x80
         )
         assert mta.macros == {
-            0: "j", 2: "{auth_authen} {mail_addr}", 5: "i"
+            0: "j", 2: "i {auth_authen} {mail_addr}", 5: "i"
         }
 
 
