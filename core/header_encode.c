@@ -8,6 +8,7 @@
 
 #include "core/base64.h"
 #include "core/header_scan.h"
+#include "core/utf8.h"
 
 /* RFC 2047 section 2: an encoded word has at most 75 characters, a line that
  * holds one 76. */
@@ -114,6 +115,106 @@ fitting(const char *text, size_t len, bool utf8, bool q, size_t room)
 	return (size_t)(s.p - text);
 }
 
+#define ESC '\033'
+
+/* The length of an escape sequence of RFC 1468 at p that leads into two-byte
+ * text, or 0. */
+static size_t
+jis_intro(const char *p, size_t len)
+{
+	if (len < 3 || p[0] != ESC || p[1] != '$')
+		return 0;
+	return p[2] != '(' ? 3 : len < 4 ? 0 : 4;
+}
+
+/*
+ * ISO-2022-JP on its way into encoded words. Each of these begins and ends in
+ * ASCII (RFC 1468), so text that is cut gets its escape sequences twice.
+ */
+struct jis {
+	const char *p, *end;
+	const char *intro; /* of the two-byte text that p is in; NULL: ASCII */
+	size_t intro_len;
+};
+
+static const char jis_ascii[] = "\033(B";
+#define JIS_ASCII_LEN 3
+
+/* Past the escape sequences at p, which say what follows. */
+static void
+jis_skip_escapes(struct jis *j)
+{
+	size_t n, len;
+
+	for (; j->p < j->end; j->p += n) {
+		len = (size_t)(j->end - j->p);
+		if ((n = jis_intro(j->p, len)) > 0) {
+			j->intro = j->p;
+			j->intro_len = n;
+		} else if (j->intro != NULL && len >= JIS_ASCII_LEN &&
+		    j->p[0] == ESC && j->p[1] == '(') {
+			j->intro = NULL;
+			n = JIS_ASCII_LEN;
+		} else {
+			return;
+		}
+	}
+}
+
+/* Move as much to word as it may hold, at least a character. */
+static void
+jis_take(struct jis *j, struct buf *word, size_t max)
+{
+	const char *intro = NULL; /* what word is in */
+	size_t n, need;
+
+	while (jis_skip_escapes(j), j->p < j->end) {
+		n = j->intro != NULL && j->end - j->p > 1 ? 2 : 1;
+		need = n + JIS_ASCII_LEN;
+		if (j->intro != NULL && j->intro != intro)
+			need += j->intro_len;
+		if (word->len > 0 && word->len + need > max)
+			break;
+		if (j->intro != NULL && j->intro != intro)
+			buf_add(word, j->intro, j->intro_len);
+		else if (j->intro == NULL && intro != NULL)
+			buf_adds(word, jis_ascii);
+		intro = j->intro;
+		buf_add(word, j->p, n);
+		j->p += n;
+	}
+	if (intro != NULL)
+		buf_adds(word, jis_ascii);
+}
+
+static void
+encode_jis(struct buf *out, const char *text, size_t len)
+{
+	static const char begin[] = "=?ISO-2022-JP?B?";
+	struct jis j = { .p = text, .end = text + len };
+	size_t room;
+	struct buf word;
+
+	buf_init(&word, WORD_MAX);
+	while (j.p < j.end) {
+		if (column(out) + ROOM_MIN > LINE_MAX_WORDS)
+			fold(out);
+		room = LINE_MAX_WORDS - column(out);
+		room = (room < WORD_MAX ? room : WORD_MAX) -
+		    strlen(begin) - strlen("?=");
+		buf_reset(&word);
+		jis_take(&j, &word, room / 4 * 3);
+		if (word.len == 0) /* escapes alone; a word shows nothing too */
+			buf_adds(&word, jis_ascii);
+		buf_adds(out, begin);
+		b_add(out, word.data, word.len);
+		buf_adds(out, "?=");
+		if (j.p < j.end)
+			fold(out);
+	}
+	buf_free(&word);
+}
+
 void
 header_encode_words(struct buf *out, const char *text, size_t len, bool utf8)
 {
@@ -122,6 +223,10 @@ header_encode_words(struct buf *out, const char *text, size_t len, bool utf8)
 	size_t frame = strlen("=" "?" "?Q?" "?=") + strlen(charset);
 	size_t room, n;
 
+	if (utf8_is_ascii(text, len) && memmem(text, len, "\033$", 2) != NULL) {
+		encode_jis(out, text, len);
+		return;
+	}
 	while (len > 0) {
 		if (column(out) + ROOM_MIN > LINE_MAX_WORDS)
 			fold(out);

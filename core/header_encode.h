@@ -14,7 +14,8 @@
  * and folded between them. What out ends with is the line so far: when it has
  * little room left, a fold is put before the first word too, in place of the
  * blanks at its end. Fit for phrases, comments and unstructured text alike.
- * Text that is not utf8 is called unknown-8bit (RFC 1428).
+ * Text that is not utf8 is called unknown-8bit (RFC 1428); text in ASCII with
+ * its escape sequences is ISO-2022-JP (RFC 1468).
  */
 void header_encode_words(struct buf *out, const char *text, size_t len,
     bool utf8);

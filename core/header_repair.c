@@ -33,6 +33,8 @@
  * Repairing what has been repaired changes nothing.
  */
 
+#define ESC '\033'
+
 enum kind { TEXT, PHRASES, ADDRESSES, PARAMETERS, TOKENS };
 
 /* Fields that are not listed are free text, X- and unknown ones among them. */
@@ -111,6 +113,14 @@ static bool
 any_8bit(const char *p, const char *end)
 {
 	return !utf8_is_ascii(p, (size_t)(end - p));
+}
+
+/* The same for whatever can be encoded words: ISO-2022-JP should be, since its
+ * bytes are ASCII, specials of address lists among them. */
+static bool
+is_foreign(const char *p, const char *end)
+{
+	return any_8bit(p, end) || memchr(p, ESC, (size_t)(end - p)) != NULL;
 }
 
 /* Whether all of it is one encoded word. */
@@ -254,7 +264,7 @@ repair_text(struct header_scan s, bool comment, struct buf *out)
 			s.p++;
 		else
 			text_word(&s, comment);
-		if (!any_8bit(p, s.p)) {
+		if (!is_foreign(p, s.p)) {
 			words_plain(&w, p, s.p);
 			continue;
 		}
@@ -303,7 +313,7 @@ phrase_comment(struct words *w, struct header_scan *s)
 
 	if (header_scan_comment(s) == -1)
 		s->p = s->end;
-	if (!any_8bit(p, s->p)) {
+	if (!is_foreign(p, s->p)) {
 		words_plain(w, p, s->p);
 		return;
 	}
@@ -335,7 +345,7 @@ repair_phrases(struct header_scan s, bool more, struct buf *out)
 			continue;
 		}
 		phrase_word(&s);
-		if (!any_8bit(p, s.p)) {
+		if (!is_foreign(p, s.p)) {
 			words_plain(&w, p, s.p);
 			continue;
 		}
@@ -383,7 +393,7 @@ repair_mailbox(void *arg, const struct header_mailbox *mb)
 	struct header_scan before = as->rest;
 	struct address addr;
 	struct err err;
-	bool ascii = utf8_is_ascii(mb->at, mb->at_len);
+	bool ascii = !is_foreign(mb->at, mb->at + mb->at_len);
 	bool good = ascii || address_parse(mb->spec, mb->spec_len, &addr,
 				 &err) == ADDRESS_OK;
 
@@ -534,7 +544,9 @@ header_repair(const struct header_field *f, struct buf *out,
 	struct buf work;
 
 	buf_init(&work, WORK_MAX);
-	*encoded_r = !utf8_is_ascii(f->value, f->value_len);
+	*encoded_r = !utf8_is_ascii(f->value, f->value_len) ||
+	    (memchr(f->value, ESC, f->value_len) != NULL &&
+		kind_of(f) == ADDRESSES);
 	if (*encoded_r) {
 		buf_add(&work, f->raw, name_len);
 		repair_value_of(f, &work);

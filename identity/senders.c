@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "core/message.h"
-#include "core/utf8.h"
 #include "identity/sender_field.h"
 
 /*
@@ -168,18 +167,16 @@ reads_the_same(const struct judging *j, const struct sender_field *sf,
 
 	if (instead->overflow)
 		return false;
-	if (instead->len > 0)
+	if (instead->len > 0) {
 		(void)header_next(instead->data, instead->len, &pos, &f);
-	else if (f.raw_len <= HEADER_LINE_MAX &&
-	    utf8_is_ascii(f.value, f.value_len))
-		return true;
-	if (!is_good(j, sf->name, &f))
-		return false;
+		if (!is_good(j, sf->name, &f))
+			return false;
+	}
 	buf_init(&out, FIELD_MAX);
 	header_repair(&f, &out, &encoded, &folded);
 	pos = 0;
 	(void)header_next(out.data, out.len, &pos, &f);
-	good = is_good(j, sf->name, &f);
+	good = (!encoded && !folded) || is_good(j, sf->name, &f);
 	buf_free(&out);
 	return good;
 }

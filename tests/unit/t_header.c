@@ -248,6 +248,17 @@ static const struct {
 	{ "Subject: =?ISO-2022-JP?B?GyRCN29MPhsoQg==?=\r\n", NULL },
 	{ "From: =?UTF-8?B?5bGx55Sw?= <a@b.jp>\r\n", NULL },
 	{ "X-Raw-JIS: \033$B7oL>\033(B\r\n", NULL },
+	/* ISO-2022-JP, whose bytes SES would take for syntax in addresses */
+	{ "From: \033$B;3ED\033(B <a@b.jp>\r\n",
+	    "From: =?ISO-2022-JP?B?GyRCOzNFRBsoQg==?= <a@b.jp>\r\n" },
+	{ "To: \"x\033$B;3ED\033(By\"<a@b.jp> (\033$@;3ED\033(J)\r\n",
+	    "To: =?ISO-2022-JP?B?eBskQjszRUQbKEJ5?= <a@b.jp>"
+	    " (\r\n =?ISO-2022-JP?B?GyRAOzNFRBsoQg==?=)\r\n" },
+	{ "To: \033$B\033(B <a@b>\r\n",
+	    "To: =?ISO-2022-JP?B?GyhC?= <a@b>\r\n" },
+	{ "To: \033$B;3ED\033(B <a@b\r\n",
+	    "To: =?ISO-2022-JP?B?GyRCOzNFRBsoQg==?= <a@b\r\n" },
+	{ "Subject: \033$B;3ED\033(B\r\n", NULL },
 	/* free text */
 	{ "Subject: 件名\r\n", "Subject: =?UTF-8?B?5Lu25ZCN?=\r\n" },
 	{ "Subject:件名\r\n", "Subject:=?UTF-8?B?5Lu25ZCN?=\r\n" },
