@@ -394,6 +394,101 @@ null_senders(void **state)
 	refused(&r, "From: a@example.com\r\n\r\n", 451, "4.3.5", conf_file);
 }
 
+/*
+ * Rewritten by the rules: what SES checks changes, and nothing else by a byte.
+ */
+static void
+rewritten(void **state)
+{
+	static const char head[] =
+	    "Received: from a (b [192.0.2.1])\r\n"
+	    "\tby mx.example.com (Postfix) id 4Xyz12AbC;\r\n"
+	    "\tSun, 22 Nov 2026 03:22:12 +0000\r\n"
+	    "X-Odd :  kept \r\n"
+	    "x-empty:\r\n"
+	    "from:   Joe\t\"Q\"\r\n <%s> (c)\r\n"
+	    "To: joe@evil.example, <joe@evil.example>\r\n"
+	    "SENDER :S <%s>\r\n"
+	    "X-From: joe@evil.example\r\n"
+	    "Subject: =?ISO-2022-JP?B?GyRCN29MPhsoQg==?=\r\n"
+	    "%s\r\n";
+	static const char extra[] =
+	    "X-Original-From: Joe\t\"Q\"\r\n <joe@evil.example> (c)\r\n"
+	    "Reply-To: Joe\t\"Q\"\r\n <joe@evil.example> (c)\r\n";
+	char fixed[] = "fixed:new@example.com", text[1500], want[1500];
+	struct run r;
+
+	(void)state;
+	(void)snprintf(text, sizeof(text), head, "joe@evil.example",
+	    "s@evil.example", "");
+	(void)snprintf(want, sizeof(want), head, "new@example.com",
+	    "new@example.com", extra);
+	start(&r, "joe@evil.example");
+	r.conf.rewrite.dflt = CONF_DEFAULT_FIXED;
+	r.conf.rewrite.dflt_text = fixed;
+	r.conf.rewrite.fixed = fixed + 6;
+	gate(&r, text);
+	assert_int_equal(r.result, GATE_PASS);
+	assert_string_equal(r.out.head.data, want);
+	assert_string_equal(r.out.sender.text, "new@example.com");
+	assert_string_equal(r.out.from.data, "joe@evil.example");
+	assert_string_equal(r.out.repairs.data,
+	    "envelope=replaced from=replaced sender=replaced");
+	finish(&r);
+
+	/* Once more, and nothing changes. */
+	start(&r, "new@example.com");
+	passes(&r, want, want, "");
+
+	/* A null sender has its own. */
+	start(&r, "");
+	r.conf.rewrite.dflt = CONF_DEFAULT_FIXED;
+	r.conf.rewrite.fixed = fixed + 6;
+	passes(&r, "From: a@evil.example\r\n\r\n",
+	    "From: mailer-daemon@example.com\r\n"
+	    "X-Original-From: a@evil.example\r\n"
+	    "Reply-To: a@evil.example\r\n\r\n",
+	    "null-sender from=replaced");
+}
+
+/* Names in 8-bit text are encoded after their address was rewritten. */
+static void
+rewritten_and_encoded(void **state)
+{
+	char fixed[] = "fixed:new@example.com", bad[] = "fixed:x@evil.example";
+	char host[] = "mx.example.com";
+	struct run r;
+
+	(void)state;
+	start(&r, "a@example.com");
+	r.conf.rewrite.dflt = CONF_DEFAULT_FIXED;
+	r.conf.rewrite.dflt_text = fixed;
+	r.conf.rewrite.fixed = fixed + 6;
+	passes(&r, "From: 山田 <y@evil.example>\r\nReply-To: r@x.example\r\n"
+		   "\r\n",
+	    "From: =?UTF-8?B?5bGx55Sw?= <new@example.com>\r\n"
+	    "Reply-To: r@x.example\r\n"
+	    "X-Original-From: =?UTF-8?B?5bGx55Sw?= <y@evil.example>\r\n\r\n",
+	    "from=replaced encoded=From,X-Original-From");
+	passes(&r, "From: boss@b.example <y@evil.example>\r\n"
+		   "Reply-To: r@x.example\r\n\r\n",
+	    "From: \"boss@b.example\" <new@example.com>\r\n"
+	    "Reply-To: r@x.example\r\n"
+	    "X-Original-From: boss@b.example <y@evil.example>\r\n\r\n",
+	    "from=replaced quoted=From");
+	refused(&r, "From: \x83\x5c <y@evil.example\r\n\r\n", 550, "5.6.0",
+	    "RFC 5322");
+
+	r.rules.host = host;
+	passes(&r, "From: Cron <root>\r\n\r\n",
+	    "From: Cron <root@mx.example.com>\r\n\r\n", "from=replaced");
+
+	r.conf.rewrite.dflt_text = bad;
+	r.conf.rewrite.fixed = bad + 6;
+	refused(&r, "From: a@evil.example\r\n\r\n", 451, "4.3.5",
+	    "would become <x@evil.example>");
+}
+
 /* A NUL in a header cuts nothing: it has gone before anybody looks. */
 static void
 nul_in_from(void **state)
@@ -773,6 +868,8 @@ main(void)
 		cmocka_unit_test(senders),
 		cmocka_unit_test(too_many_in_from),
 		cmocka_unit_test(null_senders),
+		cmocka_unit_test(rewritten),
+		cmocka_unit_test(rewritten_and_encoded),
 		cmocka_unit_test(nul_in_from),
 		cmocka_unit_test(names_with_at),
 		cmocka_unit_test(japanese),

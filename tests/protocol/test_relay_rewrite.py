@@ -1,0 +1,310 @@
+"""Senders that posternd rewrites by the rules: mail that no milter saw.
+
+Whether SES would take what comes out is the sandbox's word, which shares
+neither parser nor identity check with the gate.
+"""
+
+import json
+import os
+import re
+import shutil
+from email.header import decode_header, make_header
+
+import pytest
+
+from lib.posternd import UNPRIVILEGED
+from lib.rig import accepted, content, fields, relay
+
+TABLE = os.path.join(os.path.dirname(__file__), "..", "unit", "senders.txt")
+SENDERS = """\
+@srs.example srs
+@lan {local}=at={domain}@example.com
+@.lan {local}=at={domain}@example.com
+@fixed.example sales@example.com
+@gone.example reject
+@later.example defer
+@bad.example x@unverified.example
+postmaster@ pm@example.com
+"""
+IDENTITIES = ["example.com", "me@other.example", "xn--wgv71a119e.jp"]
+TO = "b@example.com"
+
+
+def put(parts, name, text, mode=0o644):
+    path = os.path.join(parts.rundir, name)
+    with open(path + ".new", "w", encoding="utf-8") as f:
+        f.write(text)
+    os.chmod(path + ".new", mode)
+    if os.geteuid() == 0:
+        shutil.chown(path + ".new", UNPRIVILEGED)
+    os.rename(path + ".new", path)
+    return path
+
+
+def rewriting(parts, senders=SENDERS, **keys):
+    rewrite = {
+        "senders": put(parts, "senders", senders),
+        "secret": put(parts, "secret", "0123456789abcdef\n", 0o600),
+        **keys,
+    }
+    return relay(
+        parts, conf={"rewrite": rewrite}, identities=IDENTITIES,
+        identity=IDENTITIES,
+    )
+
+
+def deliver(client, head, sender="me@other.example"):
+    if isinstance(head, str):
+        head = head.encode("utf-8")
+    assert client.mail(sender).code == 250
+    assert client.rcpt(TO).code == 250
+    client.cmd("DATA", 354)
+    client.sock.sendall(head + b"\r\nHello.\r\n.\r\n")
+    return client.reply()
+
+
+def test_envelope_from_and_sender(parts):
+    post, ses = rewriting(parts)
+    head = (
+        "Received: from x by y with SMTP id abc; "
+        "Mon, 02 Mar 2026 10:00:00 +0000\r\n"
+        "X-odd :  kept \r\nFROM:   Joe\tDoe <joe@fixed.example> (work)\r\n"
+        "To: <b@example.com>\r\nsubject:x\r\n"
+        "Sender: list@db1.lan\r\nX-Original-From: a@first.example\r\n"
+    )
+    with post.client() as client:
+        reply = deliver(client, head, sender="joe@srs.example")
+    entry = accepted(ses, reply)
+    srs = entry["sender"]
+    assert re.fullmatch(
+        r"SRS0=[A-Z2-7]{6}=[A-Z2-7]{2}=srs\.example=joe@example\.com", srs)
+    got, _ = content(ses, reply)
+    # Below posternd's own Received field all is as it was, but for these two.
+    assert got.decode().endswith(
+        head.replace("<joe@fixed.example>", "<sales@example.com>").replace(
+            "Sender: list@db1.lan",
+            'Sender: "list@db1.lan" <list=at=db1.lan@example.com>')
+        + "X-Original-From: Joe\tDoe <joe@fixed.example> (work)\r\n"
+        "Reply-To: Joe\tDoe <joe@fixed.example> (work)\r\n"
+    )
+    [row] = post.sql("SELECT sender, original_sender FROM audit")
+    assert row == {"sender": srs, "original_sender": "joe@srs.example"}
+    [row] = post.sql("SELECT repairs FROM message")
+    assert row["repairs"] == "envelope=replaced from=replaced sender=replaced"
+
+
+def test_an_answer_of_ones_own_choice_stays(parts):
+    post, ses = rewriting(parts, default="fixed:noreply@example.com")
+    with post.client() as client:
+        reply = deliver(
+            client, "From: who@elsewhere.example\r\n"
+            "Reply-To: <desk@elsewhere.example>\r\n",
+            sender="who@elsewhere.example",
+        )
+    assert accepted(ses, reply)["sender"] == "noreply@example.com"
+    head, _ = content(ses, reply)
+    assert fields(head, "From") == [
+        '"who@elsewhere.example" <noreply@example.com>']
+    assert fields(head, "Reply-To") == ["<desk@elsewhere.example>"]
+    assert fields(head, "X-Original-From") == ["who@elsewhere.example"]
+
+
+@pytest.mark.parametrize("sender, from_, answer, words", [
+    ("x@gone.example", "me@other.example", "550 5.7.1",
+     "envelope sender <x@gone.example> may not send: line 5 of"),
+    ("me@other.example", "x@gone.example", "550 5.7.1",
+     "From <x@gone.example> may not send: line 5 of"),
+    ("x@later.example", "me@other.example", "451 4.7.1", "line 6 of"),
+    ("x@bad.example", "me@other.example", "451 4.3.5",
+     "would become <x@unverified.example> by line 7 of"),
+    ("a" * 50 + "@srs.example", "me@other.example", "550 5.7.1",
+     "longer than 64"),
+    ("x@elsewhere.example", "me@other.example", "550 5.7.1",
+     "postern identities x@elsewhere.example"),
+])
+def test_refusals(parts, sender, from_, answer, words):
+    post, ses = rewriting(parts)
+    with post.client() as client:
+        reply = deliver(client, f"From: {from_}\r\n", sender=sender)
+    assert str(reply).startswith(answer), reply
+    assert words in reply.text
+    assert ses.counters()["transactions"] == 0
+
+
+def test_rules_leave_null_senders_alone(parts):
+    post, ses = rewriting(parts, default="fixed:noreply@example.com")
+    with post.client() as client:
+        reply = deliver(client, "From: <MAILER-DAEMON@gone.example>\r\n",
+                        sender="")
+    assert accepted(ses, reply)["sender"] == "mailer-daemon@example.com"
+    assert fields(content(ses, reply)[0], "From") == [
+        "<mailer-daemon@example.com>"]
+
+
+def unescape(text):
+    return re.sub(
+        rb"\\(x[0-9a-f]{2}|n|\\)",
+        lambda m: {b"n": b"\r\n", b"\\": b"\\"}.get(m[1]) or
+        bytes.fromhex(m[1][1:].decode()), text.encode("utf-8"))
+
+
+def table():
+    """Default, kind, input and outcome of the headers in the table."""
+    default = None
+    with open(TABLE, encoding="utf-8") as f:
+        lines = [line.rstrip("\n") for line in f]
+    for line, outcome in zip(lines, lines[1:]):
+        kind, _, text = line.partition(": ")
+        if kind == "default":
+            default = text
+        elif kind in ("from", "sender") and outcome.startswith("\t"):
+            yield default, kind.title(), unescape(text), outcome[1:]
+
+
+DEFAULTS = list(dict.fromkeys(entry[0] for entry in table()))
+
+
+@pytest.mark.parametrize("default", DEFAULTS)
+def test_ses_takes_every_header_that_passes(parts, default):
+    """The table of the unit test, end to end."""
+    entries = [entry[1:] for entry in table() if entry[0] == default]
+    assert entries
+    post, ses = rewriting(parts, default=default)
+    passed = 0
+    with post.client() as client:
+        for name, value, outcome in entries:
+            if value in (b"root", b"Cron Daemon <root>") or b"MAILER" in value \
+                    or b"Doe, Joe <" in value or b"<postmaster>" in value:
+                continue  # what these become has this host's name in it
+            head = name.encode() + b": " + value + b"\r\n"
+            if name == "Sender":
+                head += b"From: me@other.example\r\n"
+            reply = deliver(client, head)
+            if outcome.startswith(("reject", "defer")):
+                code = "550" if outcome.startswith("reject") else "451"
+                assert str(reply).startswith(
+                    f"{code} {outcome.split()[1]}"), (value, reply)
+                continue
+            assert reply.code == 250, (value, outcome, reply)
+            passed += 1
+            got, _ = content(ses, reply)
+            assert all(byte < 128 for byte in got)
+            [field] = fields(got, name)
+            for address in re.findall(r"<([^<>@\s]+@example\.com)>", outcome):
+                if not address.startswith("SRS"):  # made another day
+                    assert f"<{address}>" in field, (value, field)
+    counters = ses.counters()
+    assert counters["refusals"] == 0 and counters["messages"] == passed
+    assert ses.violations() == []
+
+
+@pytest.mark.parametrize("name", [
+    "山田", "日本語の長い名前" * 20, "漢字 and ASCII、終" * 10, "ソ連アァ",
+], ids=["short", "long", "mixed", "specials"])
+@pytest.mark.parametrize("charset", ["iso-2022-jp", "utf-8"])
+def test_japanese_names_stay_readable(parts, name, charset):
+    """Raw, as old programs send them: SES gets encoded words."""
+    post, ses = rewriting(parts)
+    raw = name.encode(charset).replace(b" ", b"\r\n ")
+    with post.client() as client:
+        reply = deliver(client, b"From: " + raw + b" <y@fixed.example>\r\n")
+    assert reply.code == 250, reply
+    head, _ = content(ses, reply)
+    assert b"\x1b" not in head.partition(b"X-Original-From")[0]
+    [field] = fields(head, "From")
+    shown, _, address = field.rpartition(" <")
+    assert address == "sales@example.com>"
+    assert str(make_header(decode_header(shown))) == name
+    assert ses.violations() == []
+
+
+def test_a_table_that_changes(parts):
+    post, ses = rewriting(parts, senders="")
+    sender = "joe@elsewhere.example"
+    with post.client() as client:
+        assert deliver(client, "From: me@example.com\r\n", sender).code == 550
+
+        put(parts, "senders", "@elsewhere.example new@example.com\n")
+        reply = deliver(client, "From: me@example.com\r\n", sender)
+        assert accepted(ses, reply)["sender"] == "new@example.com"
+
+        mark = post.daemon.mark()
+        path = put(parts, "senders", "* srs\nnonsense\n")
+        for _ in range(2):
+            reply = deliver(client, "From: me@example.com\r\n", sender)
+            assert accepted(ses, reply)["sender"] == "new@example.com"
+        [event] = post.daemon.wait_events("senders-not-read", 1, mark)
+        assert f"{path}:2:" in event["reason"]
+        assert '"nonsense" stands alone' in event["reason"]
+
+
+def test_a_table_that_is_bad_at_the_start(parts):
+    senders = put(parts, "senders", "@a.example srs\n")
+    post, _ = relay(parts)
+    post.configure({"rewrite": {"senders": senders}})
+    post.sighup()
+    [event] = post.daemon.wait_events("reload", 1)
+    assert "needs a key" in event["reason"]
+    assert senders in event["reason"]
+    # The old configuration stays, and a good one is taken.
+    put(parts, "senders", "@a.example x@example.com\n")
+    mark = post.daemon.mark()
+    post.sighup()
+    [event] = post.daemon.wait_events("reload", 1, mark)
+    assert "reason" not in event
+    with post.client() as client:
+        reply = deliver(client, "From: x@a.example\r\n", "x@a.example")
+    assert reply.code == 250
+
+
+def test_postern_rewrite(parts):
+    post, _ = rewriting(parts, default="defer")
+    rows = post.json("rewrite", "me@example.com", "Joe@FIXED.example")
+    assert [(row["outcome"], row["becomes"]) for row in rows] == [
+        ("pass", None), ("replace", "sales@example.com")]
+    assert rows[0]["why"] == "covered by example.com"
+    assert rows[1]["why"].startswith("line 4 of ")
+    [row] = post.json("rewrite", "x@elsewhere.example", expect=1)
+    assert row["outcome"] == "defer"
+    [row] = post.json("rewrite", "x@gone.example", expect=1)
+    assert row["outcome"] == "reject" and "line 5" in row["why"]
+
+    text = post.run("rewrite", "--from-header",
+                    "Joe <joe@fixed.example>,\n me@example.com")
+    assert "From: Joe <sales@example.com>, me@example.com\n" in text
+    assert "Reply-To: Joe <joe@fixed.example>, me@example.com\n" in text
+    assert "line 4 of " in text
+    answer = post.json("rewrite", "--from-header", "me@example.com")
+    assert answer["fields"] == [{"name": "From", "value": "me@example.com"}]
+    answer = post.json("rewrite", "--from-header", "a@gone.example", expect=1)
+    assert answer["fields"] == [] and answer["code"] == 550
+    assert answer["dsn"] == "5.7.1" and "line 5 of" in answer["reply"]
+    answer = post.json("rewrite", "--from-header", "nonsense <", expect=1)
+    assert answer["addresses"] == [] and "RFC 5322" in answer["reply"]
+
+    for wrong in ([], ["--from-header", "a@b.example", "c@d.example"],
+                  ["--from-header", "a@b.example\nTo: c@d.example"]):
+        status, _, err = post.run("rewrite", *wrong, expect=None)
+        assert status == 2 and "--from-header" in err
+
+
+@pytest.mark.parametrize("senders, keys, words", [
+    ("* srs\nnonsense\n", {}, ':2: "nonsense" stands alone'),
+    ("@a.example x@elsewhere.example\n", {},
+     "a sender such as <sender@a.example> would become "
+     "<x@elsewhere.example> by line 1"),
+    ("", {"default": "fixed:x@elsewhere.example"},
+     "by rewrite default = fixed:x@elsewhere.example"),
+    ("@a.example srs\n", {"secret": None}, "needs a key"),
+    ("@a.example srs\n", {"srs-domain": "elsewhere.example"},
+     "is not a verified identity"),
+    ("", {"null-sender": "x@elsewhere.example"}, "null-sender"),
+])
+def test_check_finds_what_would_defer_mail(parts, senders, keys, words):
+    post, _ = rewriting(parts)
+    post.configure({"rewrite": keys})
+    put(parts, "senders", senders)
+    _, out, _ = post.run("check", "--json", expect=None)
+    found = [f for f in json.loads(out)["findings"]
+             if f["area"] == "Rewriting" and f["level"] != "ok"]
+    assert len(found) == 1 and words in found[0]["text"], found
