@@ -31,7 +31,8 @@ struct srs_question {
 	struct cli *cli;
 	struct conf *conf;
 	struct verified *verified;
-	struct secret *secret; /* NULL: the milter knows */
+	struct secret *secret; /* NULL: the milter is asked, */
+	struct err unread;     /* since it can't be read here */
 	bool map;	       /* for a map: exit codes and silence as it wants */
 	struct buf json;
 	enum cli_exit status;
@@ -117,17 +118,17 @@ ask(const struct conf *conf, const char *address, struct buf *answer,
 
 /* The original in *back_r; ERR_POLICY when there is none for this address. */
 static int
-ask_milter(const struct conf *conf, const char *address,
+ask_milter(const struct srs_question *q, const char *address,
     struct address *back_r, struct err *err)
 {
 	struct buf answer;
 	int rc;
 
 	buf_init(&answer, 2 * ANSWER_MAX);
-	rc = ask(conf, address, &answer, err);
+	rc = ask(q->conf, address, &answer, err);
 	if (rc == -1)
-		(void)err_context(err, "asking postern-milter at %s",
-		    conf->milter.socketmap);
+		(void)err_context(err, "%s; asking postern-milter at %s",
+		    q->unread.text, q->conf->milter.socketmap);
 	else if (strncmp(answer.data, "OK ", 3) == 0)
 		rc = address_parse(answer.data + 3, answer.len - 3, back_r,
 			 err) == ADDRESS_OK ? 0 : -1;
@@ -153,7 +154,7 @@ reverse(const struct srs_question *q, const char *text, struct address *back_r,
 	if (address_parse(text, strlen(text), &srs, &why) != ADDRESS_OK)
 		return err_set(err, ERR_POLICY, "%s", why.text);
 	if (q->secret == NULL)
-		return ask_milter(q->conf, srs.text, back_r, err);
+		return ask_milter(q, srs.text, back_r, err);
 	if (domain == NULL)
 		return err_set(err, ERR_CONFIG,
 		    "there is no domain for SRS addresses: set "
@@ -220,9 +221,9 @@ answer_all(struct srs_question *q, int argc, char **argv)
 		return fail(q, &(struct err) { ERR_CONFIG,
 		    "rewrite.secret is not set, so nobody here has made SRS "
 		    "addresses" });
-	q->secret = secret_load(conf->rewrite.secret, &err);
-	if (q->secret == NULL && err.class != ERR_LOCAL)
-		return fail(q, &err);
+	q->secret = secret_load(conf->rewrite.secret, &q->unread);
+	if (q->secret == NULL && q->unread.class != ERR_LOCAL)
+		return fail(q, &q->unread);
 	buf_init(&q->json, JSON_MAX);
 	json_open(&q->json, '[');
 	for (int i = 1; i < argc; i++)

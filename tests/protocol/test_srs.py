@@ -88,7 +88,8 @@ def test_what_cannot_be_told_makes_a_map_try_again(place):
     configure(place, secret="none")
     done = place.run("srs", srs)
     assert done.returncode == 3
-    assert "asking postern-milter" in done.stderr
+    assert "none: No such file" in done.stderr
+    assert "; asking postern-milter" in done.stderr
     assert place.run("srs", "--map", srs).returncode == 75
     place.configure()
     done = place.run("srs", srs)
