@@ -28,51 +28,6 @@
 
 static const char base32[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 
-/* A local part without its quotes. */
-struct local {
-	char text[ADDRESS_LOCAL_MAX + 1];
-};
-
-static void
-unquote(const struct address *a, struct local *l)
-{
-	const char *p = a->text, *end = p + a->local_len;
-	size_t n = 0;
-
-	if (*p != '"') {
-		memcpy(l->text, p, a->local_len);
-		l->text[a->local_len] = '\0';
-		return;
-	}
-	for (p++, end--; p < end; p++) {
-		if (*p == '\\')
-			p++;
-		l->text[n++] = *p;
-	}
-	l->text[n] = '\0';
-}
-
-/* local@domain, with quotes where they are needed. */
-static enum address_fault
-make_address(const char *local, const char *domain, struct address *a_r,
-    struct err *err)
-{
-	enum address_fault fault;
-	struct buf text;
-
-	buf_init(&text, 2 * TEXT_MAX);
-	buf_addc(&text, '"');
-	for (; *local != '\0'; local++) {
-		if (*local == '"' || *local == '\\')
-			buf_addc(&text, '\\');
-		buf_addc(&text, *local);
-	}
-	buf_addf(&text, "\"@%s", domain);
-	fault = address_parse(text.data, text.len, a_r, err);
-	buf_free(&text);
-	return fault;
-}
-
 /* Whether a local part is SRS0 or SRS1, in which separators after the tag may
  * differ. */
 static bool
@@ -119,7 +74,8 @@ write_srs(const struct secret *s, char tag, const char *rest,
 
 	make_hash(secret_srs_key(s, 0), tag, rest, hash);
 	(void)snprintf(local, sizeof(local), "SRS%c=%s=%s", tag, hash, rest);
-	if (make_address(local, domain, srs_r, &why) != ADDRESS_OK)
+	if (address_make(local, strlen(local), domain, srs_r, &why) !=
+	    ADDRESS_OK)
 		return err_set(err, ERR_POLICY,
 		    "no SRS address can be made of it: %s", why.text);
 	return 0;
@@ -168,18 +124,18 @@ srs_forward(const struct secret *s, const struct address *original,
 	const char *from = address_domain(original), *srs1;
 	unsigned day = day_of(wall_us);
 	char rest[TEXT_MAX];
-	struct local l;
+	char text[ADDRESS_LOCAL_MAX + 1];
 
-	unquote(original, &l);
-	if ((srs1 = after_srs1_hash(l.text)) != NULL)
+	(void)address_local(original, text);
+	if ((srs1 = after_srs1_hash(text)) != NULL)
 		return write_srs(s, '1', srs1, domain, srs_r, err);
-	if (has_tag(l.text, '0')) {
+	if (has_tag(text, '0')) {
 		(void)snprintf(rest, sizeof(rest), "%s=%s", from,
-		    l.text + TAG_LEN - 1);
+		    text + TAG_LEN - 1);
 		return write_srs(s, '1', rest, domain, srs_r, err);
 	}
 	(void)snprintf(rest, sizeof(rest), "%c%c=%s=%s", base32[day / 32],
-	    base32[day % 32], from, l.text);
+	    base32[day % 32], from, text);
 	return write_srs(s, '0', rest, domain, srs_r, err);
 }
 
@@ -198,7 +154,8 @@ way_back(const char *local, const char *domain, struct address *original_r,
 {
 	struct err why;
 
-	if (make_address(local, domain, original_r, &why) != ADDRESS_OK)
+	if (address_make(local, strlen(local), domain, original_r, &why) !=
+	    ADDRESS_OK)
 		return answer(err, SRS_MALFORMED,
 		    "this SRS address stands for no address");
 	return SRS_OK;
@@ -222,7 +179,7 @@ reverse_srs0(const char *text, int64_t wall_us, struct address *original_r,
     struct err *err)
 {
 	int high = digit(text[0]), low = high == -1 ? -1 : digit(text[1]);
-	char domain[sizeof(struct local)];
+	char domain[ADDRESS_LOCAL_MAX + 1];
 	unsigned age;
 	size_t len;
 
@@ -248,7 +205,7 @@ reverse_srs0(const char *text, int64_t wall_us, struct address *original_r,
 static enum srs_result
 reverse_srs1(const char *text, struct address *original_r, struct err *err)
 {
-	char first[ADDRESS_DOMAIN_MAX + 1], local[sizeof(struct local) + 4];
+	char first[ADDRESS_DOMAIN_MAX + 1], local[ADDRESS_LOCAL_MAX + 5];
 	const char *rest;
 
 	if (!split_first(text, first, &rest))
@@ -282,23 +239,23 @@ srs_reverse(const struct secret *s, const struct address *srs,
 {
 	char ours[ADDRESS_DOMAIN_MAX + 1];
 	const char *hash, *rest;
-	struct local l;
+	char text[ADDRESS_LOCAL_MAX + 1];
 
 	if (address_domain_ascii(domain, strlen(domain), ours) == -1 ||
 	    strcasecmp(address_domain(srs), ours) != 0)
 		return SRS_NONE;
-	unquote(srs, &l);
-	if (!has_tag(l.text, '0') && !has_tag(l.text, '1'))
+	(void)address_local(srs, text);
+	if (!has_tag(text, '0') && !has_tag(text, '1'))
 		return SRS_NONE;
-	hash = l.text + TAG_LEN;
+	hash = text + TAG_LEN;
 	if (strcspn(hash, "=") != SRS_HASH_LEN || hash[SRS_HASH_LEN] == '\0')
 		return answer(err, SRS_MALFORMED,
 		    "this SRS address has no hash of ours");
 	rest = hash + SRS_HASH_LEN + 1;
-	if (!verifies(s, l.text[3], hash, rest))
+	if (!verifies(s, text[3], hash, rest))
 		return answer(err, SRS_FORGED,
 		    "this SRS address is not one of ours");
-	if (l.text[3] == '0')
+	if (text[3] == '0')
 		return reverse_srs0(rest, wall_us, original_r, err);
 	return reverse_srs1(rest, original_r, err);
 }
