@@ -33,7 +33,7 @@ dnl
 dnl Mail from the world should not go through the milter. Where Sendmail takes
 dnl that as well, give the milter to the daemon for submission only:
 dnl
-dnl	DAEMON_OPTIONS(`Name=MTA, InputMailFilters=none')
+dnl	DAEMON_OPTIONS(`Name=MTA, Port=smtp, InputMailFilters=')
 dnl	DAEMON_OPTIONS(`Name=MSA, Port=587, M=E, InputMailFilters=postern')
 dnl
 divert(-1)

@@ -14,6 +14,9 @@ dnl It is the "relay" mailer of cf/mailer/smtp.m4, whose rulesets it uses, with
 dnl z for LMTP: a relay, so none of the flags that mean local delivery (aliases,
 dnl programs, files) and no Return-Path (P), a header that SES would check.
 dnl
+dnl Run the queue every minute ("sendmail -bd -q1m"): what does not get its turn
+dnl within answer-within waits for the next run, and SES's allowance with it.
+dnl
 dnl One message may go to 50 recipients in one transaction (r=), which is what
 dnl Postfix does as well; posternd answers for each of them on its own.
 dnl

@@ -57,7 +57,7 @@ class Site:
                 "permit_mynetworks, reject_unauth_destination",
             smtpd_milters="unix:postern/milter.sock",
             non_smtpd_milters="unix:postern/milter.sock",
-            smtpd_milter_maps=f"cidr:{{{{{OUTSIDE} DISABLE}}}}",
+            smtpd_milter_maps="cidr:{{!127.0.0.1/32 DISABLE}}",
             milter_default_action=action,
             recipient_canonical_maps=
                 "socketmap:unix:postern/socketmap.sock:srs",

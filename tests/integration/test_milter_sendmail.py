@@ -241,3 +241,54 @@ def test_puts_mail_off_while_the_milter_is_down(unix_site):
     s.milter.start()
     s.submit("smtp", FOREIGN, "b@elsewhere.example", text(FOREIGN))
     assert is_verified(s.one()["sender"])
+
+
+def test_mail_from_the_world_passes_no_milter(unix_site):
+    """By a daemon with an empty list of filters, as postern-milter.m4 has it."""
+    port = free_port()
+    s = unix_site(settings=(
+        f"DAEMON_OPTIONS(`Name=World, Family=inet, Addr=127.0.0.1, "
+        f"Port={port}, InputMailFilters=')dnl"
+    ))
+    with smtplib.SMTP("127.0.0.1", port) as client:
+        client.sendmail(FOREIGN, ["b@elsewhere.example"], text(FOREIGN))
+    # The gate goes by the same rules when it leaves again.
+    message = s.one()
+    assert message["sender"].startswith("SRS0=")
+    assert s.milter.daemon.events("rewritten") == []
+
+
+MESSAGES = 150
+
+
+@pytest.mark.parametrize("speed", [
+    pytest.param(10, id="shrunk", marks=pytest.mark.pace),
+    pytest.param(1, id="whole", marks=[pytest.mark.pace, pytest.mark.soak]),
+])
+def test_uses_its_allowance(request, safe_parts, speed):
+    """150 messages at 1 a second with the queue run that contrib advises: at
+    least 80 % of the rate is used, and nothing is lost. Shrunk, all times are a
+    tenth."""
+    s = Site(
+        safe_parts, flags=(f"-q{60 // speed}s",),
+        conf={"quota": {"rate": speed},
+              "lmtp": {"answer-within": f"{240 // speed}s"}},
+        ses={"rate": speed, "rate_tolerance": f"{1000 // speed}ms",
+             "latency": "30ms", "save": None},
+    )
+    recipients = [f"r{n}@elsewhere.example" for n in range(MESSAGES)]
+    for recipient in recipients:
+        s.submit("smtp", FOREIGN, recipient, text(FOREIGN, recipient))
+    sandbox = s.relay.sandbox
+    sandbox.wait_for("messages", MESSAGES, patience=3 * MESSAGES / speed)
+    s.sendmail.wait_empty()
+    messages = sandbox.messages()
+    assert sorted(r for m in messages for r in m["recipients"]) == sorted(
+        recipients
+    )
+    assert all(is_verified(m["sender"]) for m in messages)
+    assert sandbox.violations() == []
+    at = sorted(m["mono_us"] / 1e6 for m in messages)
+    share = (MESSAGES - 1) / (at[-1] - at[0]) / speed
+    print(f"{request.node.name}: used {share:.1%}")
+    assert share >= 0.8
