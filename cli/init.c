@@ -239,6 +239,7 @@ print_postfix(const struct init *in, bool had_conf)
 	    "mail is submitted, and find the way back from SRS addresses:\n\n"
 	    "    smtpd_milters = unix:postern/milter.sock\n"
 	    "    non_smtpd_milters = unix:postern/milter.sock\n"
+	    "    milter_default_action = tempfail\n"
 	    "    recipient_canonical_maps = "
 	    "socketmap:unix:postern/socketmap.sock:srs\n",
 	    concurrency, recipients, in->conf->quota.rate);
