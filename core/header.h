@@ -77,12 +77,17 @@ int header_mailboxes(const char *value, size_t len, header_mailbox_fn *,
  * Append the field to out, fit for SES, which is ASCII in lines of bounded
  * length. Raw UTF-8 becomes encoded words (RFC 2047; in structured fields where
  * these may stand), percent-encoding in parameters (RFC 2231), punycode in
- * domains; other 8-bit bytes the same as charset unknown-8bit (RFC 1428). Lines
- * over 998 bytes are folded at blanks, or harder where there are none.
+ * domains; other 8-bit bytes the same as charset unknown-8bit (RFC 1428); raw
+ * ISO-2022-JP in addresses (RFC 1468), whose bytes would be taken for syntax,
+ * encoded words too. Lines over 998 bytes are folded at blanks, or harder where
+ * there are none.
  * *encoded_r and *folded_r tell what was done; a field that needs nothing is
  * copied as it is.
  */
 void header_repair(const struct header_field *, struct buf *out,
     bool *encoded_r, bool *folded_r);
+
+/* Whether it is clear without much ado that header_repair copies it as it is. */
+bool header_is_plain(const struct header_field *);
 
 #endif

@@ -534,6 +534,20 @@ repair_value_of(const struct header_field *f, struct buf *out)
 	}
 }
 
+static bool
+needs_encoding(const struct header_field *f)
+{
+	return !utf8_is_ascii(f->value, f->value_len) ||
+	    (memchr(f->value, ESC, f->value_len) != NULL &&
+		kind_of(f) == ADDRESSES);
+}
+
+bool
+header_is_plain(const struct header_field *f)
+{
+	return f->raw_len <= HEADER_LINE_MAX && !needs_encoding(f);
+}
+
 void
 header_repair(const struct header_field *f, struct buf *out,
     bool *encoded_r, bool *folded_r)
@@ -544,9 +558,7 @@ header_repair(const struct header_field *f, struct buf *out,
 	struct buf work;
 
 	buf_init(&work, WORK_MAX);
-	*encoded_r = !utf8_is_ascii(f->value, f->value_len) ||
-	    (memchr(f->value, ESC, f->value_len) != NULL &&
-		kind_of(f) == ADDRESSES);
+	*encoded_r = needs_encoding(f);
 	if (*encoded_r) {
 		buf_add(&work, f->raw, name_len);
 		repair_value_of(f, &work);

@@ -4,6 +4,7 @@
 #include "identity/sender_field.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/header_scan.h"
 #include "core/mem.h"
@@ -27,7 +28,8 @@ add_mailbox(void *arg, const struct header_mailbox *mb)
 	sf->box = mem_grow(sf->box, sf->n + 1, sizeof(*sf->box));
 	box = &sf->box[sf->n++];
 	*box = (struct sender_mailbox) { .mb = *mb };
-	box->spec = mem_strndup(mb->spec, mb->spec_len);
+	box->spec = mem_new(mb->spec_len + 1); /* it may have NULs */
+	memcpy(box->spec, mb->spec, mb->spec_len);
 	box->mb.spec = box->spec;
 	box->fault = address_parse(mb->spec, mb->spec_len, &box->addr, &err);
 	return 0;

@@ -172,11 +172,13 @@ reads_the_same(const struct judging *j, const struct sender_field *sf,
 		if (!is_good(j, sf->name, &f))
 			return false;
 	}
+	if (header_is_plain(&f))
+		return true;
 	buf_init(&out, FIELD_MAX);
 	header_repair(&f, &out, &encoded, &folded);
 	pos = 0;
 	(void)header_next(out.data, out.len, &pos, &f);
-	good = (!encoded && !folded) || is_good(j, sf->name, &f);
+	good = is_good(j, sf->name, &f);
 	buf_free(&out);
 	return good;
 }

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "core/buf.h"
 #include "core/clock.h"
 
 /*
