@@ -207,5 +207,7 @@ socketmap_start(void)
 void
 socketmap_unlink(void)
 {
-	socket_unlisten(&map.socket);
+	/* The descriptor is the thread's, until the process ends. */
+	if (map.socket.is_unix)
+		(void)unlink(map.socket.path);
 }

@@ -8,6 +8,7 @@ import os
 
 import pytest
 
+from lib import build
 from lib.milter import Milter, configure, rewrite_conf, write
 from lib.miltertalk import ACTIONS, CHGFROM, Gone, Refused, Talk
 
@@ -260,8 +261,8 @@ def test_header_section_has_a_bound(milter):
         with pytest.raises(Refused) as no:
             mta.end()
         assert no.value.text.startswith("552 5.3.4 ")
-        # 120 MB have passed.
-        assert post.daemon.memory_peak() < before + 30
+        # 120 MB have passed. (A sanitizer keeps what was freed for a while.)
+        assert build.SANITIZER or post.daemon.memory_peak() < before + 30
         # A large body is none of its business, and the next message is fine.
         assert without_origin(
             mta.message(f"<{VERIFIED}>", from_header(VERIFIED))
