@@ -3,7 +3,6 @@
 
 #include "milter/filter.h"
 
-#include <libmilter/mfapi.h>
 #include <netdb.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -12,31 +11,23 @@
 #include <unistd.h>
 
 #include "core/clock.h"
-#include "core/header.h"
 #include "core/hostname.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/socket.h"
 #include "core/thread.h"
 #include "identity/origin.h"
+#include "milter/apply.h"
 #include "milter/current.h"
 #include "milter/submission.h"
 
-/* What the milter does, and what of the MTA's talk it can do without. */
-#define ACTIONS (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_CHGFROM)
+/* What of the MTA's talk the milter can do without. */
 #define LESS_TALK \
 	(SMFIP_NOHELO | SMFIP_NORCPT | SMFIP_NODATA | SMFIP_NOEOH | \
 	    SMFIP_NOBODY | SMFIP_NOUNKNOWN)
 /* Callbacks that the MTA need not wait for; where it can't but wait, libmilter
  * answers by itself. */
 #define LESS_WAITING (SMFIP_NR_CONN | SMFIP_NR_MAIL | SMFIP_NR_HDR)
-
-/*
- * A reply line has 512 bytes (RFC 5321 section 4.5.3.1.5), code and line end
- * included; what is longer goes over several.
- */
-#define REPLY_LINE 450
-#define REPLY_LINES 3
 
 /*
  * At the end, for the last word on the last message: libmilter sends it once
@@ -100,6 +91,25 @@ macro(SMFICTX *ctx, const char *name)
 	return smfi_getsymval(ctx, copy);
 }
 
+/*
+ * What is kept for a connection: made when it is asked for first, since libmilter
+ * takes a MAIL from a peer that never said who connected.
+ */
+static struct connection *
+connection(SMFICTX *ctx)
+{
+	struct connection *c = smfi_getpriv(ctx);
+	char own[HOSTNAME_SIZE];
+
+	if (c == NULL) {
+		c = mem_new(sizeof(*c));
+		c->host = mem_strdup(hostname(own));
+		(void)snprintf(c->client, sizeof(c->client), "?");
+		(void)smfi_setpriv(ctx, c);
+	}
+	return c;
+}
+
 static void
 want_macros(SMFICTX *ctx, int stage, const char *names)
 {
@@ -118,13 +128,13 @@ negotiate(SMFICTX *ctx, unsigned long actions, unsigned long protocol,
 	(void)f3;
 	if (is_stopping())
 		return SMFIS_REJECT;
-	if ((actions & ACTIONS) != ACTIONS) {
+	if ((actions & APPLY_ACTIONS) != APPLY_ACTIONS) {
 		log_error(NULL, "unfit-mta", "reason",
 		    "it does not let a milter change the sender", "cure",
 		    "Postfix 2.6 or Sendmail 8.14, or a later one");
 		return SMFIS_REJECT;
 	}
-	*actions_r = ACTIONS | (actions & SMFIF_SETSYMLIST);
+	*actions_r = APPLY_ACTIONS | (actions & SMFIF_SETSYMLIST);
 	*protocol_r = protocol & (LESS_TALK | LESS_WAITING);
 	*f2_r = 0;
 	*f3_r = 0;
@@ -141,8 +151,8 @@ negotiate(SMFICTX *ctx, unsigned long actions, unsigned long protocol,
 static sfsistat
 connected(SMFICTX *ctx, char *name, struct sockaddr *addr)
 {
-	struct connection *c = mem_new(sizeof(*c));
-	char number[64] = "?", own[HOSTNAME_SIZE];
+	struct connection *c = connection(ctx);
+	char number[64] = "?";
 	const char *j = macro(ctx, "j");
 	socklen_t len = addr == NULL ? 0 :
 	    addr->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) :
@@ -155,15 +165,17 @@ connected(SMFICTX *ctx, char *name, struct sockaddr *addr)
 		    NI_NUMERICHOST);
 	(void)snprintf(c->client, sizeof(c->client), "%.60s [%s]",
 	    name != NULL ? name : "?", number);
-	c->host = mem_strdup(j != NULL ? j : hostname(own));
-	(void)smfi_setpriv(ctx, c);
+	if (j != NULL) {
+		free(c->host);
+		c->host = mem_strdup(j);
+	}
 	return SMFIS_NOREPLY;
 }
 
 static sfsistat
 mail_from(SMFICTX *ctx, char **args)
 {
-	struct connection *c = smfi_getpriv(ctx);
+	struct connection *c = connection(ctx);
 
 	end_mail(c);
 	c->mail = submission_new(args[0], macro(ctx, "{mail_addr}"));
@@ -174,139 +186,37 @@ mail_from(SMFICTX *ctx, char **args)
 static sfsistat
 field(SMFICTX *ctx, char *name, char *value)
 {
-	struct connection *c = smfi_getpriv(ctx);
+	struct connection *c = connection(ctx);
 
-	submission_field(c->mail, name, value);
+	if (c->mail != NULL)
+		submission_field(c->mail, name, value);
 	return SMFIS_NOREPLY;
 }
 
-/* The value of a field as libmilter wants it, to be freed: without the blank
- * after the colon, which the MTA adds, and with LF for line ends. */
-static char *
-milter_value(const struct header_field *f)
-{
-	const char *p = f->value, *end = f->value + f->value_len;
-	struct buf out;
-
-	if (p < end && *p == ' ')
-		p++;
-	buf_init(&out, f->value_len);
-	for (; p < end; p++)
-		if (*p != '\r')
-			buf_addc(&out, *p);
-	return buf_take(&out);
-}
-
-static int
-replace_field(SMFICTX *ctx, const struct buf *new, unsigned n)
-{
-	struct header_field f;
-	char *name, *value;
-	size_t pos = 0;
-	int rc;
-
-	if (new->len == 0)
-		return 0;
-	(void)header_next(new->data, new->len, &pos, &f);
-	name = mem_strndup(f.name, f.name_len);
-	value = milter_value(&f);
-	rc = smfi_chgheader(ctx, name, 1, value);
-	for (; n > 1 && rc == MI_SUCCESS; n--)
-		rc = smfi_chgheader(ctx, name, (int)n, NULL);
-	free(name);
-	free(value);
-	return rc == MI_SUCCESS ? 0 : -1;
-}
-
-static int
-add_fields(SMFICTX *ctx, const struct buf *extra)
-{
-	struct header_field f;
-	char *name, *value;
-	size_t pos = 0;
-	int rc = MI_SUCCESS;
-
-	while (rc == MI_SUCCESS &&
-	    header_next(extra->data, extra->len, &pos, &f) == 1) {
-		name = mem_strndup(f.name, f.name_len);
-		value = milter_value(&f);
-		rc = smfi_addheader(ctx, name, value);
-		free(name);
-		free(value);
-	}
-	return rc == MI_SUCCESS ? 0 : -1;
-}
-
-static int
-change_sender(SMFICTX *ctx, const struct submission_outcome *o)
-{
-	char path[sizeof(o->sender.text) + 2];
-
-	if (!o->new_sender)
-		return 0;
-	(void)snprintf(path, sizeof(path), "<%s>", o->sender.text);
-	return smfi_chgfrom(ctx, path, NULL) == MI_SUCCESS ? 0 : -1;
-}
-
-static int
-apply(SMFICTX *ctx, const struct submission_outcome *o)
-{
-	return change_sender(ctx, o) == 0 &&
-		replace_field(ctx, &o->fields.from, o->nfrom) == 0 &&
-		replace_field(ctx, &o->fields.sender, o->nsender) == 0 &&
-		add_fields(ctx, &o->fields.extra) == 0
-	    ? 0
-	    : -1;
-}
-
-/*
- * On top of the header, so that it is the first of its name. Without a secret
- * there is nothing to seal it with.
- */
 static int
 add_origin(SMFICTX *ctx, struct connection *c, const char *id,
     const struct secret *secret, const struct submission_outcome *o)
 {
-	static char name[] = ORIGIN_FIELD;
 	const char *user = macro(ctx, "{auth_authen}");
 	struct origin origin = { .wall_us = clock_wall_us() };
-	struct buf value;
-	int rc = MI_SUCCESS;
 
 	if (secret == NULL)
 		return 0;
 	submission_origin(c->mail, o, &origin);
 	origin_text(origin.user, user != NULL ? user : "");
 	origin_text(origin.client, c->client);
-	(void)snprintf(origin.queue_id, sizeof(origin.queue_id), "%s",
-	    id != NULL ? id : "");
-	buf_init(&value, HEADER_LINE_MAX * 4);
-	if (origin_seal(secret, &origin, &value) == 0)
-		rc = smfi_insheader(ctx, 0, name, value.data);
-	else
-		log_warning(id, "no-origin", "reason",
-		    "the MTA gives no queue id that a message could be "
-		    "known by (macro i)");
-	buf_free(&value);
-	return rc == MI_SUCCESS ? 0 : -1;
+	return apply_origin(ctx, secret, &origin, id);
 }
 
-static sfsistat
-not_changed(const char *id)
-{
-	log_error(id, "not-changed", "reason",
-	    "the MTA does not take the change");
-	return SMFIS_TEMPFAIL;
-}
-
-static sfsistat
-done(struct connection *c, const char *id, const struct submission_outcome *o)
+static void
+log_change(struct connection *c, const char *id,
+    const struct submission_outcome *o)
 {
 	struct buf from;
 
 	if (!o->new_sender && !o->fields.from_replaced &&
 	    !o->fields.sender_replaced)
-		return SMFIS_CONTINUE;
+		return;
 	buf_init(&from, 1000);
 	submission_from(c->mail, &from);
 	log_info(id, "rewritten", "sender", submission_sender(c->mail), "to",
@@ -314,67 +224,44 @@ done(struct connection *c, const char *id, const struct submission_outcome *o)
 	    o->new_sender ? o->why : NULL, "from",
 	    o->fields.from_replaced ? from.data : NULL, "client", c->client);
 	buf_free(&from);
-	return SMFIS_CONTINUE;
 }
 
-/* MTAs read "%" as the beginning of something, and "%%" as "%". */
-static void
-double_percent(const char *text, size_t len, char line[2 * REPLY_LINE + 1])
-{
-	for (; len > 0; len--, text++) {
-		if (*text == '%')
-			*line++ = '%';
-		*line++ = *text;
-	}
-	*line = '\0';
-}
-
-/* Words to the submitter. */
 static sfsistat
-refuse(SMFICTX *ctx, const struct connection *c, const char *id,
-    const struct submission_outcome *o)
+judge(SMFICTX *ctx, struct connection *c, const struct rewrite_rules *rules)
 {
-	char line[REPLY_LINES][2 * REPLY_LINE + 1], code[4], dsn[sizeof(o->dsn)];
-	const char *p = o->text;
-	size_t n, len;
+	const char *id = macro(ctx, "i");
+	struct submission_outcome o;
+	sfsistat rc = SMFIS_CONTINUE;
 
-	for (n = 0; n < REPLY_LINES && *p != '\0'; n++) {
-		len = strlen(p);
-		if (len > REPLY_LINE)
-			for (len = REPLY_LINE; len > 1 && p[len] != ' ';)
-				len--;
-		double_percent(p, len, line[n]);
-		p += len;
-		p += strspn(p, " ");
+	submission_judge(c->mail, rules, clock_wall_us(), &o);
+	if (o.code != 0) {
+		rc = apply_refusal(ctx, &o);
+		log_info(id, o.code < 500 ? "deferred" : "refused", "sender",
+		    submission_sender(c->mail), "client", c->client, "reply",
+		    o.text);
+	} else if (apply_outcome(ctx, &o) == -1 ||
+	    add_origin(ctx, c, id, rules->secret, &o) == -1) {
+		rc = SMFIS_TEMPFAIL;
+		log_error(id, "not-changed", "reason",
+		    "the MTA does not take the change");
+	} else {
+		log_change(c, id, &o);
 	}
-	(void)snprintf(code, sizeof(code), "%u", o->code % 1000);
-	(void)snprintf(dsn, sizeof(dsn), "%s", o->dsn);
-	(void)smfi_setmlreply(ctx, code, dsn, line[0], n > 1 ? line[1] : NULL,
-	    n > 2 ? line[2] : NULL, NULL);
-	log_info(id, o->code < 500 ? "deferred" : "refused", "sender",
-	    submission_sender(c->mail), "client", c->client, "reply", o->text);
-	return o->code < 500 ? SMFIS_TEMPFAIL : SMFIS_REJECT;
+	submission_outcome_free(&o);
+	return rc;
 }
 
 static sfsistat
 end_of_message(SMFICTX *ctx)
 {
-	struct connection *c = smfi_getpriv(ctx);
-	const char *id = macro(ctx, "i");
-	struct submission_outcome o;
+	struct connection *c = connection(ctx);
 	struct rewrite_rules rules;
 	sfsistat rc;
 
+	if (c->mail == NULL)
+		return SMFIS_TEMPFAIL;
 	current_get(c->host, &rules);
-	submission_judge(c->mail, &rules, clock_wall_us(), &o);
-	if (o.code != 0)
-		rc = refuse(ctx, c, id, &o);
-	else if (apply(ctx, &o) == -1 ||
-	    add_origin(ctx, c, id, rules.secret, &o) == -1)
-		rc = not_changed(id);
-	else
-		rc = done(c, id, &o);
-	submission_outcome_free(&o);
+	rc = judge(ctx, c, &rules);
 	rules_put(&rules);
 	end_mail(c);
 	return rc;
@@ -383,10 +270,7 @@ end_of_message(SMFICTX *ctx)
 static sfsistat
 aborted(SMFICTX *ctx)
 {
-	struct connection *c = smfi_getpriv(ctx);
-
-	if (c != NULL)
-		end_mail(c);
+	end_mail(connection(ctx));
 	return SMFIS_CONTINUE;
 }
 
@@ -450,7 +334,7 @@ filter_bind(const char *spec, struct err *err)
 	static const struct smfiDesc desc = {
 		.xxfi_name = name,
 		.xxfi_version = SMFI_VERSION,
-		.xxfi_flags = ACTIONS | SMFIF_SETSYMLIST,
+		.xxfi_flags = APPLY_ACTIONS | SMFIF_SETSYMLIST,
 		.xxfi_connect = connected,
 		.xxfi_envfrom = mail_from,
 		.xxfi_header = field,

@@ -9,6 +9,7 @@ milter_libsubmission_a_SOURCES = \
 sbin_PROGRAMS += postern-milter
 
 postern_milter_SOURCES = \
+	milter/apply.c milter/apply.h \
 	milter/current.c milter/current.h \
 	milter/filter.c milter/filter.h \
 	milter/main.c \

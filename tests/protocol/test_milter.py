@@ -306,6 +306,26 @@ def test_bears_mtas_that_go_away(milter, steps):
         assert mta.message(f"<{FOREIGN}>", from_header(FOREIGN))
 
 
+def test_bears_steps_out_of_order(milter):
+    """libmilter lets a MAIL through from who never said who connects."""
+    post = milter()
+    for steps in ("M", "ML", "L", "E", "A", "CE", "CL", "CAE", "CMAE", "CMEE",
+                  "ME", "MLE", "KM", "CKM", "CMKLE"):
+        with contextlib.suppress(Gone, Refused, ConnectionError):
+            with Talk(post.address) as mta:
+                for step in steps:
+                    {"C": mta.connect, "E": lambda: mta.send(b"E"),
+                     "M": lambda: mta.mail(f"<{FOREIGN}>"), "A": mta.abort,
+                     "L": lambda: mta.field("From", FOREIGN),
+                     "K": lambda: mta.send(b"K")}[step]()
+                mta.quit()
+                # Until the milter has closed it, having read all.
+                while True:
+                    mta.receive()
+    with Talk(post.address).connect() as mta:
+        assert mta.message(f"<{FOREIGN}>", from_header(FOREIGN))
+
+
 def test_bears_garbage(milter):
     post = milter()
     for garbage in (b"", b"\0\0\0\0", b"\0\0\0\1Z", b"GET / HTTP/1.0\r\n\r\n",

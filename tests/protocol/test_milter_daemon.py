@@ -64,13 +64,16 @@ def test_sockets_have_mode_and_group(site, parts):
     assert os.listdir(run) == []
 
 
-def test_listens_on_tcp(site):
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]"])
+def test_listens_on_tcp(site, host):
     # libmilter does not tell which port the kernel has given it.
     port = free_port()
+    if host == "[::1]" and not os.path.exists("/proc/net/if_inet6"):
+        pytest.skip("no IPv6 here")
     milter = site(
-        listen=f"inet:127.0.0.1:{port}", socketmap="inet:127.0.0.1:0"
+        listen=f"inet:{host}:{port}", socketmap="inet:127.0.0.1:0"
     ).start()
-    assert milter.address == f"inet:127.0.0.1:{port}"
+    assert milter.address == f"inet:{host}:{port}"
     assert sender_now(milter) == "<all@example.com>"
     with Socketmap(milter.socketmap) as ask:
         assert ask.ask("user@example.com") == "NOTFOUND "
