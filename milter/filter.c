@@ -4,6 +4,8 @@
 #include "milter/filter.h"
 
 #include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +36,9 @@
  * the callback has returned, and does not tell when it has.
  */
 #define LAST_WORD_US (200 * US_PER_MS)
+
+/* Descriptors of a program that has just begun. */
+#define FIRST_FDS 64
 
 struct connection {
 	char *host;	  /* the MTA's own name, macro j */
@@ -313,6 +318,27 @@ open_unix(void *arg, const struct sockaddr_un *un, struct err *err)
 	return open_socket(conn, err);
 }
 
+/*
+ * At the end of a message several small packets are written, and the second
+ * would wait for the peer's delayed acknowledgement, 40 ms. libmilter keeps its
+ * socket to itself; but it is the only one that listens by now, and what is
+ * accepted from it inherits the option.
+ */
+static void
+send_at_once(void)
+{
+	int yes, one = 1;
+	socklen_t len;
+
+	for (int fd = 0; fd < FIRST_FDS; fd++) {
+		len = sizeof(yes);
+		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes,
+			&len) == 0 && yes != 0)
+			(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one,
+			    sizeof(one));
+	}
+}
+
 /* libmilter writes PORT@HOST, and has a name of its own for IPv6. */
 static int
 open_inet(const struct socket_spec *spec, struct err *err)
@@ -324,7 +350,10 @@ open_inet(const struct socket_spec *spec, struct err *err)
 	    spec->port, spec->host);
 	(void)snprintf(filter.address, sizeof(filter.address),
 	    v6 ? "inet:[%s]:%s" : "inet:%s:%s", spec->host, spec->port);
-	return open_socket(conn, err);
+	if (open_socket(conn, err) == -1)
+		return -1;
+	send_at_once();
+	return 0;
 }
 
 int
