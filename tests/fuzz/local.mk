@@ -61,3 +61,8 @@ tests_fuzz_f_socketmap_LDFLAGS = $(FUZZER_LINK)
 tests_fuzz_f_socketmap_LDADD = milter/libsubmission.a identity/libidentity.a \
 	$(CORE_LIBS)
 EXTRA_DIST += tests/fuzz/f_socketmap.seeds tests/fuzz/f_socketmap.dict
+fuzz_targets += tests/fuzz/f_submission
+tests_fuzz_f_submission_LDFLAGS = $(FUZZER_LINK)
+tests_fuzz_f_submission_LDADD = milter/libsubmission.a identity/libidentity.a \
+	$(CORE_LIBS)
+EXTRA_DIST += tests/fuzz/f_submission.seeds tests/fuzz/f_submission.dict
