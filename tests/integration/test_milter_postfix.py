@@ -28,7 +28,7 @@ OUTSIDE = "127.0.0.2"
 class Site:
     """Postfix, milter, posternd and an SES with example.com verified."""
 
-    def __init__(self, parts, action="tempfail", **rewrite):
+    def __init__(self, parts, action="tempfail", main=None, **rewrite):
         self.postfix = Postfix(parts.dir("postfix"))
         listen = postfix_listen(self.postfix)
         run = listen.removeprefix("unix:").partition("/lmtp.sock")[0]
@@ -64,6 +64,7 @@ class Site:
             smtpd_authorized_xclient_hosts="127.0.0.1",
             # Each sender may have many connections here.
             smtpd_client_connection_count_limit="0",
+            **(main or {}),
         )
         parts.add(self.postfix).start()
 
@@ -196,13 +197,16 @@ def test_the_journal_knows_who_logged_in(site):
 
 
 @pytest.mark.parametrize("way", ["smtp", "sendmail"])
-def test_unqualified_senders_are_completed(site, way):
-    s = site()
+@pytest.mark.parametrize("origin", ["mx.example.com", "example.com"])
+def test_unqualified_senders_are_completed(site, way, origin):
+    """As Postfix does it, which is not always with its own name."""
+    s = site(main={"myorigin": origin})
     s.submit(way, "root", "b@elsewhere.example",
              "From: root\r\nTo: b@elsewhere.example\r\n\r\nx\r\n")
     message = s.one()
-    assert message["sender"] == "root@mx.example.com"
-    assert addresses(message["content"]["From"]) == ["root@mx.example.com"]
+    assert message["sender"] == f"root@{origin}"
+    assert addresses(message["content"]["From"]) == [f"root@{origin}"]
+    assert s.audited(message)["original_sender"] == f"root@{origin}"
 
 
 @pytest.mark.parametrize("way", ["smtp", "sendmail"])
