@@ -11,10 +11,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
 
 #define EVENT_MAX 64
+#define SETTLE_US US_PER_SEC /* see watched.h */
 
 /* What tells that a file is not the one that was read: chmod included, which
  * may be what makes it readable. */
@@ -31,7 +33,10 @@ struct watched {
 	const struct watched_kind *kind;
 	char *file;
 	pthread_mutex_t lock; /* covers what follows */
-	struct stamp stamp;   /* of the last attempt to read it */
+	struct stamp stamp;   /* of what was last read, good or bad */
+	struct stamp seen;    /* at the last look, */
+	int64_t seen_us;      /* and since when, monotonic */
+	struct err told;      /* why it could not be read, as logged */
 	void *object;
 };
 
@@ -86,33 +91,78 @@ watched_open(const struct watched_kind *kind, const char *file,
 }
 
 /*
- * The stamp is taken before the file is read: a change in between is read now
- * and once more at the next look, but never missed.
+ * Whether a file that is not the one read before may be read now. What a writer
+ * has in hand changes again, and with it the stamp. Mail may come seldom, so a
+ * change that was long ago by the file's own time need not be seen twice.
  */
+static bool
+settled(struct watched *w, const struct stamp *now)
+{
+	int64_t mono = clock_mono_us();
+	int64_t changed = now->ctime.tv_sec * US_PER_SEC +
+	    now->ctime.tv_nsec / 1000;
+
+	if (!same_stamp(now, &w->seen)) {
+		w->seen = *now;
+		w->seen_us = mono;
+	}
+	return now->dev != w->stamp.dev || now->ino != w->stamp.ino ||
+	    mono - w->seen_us >= SETTLE_US ||
+	    clock_wall_us() - changed >= SETTLE_US;
+}
+
+/* What is wrong with the file is told once for each change of it, what is wrong
+ * with this host (descriptors, the disk) until something else is. */
+static void
+tell_unread(struct watched *w, const struct stamp *now, const struct err *err)
+{
+	char event[EVENT_MAX];
+
+	if (err->class != ERR_LOCAL)
+		w->stamp = *now;
+	else if (strcmp(err->text, w->told.text) == 0)
+		return;
+	w->told = *err;
+	(void)snprintf(event, sizeof(event), "%s-not-read", w->kind->name);
+	log_error(NULL, event, "reason", err->text, "in-force",
+	    "what was read before");
+}
+
+static void
+adopt(struct watched *w, const struct stamp *now, void *fresh)
+{
+	char event[EVENT_MAX];
+
+	w->kind->release(w->object);
+	w->object = fresh;
+	w->stamp = *now;
+	w->told.text[0] = '\0';
+	(void)snprintf(event, sizeof(event), "%s-read", w->kind->name);
+	log_info(NULL, event, "file", w->file, "n",
+	    LOG_NUM(w->kind->count(fresh)));
+}
+
+/* What changes while it is read is left for the next look. */
 static void
 refresh(struct watched *w)
 {
-	const struct watched_kind *kind = w->kind;
-	char event[EVENT_MAX];
-	struct stamp now;
+	struct stamp now, after;
 	struct err err;
 	void *fresh;
 
 	take_stamp(w->file, &now);
-	if (same_stamp(&now, &w->stamp))
+	if (same_stamp(&now, &w->stamp) || !settled(w, &now))
 		return;
-	w->stamp = now;
-	if ((fresh = kind->load(w->file, &err)) == NULL) {
-		(void)snprintf(event, sizeof(event), "%s-not-read", kind->name);
-		log_error(NULL, event, "reason", err.text, "in-force",
-		    "what was read before");
-		return;
+	fresh = w->kind->load(w->file, &err);
+	take_stamp(w->file, &after);
+	if (!same_stamp(&now, &after)) {
+		if (fresh != NULL)
+			w->kind->release(fresh);
+	} else if (fresh != NULL) {
+		adopt(w, &now, fresh);
+	} else {
+		tell_unread(w, &now, &err);
 	}
-	kind->release(w->object);
-	w->object = fresh;
-	(void)snprintf(event, sizeof(event), "%s-read", kind->name);
-	log_info(NULL, event, "file", w->file, "n",
-	    LOG_NUM(kind->count(fresh)));
 }
 
 void *

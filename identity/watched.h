@@ -1,9 +1,14 @@
 /*
  * watched: what has been read from a file, read anew when the file changes.
  *
- * For the lists that operators edit while daemons run. A look costs a stat. A
- * bad new file leaves what was read before in force and is reported once for
- * each change (log, error). Safe from any thread.
+ * For the lists that operators edit while daemons run. A look costs a stat.
+ * Another file, renamed into place, is read at once. One that is written in
+ * place is half of it at times, and an empty list is one that allows all: it is
+ * read when it has stayed the same for a second.
+ *
+ * A bad new file leaves what was read before in force and is reported once for
+ * each change (log, error). One that can't be read (ERR_LOCAL) is tried again
+ * at each look, and that is reported once. Safe from any thread.
  */
 #ifndef IDENTITY_WATCHED_H
 #define IDENTITY_WATCHED_H

@@ -65,6 +65,10 @@ tests_unit_t_senders_CPPFLAGS = $(AM_CPPFLAGS) \
 tests_unit_t_senders_LDADD = identity/libidentity.a $(UNIT_LIBS)
 unit_tests += tests/unit/t_verified
 tests_unit_t_verified_LDADD = identity/libidentity.a $(UNIT_LIBS)
+unit_tests += tests/unit/t_watched
+tests_unit_t_watched_LDADD = identity/libidentity.a $(UNIT_LIBS)
+tests_unit_t_watched_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_mono_us \
+	-Wl,--wrap=clock_wall_us
 unit_tests += tests/unit/t_lookup
 tests_unit_t_lookup_LDADD = milter/libsubmission.a identity/libidentity.a \
 	$(UNIT_LIBS)

@@ -3,11 +3,9 @@
 
 #include "tests/unit/unit.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "identity/verified.h"
@@ -207,92 +205,6 @@ stands_in_for_null(void **state)
 	}
 }
 
-static void
-no_file_is_none(void **state)
-{
-	struct watched *vf;
-	struct verified *v;
-	struct err err;
-
-	(void)state;
-	vf = watched_open(&verified_kind, "", &err);
-	assert_non_null(vf);
-	v = watched_get(vf);
-	assert_true(verified_none(v));
-	assert_null(by(v, "a@b.example"));
-	verified_release(v);
-	watched_close(vf);
-	watched_close(NULL);
-}
-
-/* Whether the file's set covers an address at b.example now. */
-static bool
-now_covers(struct watched *vf, const char *address)
-{
-	struct verified *v = watched_get(vf);
-	bool covered = by(v, address) != NULL;
-
-	verified_release(v);
-	return covered;
-}
-
-/* What was reported while standard error went to a file. */
-static size_t
-lines_logged(int fd)
-{
-	char text[8192];
-	ssize_t len = pread(fd, text, sizeof(text), 0);
-	size_t n = 0;
-
-	for (ssize_t i = 0; i < len; i++)
-		n += text[i] == '\n';
-	return n;
-}
-
-static void
-is_read_again(void **state)
-{
-	char log[] = "/tmp/t_verified-log-XXXXXX";
-	struct watched *vf;
-	struct verified *old;
-	struct err err;
-	int fd = mkstemp(log), saved = dup(2);
-
-	(void)state;
-	assert_true(fd != -1 && saved != -1 && unlink(log) == 0);
-	write_file("a.example\n");
-	vf = watched_open(&verified_kind, file, &err);
-	assert_non_null(vf);
-	old = watched_get(vf);
-	assert_true(dup2(fd, 2) == 2);
-
-	write_file("a.example\nb.example\n");
-	assert_true(now_covers(vf, "x@b.example"));
-	assert_null(by(old, "x@b.example"));
-	assert_int_equal(lines_logged(fd), 1);
-
-	write_file("a.example\nb.example\nbad line\n");
-	assert_true(now_covers(vf, "x@b.example"));
-	assert_true(now_covers(vf, "x@b.example"));
-	assert_int_equal(lines_logged(fd), 2);
-
-	assert_int_equal(unlink(file), 0);
-	assert_true(now_covers(vf, "x@b.example"));
-	assert_true(now_covers(vf, "x@b.example"));
-	assert_int_equal(lines_logged(fd), 3);
-
-	write_file("c.example\n");
-	assert_false(now_covers(vf, "x@b.example"));
-	assert_true(now_covers(vf, "x@c.example"));
-	assert_int_equal(lines_logged(fd), 4);
-
-	assert_true(dup2(saved, 2) == 2);
-	(void)close(saved);
-	(void)close(fd);
-	verified_release(old);
-	watched_close(vf);
-}
-
 static int
 make_file(void **state)
 {
@@ -317,8 +229,6 @@ main(void)
 		cmocka_unit_test(many),
 		cmocka_unit_test(names_bad_lines),
 		cmocka_unit_test(stands_in_for_null),
-		cmocka_unit_test(no_file_is_none),
-		cmocka_unit_test(is_read_again),
 	};
 
 	return cmocka_run_group_tests(tests, make_file, remove_file);
