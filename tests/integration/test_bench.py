@@ -293,11 +293,14 @@ def test_by_itself(parts):
 
 # The milter
 
+ROUNDS = 10
+
 
 @needs_postfix
 def test_with_and_without_milter(parts):
     """What the milter costs a Postfix that does nothing but take mail in: a
-    ratio, by the median of five rounds."""
+    ratio, by the best of many short rounds, since what else the machine does can
+    only slow one down."""
     postfix = Postfix(parts.dir("postfix"), {
         "default_transport": "discard:", "in_flow_delay": "0",
         "smtpd_client_connection_count_limit": "0",
@@ -314,9 +317,9 @@ def test_with_and_without_milter(parts):
         "verified": (used, "a@example.com"),
         "rewritten": (used, "a@foreign.example"),
     }
-    messages = max(int(2000 * SCALE), SESSIONS * 2)
-    speeds = {way: [] for way in ways}
-    for _ in range(5):
+    messages = max(int(1000 * SCALE), SESSIONS * 2)
+    speeds = dict.fromkeys(ways, 0)
+    for _ in range(ROUNDS):
         for way, (milters, sender) in ways.items():
             postfix.configure(smtpd_milters=milters)
             postfix.start()
@@ -325,13 +328,14 @@ def test_with_and_without_milter(parts):
                 "-s", str(SESSIONS), "-m", str(messages), "-l", "2048",
                 "-f", sender, "-t", "rcpt@example.net",
             )
-            speeds[way].append(messages / (time.monotonic() - began))
+            speeds[way] = max(
+                speeds[way], messages / (time.monotonic() - began)
+            )
             postfix.wait_empty()
             postfix.stop()
-    median = {way: sorted(s)[len(s) // 2] for way, s in speeds.items()}
     table((f"{messages} of 2 KB into Postfix", "a second", "ratio"), [
-        (way, f"{median[way]:.0f}", f"{median[way] / median['alone']:.2f}")
-        for way in ways
+        (way, f"{speed:.0f}", f"{speed / speeds['alone']:.2f}")
+        for way, speed in speeds.items()
     ])
-    cpu = cpu_of(milter.daemon.pid) * 1000 / (10 * messages)
+    cpu = cpu_of(milter.daemon.pid) * 1000 / (2 * ROUNDS * messages)
     print(f"the milter itself: {cpu:.2f} ms CPU a message")
