@@ -245,15 +245,17 @@ static int
 parse(const char *value, struct origin *o, struct buf *bound,
     unsigned char sealed[SEALED_MAX], size_t *sealed_len_r)
 {
-	const char *id = value + strlen("v=1;q="), *base64;
+	const char *id, *base64;
 	size_t len;
 
 	if (strncmp(value, "v=1;q=", strlen("v=1;q=")) != 0)
 		return -1;
+	id = value + strlen("v=1;q=");
 	len = strcspn(id, ";");
+	if (!is_queue_id(id, len) || strncmp(id + len, ";s=", 3) != 0)
+		return -1;
 	base64 = id + len + strlen(";s=");
-	if (!is_queue_id(id, len) || strncmp(id + len, ";s=", 3) != 0 ||
-	    base64_bytes(base64, strlen(base64), sealed, SEALED_MAX,
+	if (base64_bytes(base64, strlen(base64), sealed, SEALED_MAX,
 		sealed_len_r) == -1 ||
 	    *sealed_len_r < CRYPTO_NONCE_LEN + CRYPTO_TAG_LEN)
 		return -1;
