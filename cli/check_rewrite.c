@@ -97,6 +97,31 @@ ask_null_sender(struct check *c, const struct rewrite_rules *rules)
 	return false;
 }
 
+/* Bounces come to the domain of SRS addresses: which that is had better not hang
+ * on the order of a list. */
+static void
+check_srs_domain(struct check *c, const struct rewrite_rules *rules)
+{
+	const struct conf *conf = c->conf;
+	const char *item;
+	size_t n = 0;
+
+	if (conf->rewrite.srs_domain[0] != '\0' ||
+	    (conf->rewrite.dflt != CONF_DEFAULT_SRS &&
+		!rewrite_table_has_srs(rules->table)))
+		return;
+	for (size_t i = 0; (item = verified_item(rules->verified, i)) != NULL;
+	     i++)
+		n += strchr(item, '@') == NULL;
+	if (n > 1)
+		check_warn(c,
+		    "set rewrite.srs-domain to one whose mail comes to this "
+		    "mail server: bounces go there",
+		    "SRS addresses are made at %s only because it is the first "
+		    "of %zu verified domains",
+		    rewrite_srs_domain(conf, rules->verified), n);
+}
+
 static void
 ask_all(struct check *c, struct rewrite_rules *rules)
 {
@@ -107,6 +132,7 @@ ask_all(struct check *c, struct rewrite_rules *rules)
 
 	good = ask_null_sender(c, rules);
 	good = ask_rules(c, rules) && good;
+	check_srs_domain(c, rules);
 	while (rewrite_table_item(table, n) != NULL)
 		n++;
 	if ((rules->table = rewrite_table_load("", &err)) != NULL) {

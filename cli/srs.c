@@ -12,7 +12,6 @@
 #include "core/socket.h"
 #include "core/stream.h"
 #include "identity/rewrite.h"
-#include "identity/srs.h"
 
 /*
  * postern srs: the originals of SRS addresses.
@@ -147,6 +146,8 @@ static int
 reverse(const struct srs_question *q, const char *text, struct address *back_r,
     struct err *err)
 {
+	const struct rewrite_rules rules = { .conf = q->conf,
+		.verified = q->verified, .secret = q->secret };
 	const char *domain = rewrite_srs_domain(q->conf, q->verified);
 	struct address srs;
 	struct err why;
@@ -159,13 +160,14 @@ reverse(const struct srs_question *q, const char *text, struct address *back_r,
 		return err_set(err, ERR_CONFIG,
 		    "there is no domain for SRS addresses: set "
 		    "rewrite.srs-domain, or verify a domain and list it");
-	switch (srs_reverse(q->secret, &srs, domain, clock_wall_us(), back_r,
+	switch (rewrite_srs_reverse(&rules, &srs, clock_wall_us(), back_r,
 	    err)) {
 	case SRS_OK:
 		return 0;
 	case SRS_NONE:
 		return err_set(err, ERR_POLICY,
-		    "this is no SRS address at %s", domain);
+		    "this is no SRS address at %s, nor at another verified "
+		    "domain", domain);
 	case SRS_MALFORMED:
 	case SRS_FORGED:
 	case SRS_EXPIRED:

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "core/buf.h"
-#include "identity/srs.h"
 
 /*
  * What is wrong with this site's configuration defers: only what is wrong with
@@ -80,6 +79,24 @@ rewrite_srs_domain(const struct conf *conf, const struct verified *verified)
 		if (strchr(item, '@') == NULL)
 			return item;
 	return NULL;
+}
+
+enum srs_result
+rewrite_srs_reverse(const struct rewrite_rules *rules,
+    const struct address *srs, int64_t wall_us, struct address *original_r,
+    struct err *err)
+{
+	const char *set = rules->conf->rewrite.srs_domain;
+	const char *item = verified_by(rules->verified, srs);
+	enum srs_result result = SRS_NONE;
+
+	if (set[0] != '\0')
+		result = srs_reverse(rules->secret, srs, set, wall_us,
+		    original_r, err);
+	if (result == SRS_NONE && item != NULL && strchr(item, '@') == NULL)
+		result = srs_reverse(rules->secret, srs, item, wall_us,
+		    original_r, err);
+	return result;
 }
 
 int
@@ -234,6 +251,26 @@ replace(struct sender *s, const struct address *to, const struct by *by)
 	    s->rules->conf->identities.file);
 }
 
+/* A local part has 64 bytes, and those of bulk mailers (VERP) and forwarders
+ * (SRS) often leave none for SRS. Such mail had better go without a way back
+ * than not at all. */
+static void
+too_long(struct sender *s, const struct by *by, const struct err *why)
+{
+	struct address null;
+	struct err err;
+
+	if (rewrite_null_sender(s->rules, &null, &err) == 0) {
+		decide(s, REWRITE_REPLACE, "",
+		    "%s; too long for SRS, so rewrite null-sender stands in, "
+		    "and bounces do not find the way back", by->text);
+		s->d->to = null;
+		return;
+	}
+	decide(s, REWRITE_REJECT, "5.7.1",
+	    "can't become an SRS address (%s): %s", by->text, why->text);
+}
+
 static void
 srs(struct sender *s, const struct by *by)
 {
@@ -255,8 +292,7 @@ srs(struct sender *s, const struct by *by)
 		    by->text, rules->conf->file);
 	else if (srs_forward(rules->secret, &s->d->original, domain,
 		     s->wall_us, &to, &err) == -1)
-		decide(s, REWRITE_REJECT, "5.7.1",
-		    "can't become an SRS address (%s): %s", by->text, err.text);
+		too_long(s, by, &err);
 	else
 		replace(s, &to, by);
 }

@@ -18,6 +18,7 @@
 #include "core/conf.h"
 #include "identity/rewrite_table.h"
 #include "identity/secret.h"
+#include "identity/srs.h"
 #include "identity/verified.h"
 
 /* What the rules are; all of it outlives the calls (see also rules.h). */
@@ -58,7 +59,8 @@ struct rewrite_decision {
  *
  * A replacement that is not verified itself, or srs without a secret, is the
  * operator's error and defers. One that can't be made of this sender (too long,
- * nothing to put for {local}) rejects.
+ * nothing to put for {local}) rejects; but for what is too long to become an SRS
+ * address the null sender's replacement stands in, if there is one.
  */
 void rewrite_sender(const struct rewrite_rules *, const char *address,
     size_t len, int64_t wall_us, struct rewrite_decision *);
@@ -72,8 +74,15 @@ int rewrite_null_sender(const struct rewrite_rules *, struct address *sender_r,
 /* Whether SES would let us send as this address, as far as we know. */
 bool rewrite_covered(const struct rewrite_rules *, const struct address *);
 
-/* Where SRS addresses are made and come back to: rewrite.srs-domain, else the
- * first verified domain, else NULL. */
+/* Where SRS addresses are made: rewrite.srs-domain, else the first verified
+ * domain, else NULL. */
 const char *rewrite_srs_domain(const struct conf *, const struct verified *);
+
+/* srs_reverse for wherever one may have been made: in rewrite.srs-domain and in
+ * each verified domain, since a list may be put into another order while what
+ * was made is on its way. Needs the secret. */
+enum srs_result rewrite_srs_reverse(const struct rewrite_rules *,
+    const struct address *srs, int64_t wall_us, struct address *original_r,
+    struct err *);
 
 #endif

@@ -231,6 +231,15 @@ verifies(const struct secret *s, char tag, const char *hash, const char *rest)
 	return false;
 }
 
+bool
+srs_tagged(const struct address *a)
+{
+	char text[ADDRESS_LOCAL_MAX + 1];
+
+	(void)address_local(a, text);
+	return has_tag(text, '0') || has_tag(text, '1');
+}
+
 enum srs_result
 srs_reverse(const struct secret *s, const struct address *srs,
     const char *domain, int64_t wall_us, struct address *original_r,
@@ -243,9 +252,9 @@ srs_reverse(const struct secret *s, const struct address *srs,
 	if (address_domain_ascii(domain, strlen(domain), ours) == -1 ||
 	    strcasecmp(address_domain(srs), ours) != 0)
 		return SRS_NONE;
-	(void)address_local(srs, text);
-	if (!has_tag(text, '0') && !has_tag(text, '1'))
+	if (!srs_tagged(srs))
 		return SRS_NONE;
+	(void)address_local(srs, text);
 	hash = text + TAG_LEN;
 	if (strcspn(hash, "=") != SRS_HASH_LEN || hash[SRS_HASH_LEN] == '\0')
 		return answer(err, SRS_MALFORMED,

@@ -25,6 +25,7 @@
 #ifndef IDENTITY_SRS_H
 #define IDENTITY_SRS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/address.h"
@@ -43,6 +44,9 @@
  */
 int srs_forward(const struct secret *, const struct address *original,
     const char *domain, int64_t wall_us, struct address *srs_r, struct err *);
+
+/* Whether the local part looks like that of an SRS address, anybody's. */
+bool srs_tagged(const struct address *);
 
 enum srs_result {
 	SRS_OK,

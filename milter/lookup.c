@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "identity/srs.h"
-
 /* Enough for LOOKUP_MAX, and for a reader to notice a length that is none. */
 #define DIGITS_MAX 4
 
@@ -56,20 +54,21 @@ enum lookup_status
 lookup_answer(const struct lookup *l, const struct rewrite_rules *rules,
     int64_t wall_us, struct buf *out, char why[LOOKUP_WHY])
 {
-	const char *domain = rewrite_srs_domain(rules->conf, rules->verified);
 	struct address srs, original;
 	struct err err;
 
 	*why = '\0';
 	if (l->name_len != 3 || memcmp(l->name, "srs", 3) != 0)
 		return reply(out, LOOKUP_PERM, "the only map here is srs");
-	if (rules->secret == NULL || domain == NULL)
+	/* MTAs also ask for parts of addresses, and for others. */
+	if (rules->secret == NULL ||
+	    address_parse(l->key, l->key_len, &srs, &err) != ADDRESS_OK ||
+	    !srs_tagged(&srs))
 		return reply(out, LOOKUP_NOTFOUND, "");
-	/* MTAs also ask for parts of addresses. */
-	if (address_parse(l->key, l->key_len, &srs, &err) != ADDRESS_OK)
-		return reply(out, LOOKUP_NOTFOUND, "");
-	switch (srs_reverse(rules->secret, &srs, domain, wall_us, &original,
-	    &err)) {
+	if (rewrite_srs_domain(rules->conf, rules->verified) == NULL)
+		return reply(out, LOOKUP_TEMP,
+		    "no domain for SRS addresses is known now");
+	switch (rewrite_srs_reverse(rules, &srs, wall_us, &original, &err)) {
 	case SRS_OK:
 		return reply(out, LOOKUP_OK, original.text);
 	case SRS_NONE:

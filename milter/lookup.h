@@ -40,7 +40,8 @@ enum lookup_status { LOOKUP_OK, LOOKUP_NOTFOUND, LOOKUP_TEMP, LOOKUP_PERM };
 /*
  * Append the reply as a netstring. What is no SRS address of ours is not found,
  * and neither is one that was forged or has expired: the MTA then treats it as
- * any other address of its domain that does not exist. why (of 200 bytes) says,
+ * any other address of its domain that does not exist. While no domain is known
+ * in which they are made, SRS addresses are put off. why (of 200 bytes) says,
  * for the log, why an SRS address was not found, else it is "".
  */
 #define LOOKUP_WHY 200

@@ -9,7 +9,7 @@ import threading
 import pytest
 
 from lib import build
-from test_cli import Place, run
+from test_cli import Place, only, run
 
 pytestmark = pytest.mark.skipif(
     build.program("postern") is None, reason="postern is not built")
@@ -75,6 +75,26 @@ def test_an_old_key(place):
     assert place.run("srs", srs).stdout == "who@elsewhere.example\n"
     assert forward(place, "who@elsewhere.example") != srs
     place.write("secret", "the key that came after it\n", 0o640)
+    assert place.run("srs", srs).returncode == 1
+
+
+def test_the_list_in_another_order(place):
+    """What was made under one verified domain comes back under all that are;
+    check says when the order of a list decides which that is."""
+    assert not only(place.check(), "Rewriting", "warn")
+    place.write("identities", "example.net\nexample.com\n")
+    [found] = only(place.check(), "Rewriting", "warn")
+    assert "at example.net only because it is the first of 2" in found["text"]
+    assert "rewrite.srs-domain" in found["cure"]
+    srs = forward(place, "who@elsewhere.example")
+    assert srs.endswith("@example.net")
+    place.write("identities", "example.com\nexample.net\n")
+    assert forward(place, "who@elsewhere.example").endswith("@example.com")
+    assert place.run("srs", srs).stdout == "who@elsewhere.example\n"
+    configure(place, **{"srs-domain": "example.com"})
+    assert not only(place.check(), "Rewriting", "warn")
+    assert place.run("srs", srs).stdout == "who@elsewhere.example\n"
+    place.write("identities", "example.com\n")
     assert place.run("srs", srs).returncode == 1
 
 

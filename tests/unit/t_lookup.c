@@ -69,21 +69,32 @@ refuses_what_is_no_request(void **state)
 			fail_msg("taken: %s", bad[i]);
 }
 
-/* One lookup with example.com as the verified domain; the reply, to be freed. */
+/* One lookup at that rewrite.srs-domain; the reply, to be freed. */
 static char *
-ask(const char *name, const char *key, const char *keys, int64_t wall_us,
-    char why[LOOKUP_WHY])
+ask_at(const char *domain, const char *name, const char *key,
+    const char *keys, int64_t wall_us, char why[LOOKUP_WHY])
 {
 	struct lookup l = { name, strlen(name), key, strlen(key) };
-	struct conf conf = { .rewrite.srs_domain = (char[]) { "example.com" } };
+	struct conf conf = { .rewrite.srs_domain = mem_strdup(domain) };
 	struct secret *secret = keys != NULL ? secret_of(keys) : NULL;
-	struct rewrite_rules rules = { .conf = &conf, .secret = secret };
+	struct err err;
+	struct rewrite_rules rules = { .conf = &conf, .secret = secret,
+		.verified = verified_load("", &err) };
 	struct buf out;
 
 	buf_init(&out, LOOKUP_MAX);
 	(void)lookup_answer(&l, &rules, wall_us, &out, why);
 	secret_release(secret);
+	verified_release(rules.verified);
+	free(conf.rewrite.srs_domain);
 	return buf_take(&out);
+}
+
+static char *
+ask(const char *name, const char *key, const char *keys, int64_t wall_us,
+    char why[LOOKUP_WHY])
+{
+	return ask_at("example.com", name, key, keys, wall_us, why);
 }
 
 static void
@@ -142,6 +153,22 @@ does_not_find_others(void **state)
 	    "9:NOTFOUND ,", "not one of ours");
 }
 
+/* An identities file that is empty for a while costs nobody a bounce. */
+static void
+puts_off_without_a_domain(void **state)
+{
+	char why[LOOKUP_WHY], *got;
+
+	(void)state;
+	got = ask_at("", "srs", "SRS0=AAAAAA=BB=foreign.example=x@example.com",
+	    KEY, NOW, why);
+	assert_contains(got, ":TEMP no domain for SRS addresses");
+	free(got);
+	got = ask_at("", "srs", "user@example.com", KEY, NOW, why);
+	assert_string_equal(got, "9:NOTFOUND ,");
+	free(got);
+}
+
 static void
 has_one_map(void **state)
 {
@@ -159,6 +186,7 @@ main(void)
 		cmocka_unit_test(refuses_what_is_no_request),
 		cmocka_unit_test(finds_the_original),
 		cmocka_unit_test(does_not_find_others),
+		cmocka_unit_test(puts_off_without_a_domain),
 		cmocka_unit_test(has_one_map),
 	};
 

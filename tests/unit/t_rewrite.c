@@ -255,7 +255,8 @@ static void
 defaults(void **state)
 {
 	char fixed[] = "fixed:Web@ok.example", bad[] = "fixed:a@evil.example";
-	char srs[] = "srs";
+	char srs[] = "srs", null[] = "me@other.example";
+	char unverified[] = "me@evil.example";
 	struct address srs_address;
 	struct rig r;
 	struct err err;
@@ -291,6 +292,12 @@ defaults(void **state)
 			     "ok.example", WALL_US, &srs_address, &err), 0);
 	becomes(&r, "x@evil.example", srs_address.text, "default = srs");
 	passes(&r, srs_address.text, "covered");
+	becomes(&r, A60 "@evil.example", "mailer-daemon@ok.example",
+	    "rewrite default = srs; too long for SRS, so rewrite null-sender "
+	    "stands in, and bounces do not find the way back");
+	r.conf.rewrite.null_sender = null;
+	becomes(&r, A60 "@evil.example", "me@other.example", "too long");
+	r.conf.rewrite.null_sender = unverified;
 	refused(&r, A60 "@evil.example", "5.7.1", "can't become an SRS");
 	refused(&r, "用户@evil.example", "5.6.0", "not ASCII");
 	secret_release(r.rules.secret);
@@ -318,6 +325,58 @@ srs_domains(void **state)
 	assert_string_equal(rewrite_srs_domain(&r.conf, r.rules.verified),
 	    "evil.example");
 	refused(&r, "x@y.example", "4.3.5", "is not a verified identity");
+	rig_free(&r);
+}
+
+static void
+comes_back_to(struct rig *r, const char *text, enum srs_result expected)
+{
+	struct address srs, back;
+	struct err err;
+
+	assert_int_equal(address_parse(text, strlen(text), &srs, &err),
+	    ADDRESS_OK);
+	assert_int_equal(rewrite_srs_reverse(&r->rules, &srs, WALL_US, &back,
+			     &err), expected);
+	if (expected == SRS_OK)
+		assert_string_equal(back.text, "x@y.example");
+}
+
+/* Whatever the list's order was when it was made. */
+static void
+srs_comes_back_to_each_domain(void **state)
+{
+	char srs[] = "srs", set[] = "sub.b.example", text[ADDRESS_MAX];
+	struct rig r;
+	int local;
+
+	(void)state;
+	rig_init(&r, "a.example\nb.example\nme@c.example\n", "* srs\n");
+	r.conf.rewrite.dflt_text = srs;
+	r.conf.rewrite.srs_domain = set;
+	ask(&r, "x@y.example");
+	local = (int)r.d.to.local_len;
+	for (size_t i = 0; i < 2; i++) {
+		comes_back_to(&r, r.d.to.text, SRS_OK);
+		(void)snprintf(text, sizeof(text), "%.*s@B.example", local,
+		    r.d.to.text);
+		comes_back_to(&r, text, SRS_OK);
+		(void)snprintf(text, sizeof(text), "%.*s@a.example", local,
+		    r.d.to.text);
+		comes_back_to(&r, text, SRS_OK);
+		(void)snprintf(text, sizeof(text), "%.*s@c.example", local,
+		    r.d.to.text);
+		comes_back_to(&r, text, SRS_NONE);
+		(void)snprintf(text, sizeof(text), "%.*s@other.b.example",
+		    local, r.d.to.text);
+		comes_back_to(&r, text, SRS_NONE);
+		(void)snprintf(text, sizeof(text), "%.*s@a.example", local,
+		    r.d.to.text);
+		text[6] = text[6] == 'A' ? 'B' : 'A';
+		comes_back_to(&r, text, SRS_FORGED);
+		set[0] = '\0';
+		ask(&r, "x@y.example");
+	}
 	rig_free(&r);
 }
 
@@ -359,6 +418,7 @@ main(void)
 		cmocka_unit_test(parts_that_do_not_fit),
 		cmocka_unit_test(defaults),
 		cmocka_unit_test(srs_domains),
+		cmocka_unit_test(srs_comes_back_to_each_domain),
 		cmocka_unit_test(without_identities),
 	};
 
