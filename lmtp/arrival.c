@@ -90,7 +90,9 @@ arrival_journal(struct session *s, const struct message *message,
     const struct gate_output *gate, struct arrival *a, struct err *err)
 {
 	unsigned char digest[SHA256_LEN];
-	char client[340], queue_ids[64 + 4096] = "";
+	const char *queue_ids = gate != NULL ? gate->queue_ids.data :
+					       s->xforward.ident;
+	char client[340];
 	struct record_arrival *r = &a->record;
 	const struct origin *origin = gate != NULL ? gate->origin : NULL;
 	int rc;
@@ -102,9 +104,6 @@ arrival_journal(struct session *s, const struct message *message,
 	r->repeat_window_us = s->conf->store.repeat_window;
 	client_words(s, origin, client, sizeof(client));
 	r->client = client[0] != '\0' ? client : NULL;
-	(void)snprintf(queue_ids, sizeof(queue_ids), "%s%s%s",
-	    s->xforward.ident, s->xforward.ident[0] != '\0' ? " " : "",
-	    gate != NULL ? gate->queue_ids.data : "");
 	r->queue_ids = queue_ids[0] != '\0' ? queue_ids : NULL;
 	if (message != NULL) {
 		message_digest(message, digest);

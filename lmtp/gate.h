@@ -26,6 +26,8 @@ struct gate_input {
 	const struct message *message;	/* after message_end */
 	const struct address *sender;	/* text "" for the null sender */
 	int64_t wall_us; /* now: it dates SRS addresses */
+	const char *queue_id; /* what the MTA itself calls the message, by
+			       * XFORWARD; "" or NULL when it has not said */
 };
 
 #define GATE_QUEUE_IDS 64
@@ -44,8 +46,8 @@ struct gate_output {
 			    * for the journal; printable ASCII */
 	char *message_id;  /* Message-ID's value in printable ASCII, or NULL */
 	struct origin *origin; /* what the milter knew, or NULL */
-	struct buf queue_ids; /* of the MTA hops, from Received fields, newest
-			       * first, blank between */
+	struct buf queue_ids; /* of the MTA hops: queue_id, and from Received
+			       * fields, newest first, blank between */
 	struct buf repairs;   /* words for the journal, see below */
 	bool has_received;    /* is there a Received field? (Then the digest
 			       * is unique.) */

@@ -65,7 +65,7 @@ enum gate_result gate_headers_mend(struct gate *);
 /* Write head, each field fit for SES, and repairs. */
 enum gate_result gate_headers_write(struct gate *);
 
-/* Queue ids of all Received fields; returns how many fields there are. */
+/* Queue ids, also of all Received fields; returns how many of these there are. */
 size_t gate_trace(struct gate *);
 
 /* Open what the milter sealed, after gate_trace, and take it out. */

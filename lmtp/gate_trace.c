@@ -23,7 +23,7 @@
 
 #define ID_MAX 64 /* Exim's have 23, Google's some 50 */
 #define VALUE_MAX 4096
-#define IDS_MAX (GATE_QUEUE_IDS * (ID_MAX + 1))
+#define IDS_MAX ((1 + GATE_QUEUE_IDS) * (ID_MAX + 1))
 
 static bool
 is_id(const char *s, size_t len)
@@ -83,6 +83,8 @@ gate_trace(struct gate *g)
 	size_t n = 0;
 
 	buf_init(&g->out->queue_ids, IDS_MAX);
+	if (g->in->queue_id != NULL)
+		buf_adds(&g->out->queue_ids, g->in->queue_id);
 	for (size_t i = 0; i < g->n; i++) {
 		if (!header_is(&g->fields[i].f, "Received"))
 			continue;

@@ -497,6 +497,7 @@ relay_message(struct session *s, struct message *message)
 		.message = message,
 		.sender = &s->txn->sender,
 		.wall_us = clock_wall_us(),
+		.queue_id = s->xforward.ident,
 	};
 	struct gate_output out;
 	struct gate_reply reply;

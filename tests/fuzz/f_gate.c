@@ -97,7 +97,7 @@ run(unsigned how, const char *data, size_t len)
 	struct address sender = { .local_len = 0 };
 	struct message *m = message_new("/tmp", "");
 	struct rewrite_rules rules = { &conf, verified, table, secret, NULL };
-	struct gate_input in = { &rules, m, &sender, 0 };
+	struct gate_input in = { &rules, m, &sender, 0, NULL };
 	struct gate_output out;
 	struct gate_reply reply;
 	struct err err;

@@ -71,6 +71,22 @@ def reached_ses(ses, reply):
     assert accepted(ses, reply)["sender"] == SENDER
 
 
+def test_a_site_without_received_fields(parts, pair):
+    """The mail server says itself what it calls the message."""
+    post, ses = pair
+    head = HEAD[HEAD.index("From:"):]
+    for ident, repairs in [(QUEUE_ID, "origin=sealed"),
+                           ("4Other", "origin=replayed")]:
+        with post.client() as client:
+            client.cmd(f"XFORWARD IDENT={ident}", 250)
+            [reply] = client.deliver(
+                SENDER, ["b@example.com"], seal(parts) + head + "\r\nbody\r\n")
+        assert reply.code == 250
+        [found] = post.sql("SELECT queue_ids, repairs FROM message "
+                           f"WHERE queue_ids = '{ident}'")
+        assert found["repairs"] == repairs
+
+
 def test_what_the_milter_knew_is_in_the_journal(parts, pair):
     post, ses = pair
     reply = deliver(post, seal(parts))
@@ -174,8 +190,9 @@ def test_without_a_secret_it_goes_unread(parts):
 
 def test_a_new_key_is_read_while_posternd_runs(parts, pair):
     post, ses = pair
-    path = write_key(parts, "ours")
-    with open(path, "r+", encoding="utf-8") as f:
-        f.write(KEYS["theirs"] + KEYS["ours"])
+    path, theirs = write_key(parts, "ours"), write_key(parts, "theirs")
+    with open(theirs, "a", encoding="utf-8") as f:
+        f.write(KEYS["ours"])
+    os.rename(theirs, path)
     reached_ses(ses, deliver(post, seal(parts, key="theirs")))
     assert row(post)["repairs"] == "origin=sealed"

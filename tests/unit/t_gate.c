@@ -69,7 +69,7 @@ static void
 gate(struct run *r, const char *text)
 {
 	struct message *m = receive(text, strlen(text));
-	struct gate_input in = { &r->rules, m, &r->sender, 0 };
+	struct gate_input in = { &r->rules, m, &r->sender, 0, NULL };
 
 	r->result = gate_check(&in, &r->out, &r->reply);
 	message_release(m);
@@ -503,7 +503,7 @@ nul_in_from(void **state)
 
 	(void)state;
 	start(&r, "");
-	in = (struct gate_input) { &r.rules, m, &r.sender, 0 };
+	in = (struct gate_input) { &r.rules, m, &r.sender, 0, NULL };
 	assert_int_equal(gate_check(&in, &r.out, &r.reply), GATE_PASS);
 	assert_memory_equal(r.out.head.data, head, sizeof(head) - 1);
 	assert_non_null(strstr(r.out.repairs.data, " nul=1"));
@@ -748,7 +748,7 @@ origins(void **state)
 	for (size_t i = 0; i < N(t); i++) {
 		struct message *m;
 		struct gate_input in = { &r.rules, NULL, &r.sender,
-			t[i].wall_us };
+			t[i].wall_us, NULL };
 
 		start(&r, "a@example.com");
 		r.conf.store.repeat_window = 1000;
