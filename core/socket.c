@@ -62,6 +62,21 @@ clear_path(const struct sockaddr_un *un, struct err *err)
 	return 0;
 }
 
+/* Another link could be to any file, which the group would then be given. */
+static int
+check_own(const char *path, struct err *err)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == -1)
+		return err_sys(err, ERR_CONFIG, errno, "%s", path);
+	if (!S_ISSOCK(st.st_mode) || st.st_nlink != 1)
+		return err_set(err, ERR_CONFIG,
+		    "%s is not the socket that was just made there: who else "
+		    "may write to that directory?", path);
+	return 0;
+}
+
 static int
 set_group(const char *path, const char *group, struct err *err)
 {
@@ -72,6 +87,8 @@ set_group(const char *path, const char *group, struct err *err)
 	gr = getgrnam(group);
 	if (gr == NULL)
 		return err_set(err, ERR_CONFIG, "no group %s", group);
+	if (check_own(path, err) == -1)
+		return -1;
 	if (lchown(path, (uid_t)-1, gr->gr_gid) == -1)
 		return err_sys(err, ERR_CONFIG, errno, "%s: group %s", path,
 		    group);
@@ -130,7 +147,10 @@ socket_spec(const char *text, struct socket_spec *spec, struct err *err)
 /*
  * The directory may belong to the user that the daemon becomes, who must not be
  * able to point root elsewhere: the mode comes from umask at bind, and the
- * group is set on the name itself.
+ * group is set on the name itself, after a look whether that is still the
+ * socket. A hard link put there just after the look would still win; what keeps
+ * it out is that nobody may link to the files of others (fs.protected_hardlinks
+ * of Linux), or a directory that is root's.
  */
 int
 socket_bind_unix(const struct socket_spec *spec, socket_bind_fn *fn, void *arg,

@@ -22,6 +22,7 @@ unit_tests += tests/unit/t_core
 unit_tests += tests/unit/t_crypto
 unit_tests += tests/unit/t_header
 unit_tests += tests/unit/t_message
+unit_tests += tests/unit/t_socket
 unit_tests += tests/unit/t_stream
 unit_tests += tests/unit/t_tls
 tests_unit_t_tls_CPPFLAGS = $(AM_CPPFLAGS) \
