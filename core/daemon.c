@@ -29,7 +29,8 @@ log_destination(const struct conf *conf)
 }
 
 struct conf *
-daemon_configure(const char *program, unsigned needs, int argc, char **argv)
+daemon_configure(const char *program, unsigned needs, daemon_test_fn *test,
+    int argc, char **argv)
 {
 	const char *file = CONF_DEFAULT_FILE;
 	bool test_only = false;
@@ -52,6 +53,8 @@ daemon_configure(const char *program, unsigned needs, int argc, char **argv)
 	if (conf == NULL)
 		log_fatal("%s", err.text);
 	if (test_only) {
+		if (test(conf, &err) == -1)
+			log_fatal("%s", err.text);
 		(void)printf("%s: good\n", file);
 		exit(0);
 	}

@@ -77,6 +77,15 @@ rules_close(struct rules *rules)
 	free(rules);
 }
 
+int
+rules_test(struct conf *conf, struct err *err)
+{
+	struct rules *rules = rules_open(conf, err);
+
+	rules_close(rules);
+	return rules != NULL ? 0 : -1;
+}
+
 void
 rules_get(struct rules *rules, const char *host, struct rewrite_rules *r)
 {

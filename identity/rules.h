@@ -18,6 +18,9 @@ struct rules;
 struct rules *rules_open(struct conf *, struct err *);
 void rules_close(struct rules *); /* NULL is fine */
 
+/* Whether rules_open would do; 0, or -1 and err. */
+int rules_test(struct conf *, struct err *);
+
 /* What is in force now, to be given back with rules_put, which may be after
  * rules_close. host is the caller's (see rewrite.h). */
 void rules_get(struct rules *, const char *host, struct rewrite_rules *rules_r);

@@ -301,7 +301,7 @@ main(int argc, char **argv)
 	sigset_t signals;
 	struct err err;
 
-	conf = daemon_configure("posternd", NEEDS, argc, argv);
+	conf = daemon_configure("posternd", NEEDS, rules_test, argc, argv);
 	block_signals(&signals);
 	(void)umask(027);
 	conf_set_current(conf);

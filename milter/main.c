@@ -142,7 +142,7 @@ main(int argc, char **argv)
 	sigset_t signals;
 	struct err err;
 
-	conf = daemon_configure("postern-milter", 0, argc, argv);
+	conf = daemon_configure("postern-milter", 0, rules_test, argc, argv);
 	block_signals(&signals);
 	(void)umask(027);
 	conf_set_current(conf);

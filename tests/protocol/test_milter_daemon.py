@@ -144,6 +144,30 @@ def test_options(site, args, status, words):
     assert words in done.stdout + done.stderr
 
 
+def test_checks_what_a_start_reads(site):
+    milter = site()
+
+    def check():
+        return subprocess.run(
+            [*milter.daemon.argv, "-t"], capture_output=True, text=True,
+            timeout=PATIENCE, check=False)
+
+    assert check().returncode == 0
+    for name, text, words in [
+        ("identities", "no identity\n", "identities:1: "),
+        ("secret", "short\n", "secret:1: "),
+    ]:
+        path = os.path.join(milter.rundir, name)
+        with open(path, "r+", encoding="utf-8") as f:
+            good = f.read()
+        write(path, text)
+        done = check()
+        assert (done.returncode, done.stdout) == (1, ""), name
+        assert words in done.stderr
+        write(path, good)
+    assert check().returncode == 0
+
+
 def test_reads_everything_again_at_sighup(site):
     milter = site().start()
     change_conf(milter, "all@example.com", "new@example.com")

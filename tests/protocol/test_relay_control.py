@@ -239,6 +239,10 @@ def test_a_file_that_is_only_checked(parts):
     post.daemon.start(ready=False)
     assert post.daemon.wait() == 0
     assert post.daemon.tail().endswith(f"{post.conf_file}: good")
+    post.write_identities(["not an identity"])
+    post.daemon.start(ready=False)
+    assert post.daemon.wait() == 1
+    assert "identities:1: " in post.daemon.tail()
 
 
 # The control socket
