@@ -143,46 +143,6 @@ dispatch_extend(struct turn *t, struct delivery *delivery, int64_t deadline_us)
 	dispatch_unlock(t->dispatch);
 }
 
-static void
-give_mail(struct delivery_state *s, const struct turn *t, struct mail *mail,
-    int64_t deadline_us)
-{
-	if (s->self->mail == NULL) {
-		(void)atomic_fetch_add(&mail->refs, 1);
-		s->self->mail = mail;
-	}
-	extend(s, t, deadline_us);
-}
-
-void
-dispatch_offer(struct turn *t, struct delivery *delivery, struct mail *mail,
-    int64_t deadline_us)
-{
-	struct dispatch *d = t->dispatch;
-
-	dispatch_lock(d);
-	give_mail(delivery->state, t, mail, deadline_us);
-	if (!d->stopping)
-		turn_enqueue(d, delivery->state, false);
-	dispatch_unlock(d);
-}
-
-static void
-tell_sender(const struct delivery_state *s)
-{
-	if (s->asking != NULL)
-		(void)pthread_cond_signal(s->asking);
-}
-
-/* An outcome for later: when its session submits it, or its sender is done. */
-static void
-answer(struct delivery_state *s, const struct verdict *v)
-{
-	s->self->verdict = *v;
-	s->answered = true;
-	tell_sender(s);
-}
-
 void
 dispatch_submit(struct turn *t, struct delivery *delivery, struct mail *mail,
     int64_t deadline_us)
@@ -191,16 +151,14 @@ dispatch_submit(struct turn *t, struct delivery *delivery, struct mail *mail,
 	struct delivery_state *s = delivery->state;
 	struct verdict v;
 
+	(void)atomic_fetch_add(&mail->refs, 1);
 	dispatch_lock(d);
-	give_mail(s, t, mail, deadline_us);
-	s->submitted = true;
-	tell_sender(s);
-	if (s->answered) {
-		delivery_done(d, s, &delivery->verdict, true);
-	} else if (d->stopping && s->stage == STAGE_CLAIMED) {
+	delivery->mail = mail;
+	extend(s, t, deadline_us);
+	if (d->stopping) {
 		verdict_stopping(&v);
 		delivery_done(d, s, &v, true);
-	} else if (s->stage == STAGE_CLAIMED) {
+	} else {
 		turn_enqueue(d, s, false);
 	}
 	dispatch_unlock(d);
@@ -210,14 +168,8 @@ void
 dispatch_finish(struct dispatch *d, struct delivery *delivery,
     const struct verdict *v)
 {
-	struct delivery_state *s = delivery->state;
-
 	dispatch_lock(d);
-	if (s->stage == STAGE_TAKEN && !s->submitted) {
-		answer(s, v);
-	} else {
-		delivery_done(d, s, v, false);
-	}
+	delivery_done(d, delivery->state, v, false);
 	dispatch_unlock(d);
 }
 
@@ -300,19 +252,9 @@ dispatch_waiting(struct dispatch *d)
 void
 dispatch_fail_waiting(struct dispatch *d, const struct verdict *v)
 {
-	struct delivery_state *s;
-
 	dispatch_lock(d);
-	while (d->ring != NULL) {
-		s = d->ring->first;
-		if (s->submitted) {
-			delivery_done(d, s, v, true);
-		} else {
-			turn_dequeue(d, s);
-			s->stage = STAGE_CLAIMED;
-			answer(s, v);
-		}
-	}
+	while (d->ring != NULL)
+		delivery_done(d, d->ring->first, v, true);
 	dispatch_unlock(d);
 }
 

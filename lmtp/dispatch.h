@@ -9,10 +9,6 @@
  * about it, and let go only when its outcome is durable: so one that is under
  * way is never started twice, and a second session that brings the same message
  * waits for the first one's outcome.
- *
- * While the journal is being asked, a sender may begin: what comes before DATA
- * can be taken back. So a delivery is offered, and submitted (or finished, with
- * another answer) when the journal has spoken.
  */
 #ifndef LMTP_DISPATCH_H
 #define LMTP_DISPATCH_H
@@ -35,8 +31,8 @@ struct turn; /* one session's place in the round */
 struct delivery {
 	struct mail *mail;
 	struct address rcpt;
-	unsigned n;	       /* in the message; known once it is submitted */
-	unsigned attempts;     /* dots so far; likewise */
+	unsigned n;	       /* in the message */
+	unsigned attempts;     /* dots so far */
 	bool counts;	       /* against the day */
 	struct quota_ticket ticket; /* of the sender that has taken it */
 	unsigned tries;	       /* that failed for reasons worth another try at once */
@@ -74,11 +70,8 @@ bool dispatch_claim(struct turn *, const unsigned char *digest,
 
 /*
  * Line up, to be sent before deadline_us (clock_mono_us). The delivery holds
- * the mail. A delivery that is offered goes no further than RCPT; to submit it
- * is not needed to offer it first.
+ * the mail.
  */
-void dispatch_offer(struct turn *, struct delivery *, struct mail *,
-    int64_t deadline_us);
 void dispatch_submit(struct turn *, struct delivery *, struct mail *,
     int64_t deadline_us);
 
@@ -138,21 +131,14 @@ unsigned dispatch_sender_failed(struct dispatch *);
 struct delivery *dispatch_next(struct dispatch *, int64_t idle_us);
 
 /*
- * Wait until a delivery that was taken is submitted. false: it was finished
- * instead, or neither by until_us; then dispatch_requeue sees to it.
- */
-bool dispatch_submitted(struct dispatch *, struct delivery *,
-    int64_t until_us);
-
-/*
  * How long the dialogue took up to its dot: so much ahead of their slots
  * deliveries are given out.
  */
 void dispatch_prepared(struct dispatch *, int64_t took_us);
 
 /*
- * Before `sending` is written, which counts the attempt: may the dot go out?
- * false: nobody waits any more, or this is the end.
+ * The last moment, which counts the attempt: may the dot go out? false: nobody
+ * waits any more, or this is the end.
  */
 bool dispatch_may_dot(struct dispatch *, struct delivery *);
 
@@ -174,8 +160,8 @@ void dispatch_unwritten(struct dispatch *, struct delivery *,
 int64_t dispatch_deadline(struct dispatch *, struct delivery *);
 
 /*
- * Back to the front of its session's queue, once it is submitted, not to be
- * taken before not_before_us. so_far is what this try came to; code 0: to nothing that is
+ * Back to the front of its session's queue, not to be taken before
+ * not_before_us. so_far is what this try came to; code 0: to nothing that is
  * worth telling.
  */
 void dispatch_requeue(struct dispatch *, struct delivery *,

@@ -12,7 +12,6 @@
  * - STAGE_QUEUED deliveries are in exactly one turn's queue; a turn with a
  *   queue is in the ring;
  * - what is past STAGE_QUEUED and not done is in the list of those taken;
- * - nothing is past STAGE_TAKEN that has not been submitted;
  * - refs counts the waiters, plus one while the delivery is not done;
  * - when something is queued, a sender waits for it or is on its way, up to the
  *   number that the pace needs.
@@ -55,9 +54,6 @@ struct delivery_state {
 	struct verdict last; /* what the last try came to */
 	bool in_table;
 	bool unrecorded;
-	bool submitted;	 /* the journal knows nothing against it */
-	bool answered;	 /* an outcome while it was not: it goes no further */
-	pthread_cond_t *asking; /* of its sender, while it waits for either */
 	unsigned refs;
 	enum stage stage;
 	int64_t not_before_us;

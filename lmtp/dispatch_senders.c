@@ -175,27 +175,6 @@ dispatch_sender_failed(struct dispatch *d)
 	return left;
 }
 
-bool
-dispatch_submitted(struct dispatch *d, struct delivery *delivery,
-    int64_t until_us)
-{
-	struct delivery_state *s = delivery->state;
-	pthread_cond_t asking;
-	bool yes;
-
-	clock_cond_init(&asking);
-	dispatch_lock(d);
-	s->asking = &asking;
-	while (!s->submitted && !s->answered)
-		if (clock_cond_wait(&asking, &d->lock, until_us) == -1)
-			break;
-	s->asking = NULL;
-	yes = s->submitted;
-	dispatch_unlock(d);
-	(void)pthread_cond_destroy(&asking);
-	return yes;
-}
-
 /*
  * Jacobson's estimate (RFC 6298 section 2): mean and mean deviation, an eighth
  * and a quarter at a time.
@@ -276,12 +255,7 @@ dispatch_requeue(struct dispatch *d, struct delivery *delivery,
 	if (so_far->code != 0 &&
 	    (s->last.code == 0 || clock_mono_us() < delivery_latest(s)))
 		s->last = *so_far;
-	if (s->answered) {
-		delivery_done(d, s, &delivery->verdict, false);
-	} else if (!s->submitted) {
-		taken_remove(d, s);
-		s->stage = STAGE_CLAIMED; /* to line up when it is */
-	} else if (d->stopping || s->waiters == NULL) {
+	if (d->stopping || s->waiters == NULL) {
 		verdict_stopping(&v);
 		delivery_done(d, s, &v, true);
 	} else {

@@ -401,33 +401,18 @@ record_refusals(struct relay *r)
 }
 
 static void
-fill_mail(struct mail *mail, struct gate_output *out)
+fill_mail(struct relay *r, const struct arrival *a, struct gate_output *out)
 {
+	struct mail *mail = r->mail;
+
+	mail->id = a->record.id;
+	(void)uuid_text(&mail->id, mail->id_text);
 	mail->sender = out->sender;
 	mail->body_off = out->body_off;
 	mail->head = out->head; /* the bytes are handed over */
 	buf_init(&out->head, 0);
+	mail->received = received_field(r->s, mail->id_text);
 	mail->tags = mem_strndup(out->tags.data, out->tags.len);
-}
-
-static void
-name_mail(struct relay *r, const struct uuid *id)
-{
-	r->mail->id = *id;
-	(void)uuid_text(id, r->mail->id_text);
-	r->mail->received = received_field(r->s, r->mail->id_text);
-}
-
-/* Senders may begin while the journal is asked: see dispatch.h. */
-static void
-offer(struct relay *r)
-{
-	struct transaction *txn = r->s->txn;
-
-	for (size_t i = 0; i < txn->nrcpts; i++)
-		if (goes_out(txn->rcpts[i]) && !r->joined[i])
-			dispatch_offer(r->turn, r->deliveries[i], r->mail,
-			    r->deadline_us);
 }
 
 static void
@@ -470,13 +455,10 @@ send_all(struct session *s, struct message *message, struct gate_output *out,
 	r.refusal = refusal;
 	message_digest(message, digest);
 	claim(&r, out->has_received ? digest : NULL);
-	fill_mail(r.mail, out);
-	if (refusal == NULL)
-		offer(&r);
 	if (arrival_journal(s, message, out, &a, &err) == -1) {
 		fail_all(&r, &err);
 	} else {
-		name_mail(&r, &a.record.id);
+		fill_mail(&r, &a, out);
 		log_arrival(&r, &a, out);
 		submit_all(&r, &a);
 		record_refusals(&r);

@@ -2,8 +2,8 @@
  * sender: one delivery's way through SES.
  *
  * A thread per connection. It takes the next delivery whose slot is near, runs
- * the dialogue ahead of the slot while `sending` is made durable, lets the dot
- * go at its slot, and makes what SES said durable before anybody is told.
+ * the dialogue ahead of the slot, makes `sending` durable, lets the dot go at
+ * its slot, and makes what SES said durable before anybody is told.
  */
 #ifndef LMTP_SENDER_H
 #define LMTP_SENDER_H

@@ -38,7 +38,7 @@ step(struct connection *c, enum ses_phase phase, const char *line,
 /*
  * SIZE= and BODY= only where offered: parameters that were not are refused by
  * some servers, and live behaviour of SES with them is not known (SES facts
- * 15). The size may be an estimate (RFC 1870 section 3).
+ * 15).
  */
 static int
 mail(struct connection *c, const struct ses_mail *m, int64_t deadline_us,
@@ -46,11 +46,14 @@ mail(struct connection *c, const struct ses_mail *m, int64_t deadline_us,
 {
 	char line[ADDRESS_MAX + 80], size[40] = "";
 	const char *body = "";
+	size_t received_head = 0;
 
-	if (c->offers_size)
+	if (c->offers_size) {
+		(void)message_header(m->message, &received_head);
 		(void)snprintf(size, sizeof(size), " SIZE=%llu",
-		    (unsigned long long)(message_size(m->message) +
-			m->head->len + m->extra_max));
+		    (unsigned long long)(message_size(m->message) -
+			received_head + m->head->len + strlen(m->extra)));
+	}
 	if (c->offers_8bitmime && message_8bit(m->message))
 		body = " BODY=8BITMIME";
 	(void)snprintf(line, sizeof(line), "MAIL FROM:<%s>%s%s", m->sender,
@@ -93,7 +96,7 @@ content(struct connection *c, const struct ses_mail *m, int64_t deadline_us,
 }
 
 int
-dialogue_envelope(struct connection *c, const struct ses_mail *m,
+dialogue_prepare(struct connection *c, const struct ses_mail *m,
     int64_t deadline_us, struct ses_result *result)
 {
 	char rcpt[ADDRESS_MAX + 16];
@@ -103,14 +106,8 @@ dialogue_envelope(struct connection *c, const struct ses_mail *m,
 		return -1;
 	c->mid_message = true;
 	(void)snprintf(rcpt, sizeof(rcpt), "RCPT TO:<%s>", m->recipient);
-	return step(c, SES_PHASE_RCPT, rcpt, 250, deadline_us, result);
-}
-
-int
-dialogue_data(struct connection *c, const struct ses_mail *m,
-    int64_t deadline_us, struct ses_result *result)
-{
-	if (step(c, SES_PHASE_DATA, "DATA", 354, deadline_us, result) == -1)
+	if (step(c, SES_PHASE_RCPT, rcpt, 250, deadline_us, result) == -1 ||
+	    step(c, SES_PHASE_DATA, "DATA", 354, deadline_us, result) == -1)
 		return -1;
 	return content(c, m, deadline_us, result);
 }

@@ -15,12 +15,10 @@
 
 /*
  * What goes to SES: extra header fields of this attempt, the header, the body.
- * extra is not looked at before dialogue_data.
  */
 struct ses_mail {
 	const char *sender;
 	const char *recipient;
-	size_t extra_max;	       /* what extra will take, at most */
 	const char *extra;	       /* complete fields with CRLF, or "" */
 	const struct buf *head;	       /* dot-stuffed, empty line included */
 	const struct message *message; /* the body, from body_off of its stored form */
@@ -28,15 +26,12 @@ struct ses_mail {
 };
 
 /*
- * MAIL and RCPT; then DATA, header and body, everything but the dot. 0: SES
- * waits for what comes next. -1: result says why; nothing was sent as far as
- * SES is concerned, and the connection, unless broken, can take the next
- * message after dialogue_reset. No step takes longer than the configuration
- * allows, and none goes past deadline_us.
+ * MAIL, RCPT, DATA, header and body, everything but the dot. 0: SES waits for
+ * the dot. -1: result says why; nothing was sent as far as SES is concerned,
+ * and the connection, unless broken, can take the next message. No step takes
+ * longer than the configuration allows, and none goes past deadline_us.
  */
-int dialogue_envelope(struct connection *, const struct ses_mail *,
-    int64_t deadline_us, struct ses_result *);
-int dialogue_data(struct connection *, const struct ses_mail *,
+int dialogue_prepare(struct connection *, const struct ses_mail *,
     int64_t deadline_us, struct ses_result *);
 
 /*
@@ -47,8 +42,8 @@ void dialogue_dot(struct connection *, int64_t deadline_us,
     struct ses_result *);
 
 /*
- * Get the connection ready for the next message after a refusal, or when there
- * is to be no DATA: RSET where SES is in mid-message.
+ * Get the connection ready for the next message after a refusal: RSET where SES
+ * is in mid-message.
  */
 void dialogue_reset(struct connection *);
 

@@ -21,23 +21,21 @@
  * The journal's thread takes all requests that wait, runs them in one
  * transaction, and wakes their owners after the COMMIT.
  *
- * - A request is QUEUED, and its owner may take it back, or RUNNING, and its
- *   owner waits however long the disk takes: the outcome of a COMMIT under way
- *   is not known before it returns.
+ * - A request lies on its owner's stack. It is QUEUED, and its owner may take it
+ *   back, or RUNNING, and its owner waits however long the disk takes: the
+ *   outcome of a COMMIT under way is not known before it returns.
  * - A transaction reads the clocks after it has taken its requests, so that
  *   no row is older than what it tells.
  * - Outcomes are told under a lock of each request's own: owners that wake up
- *   together don't queue for the journal's. Requests are kept for others when
- *   they are done with, so that an owner can be woken after that lock has been
- *   let go, when it may have gone on already.
+ *   together don't queue for the journal's.
  * - Nobody is told of success before the COMMIT, nor when the file that was committed to is not
  *   the one at the path any more.
  */
 
 enum request_state { QUEUED, RUNNING };
 
-struct journal_request {
-	struct journal_request *next; /* in the queue, the batch, or to spare */
+struct request {
+	struct request *next;
 	journal_op *op;
 	void *arg;
 	int64_t deadline_us;
@@ -69,8 +67,7 @@ struct journal {
 	/* Of everybody, under lock. */
 	pthread_mutex_t lock;
 	pthread_cond_t wake;
-	struct journal_request *first, **last;
-	struct journal_request *spare;
+	struct request *first, **last;
 	bool stop;
 	struct journal_head head;
 	struct journal_stats stats;
@@ -147,24 +144,24 @@ check_inode(struct journal *j, struct err *err)
 	return 0;
 }
 
-/* After this, the request may be somebody else's. */
+/* After this, the request may be gone. */
 static void
-request_finish(struct journal_request *r, int rc, const struct err *err)
+request_finish(struct request *r, int rc, const struct err *err)
 {
 	(void)pthread_mutex_lock(&r->lock);
 	r->rc = rc;
 	if (rc == -1 && err != NULL)
 		r->err = *err;
 	r->done = true;
-	(void)pthread_mutex_unlock(&r->lock);
 	(void)pthread_cond_signal(&r->changed);
+	(void)pthread_mutex_unlock(&r->lock);
 }
 
 /* Requests that ran are durable, or failed by themselves; the rest stays. */
 static void
-finish_batch(struct journal *j, struct journal_request **batch)
+finish_batch(struct journal *j, struct request **batch)
 {
-	struct journal_request **p = batch, *r;
+	struct request **p = batch, *r;
 
 	(void)pthread_mutex_lock(&j->lock);
 	j->head = j->tx.durable;
@@ -183,10 +180,10 @@ finish_batch(struct journal *j, struct journal_request **batch)
 
 /* Give up on requests: all of them, or those whose deadline has passed. */
 static void
-fail_batch(struct journal *j, struct journal_request **batch, bool all,
+fail_batch(struct journal *j, struct request **batch, bool all,
     const struct err *err)
 {
-	struct journal_request **p = batch, *r;
+	struct request **p = batch, *r;
 	int64_t now = clock_mono_us();
 	unsigned failed = 0;
 
@@ -212,10 +209,10 @@ enum batch_result { BATCH_RAN, BATCH_ONE_FAILED, BATCH_FAILED };
  * the batch.
  */
 static enum batch_result
-run_requests(struct journal *j, struct journal_request *batch, bool savepoints,
+run_requests(struct journal *j, struct request *batch, bool savepoints,
     struct err *err)
 {
-	for (struct journal_request *r = batch; r != NULL; r = r->next) {
+	for (struct request *r = batch; r != NULL; r = r->next) {
 		db_fault_clear(j->db);
 		r->rc = savepoints
 		    ? journal_tx_run(&j->tx, r->op, r->arg, &r->err)
@@ -234,12 +231,12 @@ run_requests(struct journal *j, struct journal_request *batch, bool savepoints,
 }
 
 static enum batch_result
-try_batch_once(struct journal *j, struct journal_request *batch, bool savepoints,
+try_batch_once(struct journal *j, struct request *batch, bool savepoints,
     struct err *err)
 {
 	enum batch_result result;
 
-	for (struct journal_request *r = batch; r != NULL; r = r->next)
+	for (struct request *r = batch; r != NULL; r = r->next)
 		r->ran = false;
 	db_fault_clear(j->db);
 	if (journal_tx_begin(&j->tx, err) == -1)
@@ -255,7 +252,7 @@ try_batch_once(struct journal *j, struct journal_request *batch, bool savepoints
 }
 
 static int
-try_batch(struct journal *j, struct journal_request **batch, struct err *err)
+try_batch(struct journal *j, struct request **batch, struct err *err)
 {
 	enum batch_result result;
 
@@ -296,9 +293,9 @@ wait_a_little(struct journal *j, int64_t us)
 
 /* Take what waits, at most BATCH_MAX, behind what is in the batch already. */
 static void
-take_requests(struct journal *j, struct journal_request **batch)
+take_requests(struct journal *j, struct request **batch)
 {
-	struct journal_request **end = batch, *r;
+	struct request **end = batch, *r;
 	unsigned n = 0;
 
 	for (; *end != NULL; end = &(*end)->next)
@@ -329,7 +326,7 @@ help_checkpoint(struct journal *j)
 
 /* What to do after a failure: wait, give up, or open the file anew. */
 static void
-after_failure(struct journal *j, struct journal_request **batch, const struct err *err)
+after_failure(struct journal *j, struct request **batch, const struct err *err)
 {
 	enum db_fault fault = j->db != NULL ? db_fault(j->db)
 	    : err->class == ERR_STATE	    ? DB_FAULT_CORRUPT
@@ -347,7 +344,7 @@ after_failure(struct journal *j, struct journal_request **batch, const struct er
 }
 
 static void
-run_batch(struct journal *j, struct journal_request *batch)
+run_batch(struct journal *j, struct request *batch)
 {
 	struct err err;
 
@@ -382,7 +379,7 @@ static void *
 journal_thread(void *arg)
 {
 	struct journal *j = arg;
-	struct journal_request *batch = NULL;
+	struct request *batch = NULL;
 
 	(void)pthread_mutex_lock(&j->lock);
 	for (;;) {
@@ -406,9 +403,9 @@ journal_thread(void *arg)
 
 /* Take a request back that nobody has begun with. */
 static bool
-withdraw(struct journal *j, struct journal_request *mine)
+withdraw(struct journal *j, struct request *mine)
 {
-	struct journal_request **p = &j->first;
+	struct request **p = &j->first;
 	bool mine_again;
 
 	(void)pthread_mutex_lock(&j->lock);
@@ -427,7 +424,7 @@ withdraw(struct journal *j, struct journal_request *mine)
 
 /* Until it is done, or not begun with by the deadline. */
 static bool
-wait_done(struct journal_request *r, int64_t deadline_us)
+wait_done(struct request *r, int64_t deadline_us)
 {
 	bool done;
 
@@ -440,76 +437,31 @@ wait_done(struct journal_request *r, int64_t deadline_us)
 	return done;
 }
 
-static struct journal_request *
-request_new(void)
-{
-	struct journal_request *r = mem_new(sizeof(*r));
-
-	(void)pthread_mutex_init(&r->lock, NULL);
-	clock_cond_init(&r->changed);
-	return r;
-}
-
-static void
-request_free(struct journal_request *r)
-{
-	(void)pthread_cond_destroy(&r->changed);
-	(void)pthread_mutex_destroy(&r->lock);
-	free(r);
-}
-
-struct journal_request *
-journal_ask(struct journal *j, journal_op *op, void *arg, int64_t deadline_us)
-{
-	struct journal_request *r;
-
-	(void)pthread_mutex_lock(&j->lock);
-	r = j->spare;
-	if (r != NULL)
-		j->spare = r->next;
-	else
-		r = request_new();
-	r->next = NULL;
-	r->op = op;
-	r->arg = arg;
-	r->deadline_us = deadline_us;
-	r->state = QUEUED;
-	r->done = false;
-	r->rc = 0;
-	*j->last = r;
-	j->last = &r->next;
-	(void)pthread_mutex_unlock(&j->lock);
-	(void)pthread_cond_signal(&j->wake);
-	return r;
-}
-
-int
-journal_await(struct journal *j, struct journal_request *r, struct err *err)
-{
-	int rc;
-
-	if (!wait_done(r, r->deadline_us)) {
-		if (withdraw(j, r))
-			r->rc = err_set(
-			    &r->err, ERR_TIMEOUT, "the journal is busy");
-		else
-			(void)wait_done(r, INT64_MAX);
-	}
-	rc = r->rc;
-	if (rc == -1)
-		*err = r->err;
-	(void)pthread_mutex_lock(&j->lock);
-	r->next = j->spare;
-	j->spare = r;
-	(void)pthread_mutex_unlock(&j->lock);
-	return rc;
-}
-
 int
 journal_do(struct journal *j, journal_op *op, void *arg, int64_t deadline_us,
     struct err *err)
 {
-	return journal_await(j, journal_ask(j, op, arg, deadline_us), err);
+	struct request r = { .op = op, .arg = arg, .deadline_us = deadline_us };
+
+	(void)pthread_mutex_init(&r.lock, NULL);
+	clock_cond_init(&r.changed);
+	(void)pthread_mutex_lock(&j->lock);
+	*j->last = &r;
+	j->last = &r.next;
+	(void)pthread_mutex_unlock(&j->lock);
+	(void)pthread_cond_signal(&j->wake);
+	if (!wait_done(&r, deadline_us)) {
+		if (withdraw(j, &r))
+			r.rc = err_set(
+			    &r.err, ERR_TIMEOUT, "the journal is busy");
+		else
+			(void)wait_done(&r, INT64_MAX);
+	}
+	(void)pthread_cond_destroy(&r.changed);
+	(void)pthread_mutex_destroy(&r.lock);
+	if (r.rc == -1)
+		*err = r.err;
+	return r.rc;
 }
 
 struct note {
@@ -593,16 +545,10 @@ start_thread(struct journal *j, struct err *err)
 static void
 journal_free(struct journal *j)
 {
-	struct journal_request *r;
-
 	checkpoint_stop(j->checkpoint);
 	close_db(j);
 	if (j->lock_fd != -1)
 		(void)close(j->lock_fd);
-	while ((r = j->spare) != NULL) {
-		j->spare = r->next;
-		request_free(r);
-	}
 	(void)pthread_cond_destroy(&j->wake);
 	(void)pthread_mutex_destroy(&j->lock);
 	free(j->path);

@@ -78,16 +78,6 @@ int journal_do(struct journal *, journal_op *, void *arg, int64_t deadline_us,
     struct err *);
 
 /*
- * journal_do in two halves: ask, do something else meanwhile, and await, which
- * gives the same answers and has to follow, since op and arg are in use until
- * then. What is asked first is durable first, or not at all.
- */
-struct journal_request;
-struct journal_request *journal_ask(struct journal *, journal_op *, void *arg,
-    int64_t deadline_us);
-int journal_await(struct journal *, struct journal_request *, struct err *);
-
-/*
  * Append one row. message may be NULL (then n is 0). detail is a JSON object in
  * text. seq_r may be NULL.
  */

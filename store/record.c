@@ -790,10 +790,16 @@ record_arrival(struct journal *j, struct record_arrival *a,
 
 /* Dots. */
 
+struct sending {
+	const struct uuid *id;
+	unsigned n, attempt;
+	bool counts;
+};
+
 static int
 sending_op(struct journal_tx *tx, void *arg, struct err *err)
 {
-	const struct record_sending *s = arg;
+	const struct sending *s = arg;
 	sqlite3_stmt *stmt;
 	char detail[64];
 
@@ -810,18 +816,13 @@ sending_op(struct journal_tx *tx, void *arg, struct err *err)
 	return run(tx, stmt, err);
 }
 
-void
-record_sending_ask(struct journal *j, struct record_sending *s,
-    int64_t deadline_us)
-{
-	s->request = journal_ask(j, sending_op, s, deadline_us);
-}
-
 int
-record_sending_await(struct journal *j, struct record_sending *s,
-    struct err *err)
+record_sending(struct journal *j, const struct uuid *id, unsigned n,
+    unsigned attempt, bool counts, int64_t deadline_us, struct err *err)
 {
-	return journal_await(j, s->request, err);
+	struct sending s = { id, n, attempt, counts };
+
+	return journal_do(j, sending_op, &s, deadline_us, err);
 }
 
 struct outcomes {

@@ -81,20 +81,11 @@ int record_arrival(struct journal *, struct record_arrival *,
     int64_t deadline_us, struct err *);
 
 /*
- * The dot is about to go out. Asked for while there is something left to do
- * before it, awaited right before it.
+ * The dot is about to go out: attempt counts from 1; counts tells whether it
+ * spends the day (not the simulator).
  */
-struct record_sending {
-	const struct uuid *id;
-	unsigned n;
-	unsigned attempt; /* from 1 */
-	bool counts;	  /* spends the day (not the simulator) */
-	struct journal_request *request;
-};
-void record_sending_ask(struct journal *, struct record_sending *,
-    int64_t deadline_us);
-int record_sending_await(struct journal *, struct record_sending *,
-    struct err *);
+int record_sending(struct journal *, const struct uuid *, unsigned n,
+    unsigned attempt, bool counts, int64_t deadline_us, struct err *);
 
 /* What became of a delivery. */
 struct record_outcome {

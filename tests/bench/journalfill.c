@@ -36,18 +36,6 @@ soon(void)
 	return clock_mono_us() + 600 * US_PER_SEC;
 }
 
-static int
-send_dot(struct journal *journal, const struct uuid *id, unsigned n,
-    struct err *err)
-{
-	struct record_sending row = {
-		.id = id, .n = n, .attempt = 1, .counts = true
-	};
-
-	record_sending_ask(journal, &row, soon());
-	return record_sending_await(journal, &row, err);
-}
-
 static void
 one(struct journal *journal, long n)
 {
@@ -87,7 +75,7 @@ one(struct journal *journal, long n)
 	(void)snprintf(reply, sizeof(reply), "Ok %s", ses_id);
 	a.id = uuid_new();
 	if (record_arrival(journal, &a, soon(), &err) == -1 ||
-	    send_dot(journal, &a.id, to.n, &err) == -1 ||
+	    record_sending(journal, &a.id, to.n, 1, true, soon(), &err) == -1 ||
 	    record_outcome(journal, &a.id, to.n, &o, soon(), &err) == -1)
 		log_fatal("%s", err.text);
 	free(to.ses_id);

@@ -290,30 +290,6 @@ def test_locked_for_a_while(parts, seconds):
     verified(post, 3)
 
 
-def test_begun_while_the_journal_is_asked(parts):
-    """A sender gets as far as RCPT meanwhile, and no further: what the journal
-    then knows against it still holds."""
-    post, ses = make(parts)
-    text = message(SENDER, TO)
-    for n, sent_before in ((1, False), (2, True)):
-        ses.fault("rcpt delay ms=1 nth=1")
-        ses.fault("data delay ms=1 nth=9")
-        with in_data(post) as client:
-            with locked(post):
-                client.body(text)
-                ses.wait_for("faults", n)
-                assert ses.faults()[-1]["seen"] == 0
-            reply = client.reply()
-        assert reply.code == 250
-        assert ("sent before" in reply.text) == sent_before
-        ses.clear("fault")
-    assert send(post, TO)[0].code == 250
-    assert len(ses.messages()) == 2
-    assert [r["attempts"] for r in post.sql("SELECT attempts FROM delivery")
-            ] == [1, 1]
-    post.run("verify")
-
-
 def wal(post):
     return os.path.getsize(post.store + "-wal")
 

@@ -122,24 +122,6 @@ def test_what_ses_refused_is_given_back(parts):
     assert send(post, TO)[0].code == 250
 
 
-def test_what_never_had_its_dot_is_given_back(parts):
-    """`sending` is written while DATA is under way."""
-    post, ses = relay(parts, conf={
-        "quota": {"daily": 2, "daily-window": "1h"},
-    })
-    ses.fault("data reply rcpt=b@example.com text=554 Transaction failed: No.")
-    assert [r.code for r in send(post, TO, "c@example.com")] == [550, 250]
-    rows = post.sql("SELECT event, json_extract(detail, '$.attempt') AS attempt"
-                    " FROM journal WHERE n = 1 ORDER BY seq")
-    assert [(r["event"], r["attempt"]) for r in rows] == [
-        ("sending", 1), ("refused", 1)
-    ]
-    assert ask(post, "quota")["spent"] == 1
-    post.kill()
-    post.start()
-    assert ask(post, "quota")["spent"] == 1
-
-
 def test_what_is_doubtful_counts(parts):
     post, ses = relay(parts, conf={
         "quota": {"daily": 2, "daily-window": "1h"},

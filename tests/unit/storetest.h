@@ -180,12 +180,9 @@ made_free(struct made *m)
 static inline void
 send_dot(struct journal *j, const struct uuid *id, unsigned n, unsigned attempt)
 {
-	struct record_sending row = { .id = id, .n = n, .attempt = attempt,
-		.counts = true };
 	struct err err;
 
-	record_sending_ask(j, &row, SOON);
-	if (record_sending_await(j, &row, &err) == -1)
+	if (record_sending(j, id, n, attempt, true, SOON, &err) == -1)
 		fail_msg("sending: %s", err.text);
 }
 
