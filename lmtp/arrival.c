@@ -146,7 +146,7 @@ arrival_free(struct arrival *a)
  * Refusals for the full day are not journalled one by one: the MTA comes back
  * with them again and again.
  */
-void
+bool
 arrival_without_data(struct session *s)
 {
 	struct arrival a;
@@ -157,7 +157,7 @@ arrival_without_data(struct session *s)
 		any = any || (wanted(s->txn->rcpts[i]) &&
 		    !s->txn->rcpts[i]->accepted);
 	if (!any)
-		return;
+		return false;
 	for (size_t i = 0; i < s->txn->nrcpts; i++)
 		if (s->txn->rcpts[i]->accepted)
 			s->txn->rcpts[i]->counted_only = true;
@@ -165,4 +165,5 @@ arrival_without_data(struct session *s)
 		log_error(NULL, "journal", "outcome", "refused", "reason",
 		    err.text);
 	arrival_free(&a);
+	return true;
 }

@@ -80,8 +80,10 @@ feed(struct session *s, struct message *m, bool *too_large_r, bool *failed_r,
 			*too_large_r = true;
 			message_discard(m);
 		}
-		if (s->received > 4 * max)
-			return 1; /* enough is enough */
+		if (s->received > 4 * max) { /* most of it was left out */
+			*too_large_r = true;
+			return 1;
+		}
 	}
 	return 0;
 }

@@ -64,8 +64,8 @@ session_reply_more(struct session *s, unsigned code, const char *text)
 void
 session_reset(struct session *s)
 {
-	if (s->txn != NULL && !s->txn->journalled)
-		arrival_without_data(s);
+	if (s->txn != NULL && !s->txn->journalled && arrival_without_data(s))
+		session_has_answered(s);
 	transaction_free(s->txn);
 	s->txn = NULL;
 	s->received = 0;

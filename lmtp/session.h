@@ -113,7 +113,8 @@ int content_receive(struct session *, struct message **message_r);
  */
 int relay_message(struct session *, struct message *);
 
-/* arrival.c: journal the refusals of a transaction that ends without DATA. */
-void arrival_without_data(struct session *);
+/* arrival.c: journal the refusals of a transaction that ends without DATA.
+ * Whether there were any. */
+bool arrival_without_data(struct session *);
 
 #endif

@@ -8,6 +8,7 @@ beside well-behaved sessions, whose pace is compared with what it was without.
 
 import contextlib
 import resource
+import socket
 import subprocess
 import threading
 import time
@@ -16,6 +17,7 @@ import pytest
 
 from lib.build import SANITIZER, tool
 from lib.lmtp import Closed, Lmtp, message
+from lib.proc import PATIENCE
 from lib.rig import SENDER, accepted, content, relay, send
 
 GONE = (Closed, ConnectionError)
@@ -254,6 +256,18 @@ def smuggle(post, end):
         + HEAD + b"\r\nSmuggled.")
 
 
+def test_nothing_that_is_kept_and_far_too_much_of_it(parts):
+    """What is left out counts for the bound, and the answer says so."""
+    post, _ = relay(parts, conf={"lmtp": {"max-message-size": "64K"}})
+    with post.client() as client:
+        client.mail(SENDER)
+        client.rcpt("b@example.com")
+        client.cmd("DATA", 354)
+        client.sock.sendall(HEAD + bytes(320 * 1024) + b"\r\n.\r\n")
+        reply = client.reply()
+    assert (reply.code, reply.enhanced) == (552, "5.3.4"), reply
+
+
 @pytest.mark.parametrize("name", COUSINS)
 def test_nothing_but_crlf_dot_crlf_ends_a_message(parts, name):
     post, ses = relay(parts)
@@ -462,6 +476,23 @@ def test_nobody_holds_a_place_with_little(parts):
 
 
 @pytest.mark.soak
+def test_who_hears_refusals_keeps_the_place(parts):
+    """A mail server whose recipients are all refused makes good use of it."""
+    post, _ = relay(parts, conf={"lmtp": {"max-sessions": 1}})
+    with post.connect() as busy, contextlib.closing(
+            socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as waiting:
+        waiting.connect(post.socket)
+        until = time.monotonic() + 17  # without an answer, 15 s are given
+        while time.monotonic() < until:
+            assert busy.mail(SENDER).code == 250
+            assert busy.rcpt("b@elsewhere.example").code == 550
+            assert busy.cmd("RSET").code == 250
+            time.sleep(0.2)
+        busy.cmd("QUIT", 221)
+        waiting.settimeout(PATIENCE)
+        assert waiting.recv(4) == b"220 "
+
+
 def test_behind_a_thousand_idle_connections(parts):
     """All came first, and there are places for two hundred: who comes after them
     waits for five seconds as often as places fill up."""
