@@ -240,8 +240,9 @@ print_postfix(const struct init *in, bool had_conf)
 	    "    smtpd_milters = unix:postern/milter.sock\n"
 	    "    non_smtpd_milters = unix:postern/milter.sock\n"
 	    "    milter_default_action = tempfail\n"
-	    "    recipient_canonical_maps = "
-	    "socketmap:unix:postern/socketmap.sock:srs\n",
+	    "    recipient_canonical_maps = pipemap:{\n"
+	    "        regexp:{{/^(SRS[01][-+=].+@.+)/ $$1}},\n"
+	    "        socketmap:unix:postern/socketmap.sock:srs}\n",
 	    concurrency, recipients, in->conf->quota.rate);
 }
 

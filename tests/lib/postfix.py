@@ -211,6 +211,20 @@ class Postfix:
     def close(self):
         self.stop()
 
+    # What it makes of its configuration
+
+    def setting(self, name):
+        """A parameter as programs see it, after start() or write_config()."""
+        return self._run([SBIN / "postconf", "-xh", name]).decode().strip()
+
+    def lookup(self, key, table):
+        """What a table has for a key, or None."""
+        done = subprocess.run(
+            [SBIN / "postmap", "-q", key, table], env=self.env, check=False,
+            capture_output=True, text=True, timeout=PATIENCE)
+        assert done.stderr == "", done.stderr
+        return done.stdout.strip() or None
+
     # Mail in
 
     def _run(self, argv, **kw):

@@ -621,6 +621,10 @@ def test_init_for_postfix(place):
     assert "default_transport = lmtp:unix:postern/lmtp.sock" in first
     assert "lmtp_destination_recipient_limit = 12" in first
     assert "smtpd_milters = unix:postern/milter.sock\n" in first
+    readme = (build.SOURCE / "README").read_text(encoding="utf-8")
+    [srs] = re.findall(r"^    recipient_canonical_maps = .*\n(?:     .*\n)+",
+                       readme, re.M)
+    assert srs in first
     assert re.search(r"restart posternd .*\n\n +postfix reload\n$", first)
     assert {s["state"] for s in json.loads(again)} == {"there"}
     assert [s["step"].split()[1] for s in json.loads(mended)
