@@ -363,14 +363,38 @@ account_for(struct quota *quota, struct delivery *d,
 		quota_refused(quota, &d->ticket);
 }
 
+/*
+ * Many were late together and are ready together: those whose place is seconds
+ * away can't sit here in silence, nor is the ledger of the day prepared for a
+ * dot so long after its `sending`.
+ */
+static void
+crowded(struct sender *s, struct delivery *d)
+{
+	struct ses_result result = {
+		.class = SES_PACE,
+		.phase = SES_PHASE_DOT,
+		.text = "others were late, too: its place moved too far",
+	};
+
+	drop_in_data(s, d);
+	again(s, d, &result, 0, d->attempts);
+}
+
 static void
 dot(struct sender *s, struct delivery *d)
 {
+	int64_t at = quota_dot(s->server->quota, &d->ticket,
+	    clock_mono_us() + SILENT_MAX_US);
 	struct ses_result result;
 	struct verdict v;
 
+	if (at == -1) {
+		crowded(s, d);
+		return;
+	}
 	memset(&result, 0, sizeof(result));
-	clock_sleep_until(quota_dot(s->server->quota, &d->ticket));
+	clock_sleep_until(at);
 	dialogue_dot(s->connection,
 	    clock_mono_us() + s->conf->ses.data_timeout, &result);
 	account_for(s->server->quota, d, &result);

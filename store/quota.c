@@ -290,7 +290,7 @@ late_max(int64_t step)
 }
 
 int64_t
-quota_dot(struct quota *q, struct quota_ticket *t)
+quota_dot(struct quota *q, struct quota_ticket *t, int64_t latest_us)
 {
 	int64_t now, step, at;
 
@@ -302,6 +302,10 @@ quota_dot(struct quota *q, struct quota_ticket *t)
 		at = t->day_us;
 	if (at < q->last_dot_us + step / 2)
 		at = q->last_dot_us + step / 2;
+	if (at > latest_us) {
+		unlock(q);
+		return -1;
+	}
 	if (q->next_us < at - late_max(step))
 		q->next_us = at - late_max(step);
 	q->next_us += step;

@@ -70,10 +70,10 @@ void quota_release(struct quota *, struct quota_ticket *);
 /*
  * The dialogue is ready for its dot: returns the time at which it may go out,
  * which is the next free place on the grid but no closer than half an interval
- * to the dot before it, and enters it. Call once for each ticket, then sleep
- * until the time.
+ * to the dot before it, and enters it. Sleep until then. -1 when that is later
+ * than latest_us, since many were late at one time: nothing is entered.
  */
-int64_t quota_dot(struct quota *, struct quota_ticket *);
+int64_t quota_dot(struct quota *, struct quota_ticket *, int64_t latest_us);
 
 /*
  * SES replied: accepted recipients count for window_us from now, refused ones

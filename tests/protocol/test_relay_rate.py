@@ -156,3 +156,27 @@ def test_stricter_than_announced(parts):
         assert [r.code for r in client.replies(60)] == [250] * 60
     assert 30 < ask(post, "quota")["pace"] < 40
     assert ses.counters()["throttled_rate"] < 12
+
+
+def test_late_together(parts):
+    """SES was slow to one, so that two are ready at one time. The second does not
+    sit in DATA for longer than SES bears, nor is its dot seconds behind its
+    `sending`."""
+    post, ses = relay(parts, conf={"quota": {"rate": 0.15}})
+    ses.fault("rcpt delay ms=7000 nth=2")
+    recipients = names(3)
+    with start(post, recipients) as client:
+        assert [r.code for r in client.replies(3)] == [250] * 3
+    rows = post.sql(
+        "SELECT at, event, n FROM journal WHERE event IN"
+        " ('sending', 'sent', 'deferred') ORDER BY seq"
+    )
+    begun = {}
+    for row in rows:
+        if row["event"] == "sending":
+            begun[row["n"]] = row["at"]
+        else:
+            assert row["at"] - begun[row["n"]] < 3_000_000, rows
+    assert "deferred" in [row["event"] for row in rows], rows
+    assert journal(post, "doubtful") == []
+    assert ses.violations() == []

@@ -56,7 +56,7 @@ take_dot(struct quota *q, struct quota_ticket *t)
 	quota_take(q, true, t);
 	if (t->slot_us > now_us)
 		now_us = t->slot_us;
-	at = quota_dot(q, t);
+	at = quota_dot(q, t, INT64_MAX);
 	if (at > now_us)
 		now_us = at;
 	return at;
@@ -95,8 +95,8 @@ test_lateness_made_good(void **state)
 	quota_take(q, true, &a);
 	quota_take(q, true, &b);
 	now_us = a.slot_us + 70 * US_PER_MS;
-	assert_int_equal(quota_dot(q, &a), now_us);
-	second = quota_dot(q, &b);
+	assert_int_equal(quota_dot(q, &a, INT64_MAX), now_us);
+	second = quota_dot(q, &b, INT64_MAX);
 	assert_true(second - a.dot_us >= 50 * US_PER_MS);
 	assert_true(second - first < 225 * US_PER_MS);
 	quota_free(q);
@@ -114,12 +114,36 @@ test_long_stall_is_not_made_good(void **state)
 	quota_take(q, true, &b);
 	quota_take(q, true, &c);
 	now_us += 5 * US_PER_SEC;
-	(void)quota_dot(q, &a);
-	(void)quota_dot(q, &b);
-	(void)quota_dot(q, &c);
+	(void)quota_dot(q, &a, INT64_MAX);
+	(void)quota_dot(q, &b, INT64_MAX);
+	(void)quota_dot(q, &c, INT64_MAX);
 	assert_true(b.dot_us - a.dot_us >= 50 * US_PER_MS);
 	assert_true(c.dot_us - b.dot_us >= 50 * US_PER_MS);
 	assert_true(c.dot_us - a.dot_us >= 125 * US_PER_MS - 10);
+	quota_free(q);
+}
+
+/* Whose place would be too far away enters nothing. */
+static void
+test_no_place_soon_enough(void **state)
+{
+	struct quota *q = make(1, -1, 1);
+	struct quota_ticket t[6];
+	unsigned placed = 0;
+
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		quota_take(q, true, &t[i]);
+	now_us += 60 * US_PER_SEC;
+	for (int i = 0; i < 6; i++)
+		placed += quota_dot(q, &t[i], now_us + 3 * US_PER_SEC) != -1;
+	assert_int_equal(placed, 4);
+	for (unsigned i = placed; i < 6; i++) {
+		quota_release(q, &t[i]);
+		quota_take(q, true, &t[i]);
+		assert_true(t[i].slot_us > now_us + 3 * US_PER_SEC);
+		assert_true(t[i].slot_us < now_us + 6 * US_PER_SEC);
+	}
 	quota_free(q);
 }
 
@@ -138,9 +162,9 @@ test_ready_ones_pass(void **state)
 		quota_take(q, true, &t[i]);
 	for (int i = 0; i < 5; i++) {
 		now_us = began + (i + 1) * 101 * US_PER_MS;
-		assert_int_equal(quota_dot(q, &t[i]), now_us);
+		assert_int_equal(quota_dot(q, &t[i], INT64_MAX), now_us);
 	}
-	assert_true(quota_dot(q, &slow) <= now_us + 100 * US_PER_MS + 10);
+	assert_true(quota_dot(q, &slow, INT64_MAX) <= now_us + 100 * US_PER_MS + 10);
 	assert_true(quota_next(q, true) <= now_us + 200 * US_PER_MS + 10);
 	quota_free(q);
 }
@@ -191,13 +215,13 @@ test_day_counts_what_is_open_or_in_doubt(void **state)
 	quota_take(q, true, &b);
 	assert_true(quota_next(q, true) > now_us);
 	assert_true(quota_next(q, false) <= now_us); /* the simulator */
-	(void)quota_dot(q, &a);
-	(void)quota_dot(q, &b);
+	(void)quota_dot(q, &a, INT64_MAX);
+	(void)quota_dot(q, &b, INT64_MAX);
 	quota_doubtful(q, &a);
 	quota_refused(q, &b);
 	assert_true(quota_next(q, true) <= now_us); /* b came back */
 	quota_take(q, true, &b);
-	(void)quota_dot(q, &b);
+	(void)quota_dot(q, &b, INT64_MAX);
 	quota_accepted(q, &b);
 	assert_int_equal(quota_next(q, true), now_us + 30 * US_PER_SEC);
 	now_us += 31 * US_PER_SEC;
@@ -291,6 +315,7 @@ main(void)
 		cmocka_unit_test(test_grid),
 		cmocka_unit_test(test_lateness_made_good),
 		cmocka_unit_test(test_long_stall_is_not_made_good),
+		cmocka_unit_test(test_no_place_soon_enough),
 		cmocka_unit_test(test_ready_ones_pass),
 		cmocka_unit_test(test_released_slot_is_used_again),
 		cmocka_unit_test(test_day_is_exact),
