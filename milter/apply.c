@@ -149,6 +149,7 @@ apply_refusal(SMFICTX *ctx, const struct submission_outcome *o)
 {
 	char line[REPLY_LINES][2 * REPLY_LINE + 1], code[4];
 	char dsn[sizeof(o->dsn)];
+	char text[] = "sender refused, see the log of postern-milter";
 	const char *p = o->text;
 	size_t n, len;
 
@@ -160,7 +161,8 @@ apply_refusal(SMFICTX *ctx, const struct submission_outcome *o)
 	}
 	(void)snprintf(code, sizeof(code), "%u", o->code % 1000);
 	(void)snprintf(dsn, sizeof(dsn), "%s", o->dsn);
-	(void)smfi_setmlreply(ctx, code, dsn, line[0], n > 1 ? line[1] : NULL,
-	    n > 2 ? line[2] : NULL, (char *)NULL);
+	if (smfi_setmlreply(ctx, code, dsn, line[0], n > 1 ? line[1] : NULL,
+		n > 2 ? line[2] : NULL, (char *)NULL) != MI_SUCCESS)
+		(void)smfi_setreply(ctx, code, dsn, text);
 	return o->code < 500 ? SMFIS_TEMPFAIL : SMFIS_REJECT;
 }
