@@ -128,9 +128,8 @@ rewrite_null_sender(const struct rewrite_rules *rules,
 	    conf->identities.file);
 }
 
-/* What stands in angle brackets, behind the route if there is one. */
-static void
-skip_brackets(const char **text, size_t *len)
+void
+rewrite_bare(const char **text, size_t *len)
 {
 	const char *p = *text, *colon;
 
@@ -391,7 +390,7 @@ rewrite_sender(const struct rewrite_rules *rules, const char *address,
 	const struct rewrite_rule *rule;
 
 	memset(d, 0, sizeof(*d));
-	skip_brackets(&address, &len);
+	rewrite_bare(&address, &len);
 	if (len == 0) {
 		decide(&s, REWRITE_PASS, "", "the null sender");
 		return;

@@ -65,6 +65,10 @@ struct rewrite_decision {
 void rewrite_sender(const struct rewrite_rules *, const char *address,
     size_t len, int64_t wall_us, struct rewrite_decision *);
 
+/* What stands between angle brackets, where there are any, and behind a source
+ * route: that is all that rewrite_sender goes by. */
+void rewrite_bare(const char **address, size_t *len);
+
 /* What stands in for the null sender: rewrite.null-sender, else what the
  * identities give. -1 and err (ERR_CONFIG, the operator's) when there is none
  * that is verified. */

@@ -19,7 +19,7 @@
  * gate.
  */
 struct submission {
-	char *path;
+	char *path; /* as it came; "" for the null sender */
 	struct buf sender;  /* printable, without angle brackets */
 	struct buf header;  /* fields that count, CRLF */
 	size_t header_len;  /* of all fields */
@@ -32,30 +32,35 @@ struct submission {
 static const char *const counts[] = { "From", "Sender", "Reply-To",
 	"Message-ID" };
 
-/* What is inside of angle brackets, if there are any. */
-static const char *
-bare(const char *path, size_t *len_r)
+/* Postfix leaves out the quotes that a local part may need, Sendmail the domain
+ * of its own users. */
+static bool
+is_address(const char *resolved)
 {
-	*len_r = strlen(path);
-	if (*len_r >= 2 && path[0] == '<' && path[*len_r - 1] == '>') {
-		*len_r -= 2;
-		return path + 1;
-	}
-	return path;
+	size_t len = resolved != NULL ? strlen(resolved) : 0;
+	struct address a;
+	struct err err;
+
+	if (len == 0)
+		return false;
+	rewrite_bare(&resolved, &len);
+	return address_parse(resolved, len, &a, &err) == ADDRESS_OK;
 }
 
 struct submission *
 submission_new(const char *path, const char *resolved)
 {
 	struct submission *s = mem_new(sizeof(*s));
-	const char *sender;
-	size_t len;
+	const char *sender = path;
+	size_t len = strlen(path);
 
-	sender = bare(path, &len);
-	if (len > 0 && strchr(sender, '@') == NULL && resolved != NULL &&
-	    strchr(resolved, '@') != NULL)
-		sender = bare(resolved, &len);
-	s->path = mem_strndup(sender, len);
+	rewrite_bare(&sender, &len);
+	if (len > 0 && is_address(resolved)) {
+		path = sender = resolved;
+		len = strlen(resolved);
+		rewrite_bare(&sender, &len);
+	}
+	s->path = mem_strdup(len > 0 ? path : "");
 	buf_init(&s->sender, len);
 	buf_add_printable(&s->sender, sender, len);
 	buf_init(&s->header, MESSAGE_HEADER_MAX);

@@ -18,9 +18,10 @@
 struct submission;
 
 /*
- * path is the sender as MAIL has it, with or without angle brackets. resolved
- * is what the MTA makes of it ({mail_addr}) or NULL: it counts for a sender
- * without a domain, which Postfix completes after it has told the milter.
+ * path is the sender as MAIL has it, with or without angle brackets and source
+ * route. resolved is what the MTA makes of it ({mail_addr}) or NULL: where that
+ * is a whole address it counts, since Postfix puts it into its queue only after
+ * it has told the milter the other.
  */
 struct submission *submission_new(const char *path, const char *resolved);
 void submission_free(struct submission *); /* NULL is fine */
@@ -54,7 +55,7 @@ void submission_judge(struct submission *, const struct rewrite_rules *,
     int64_t wall_us, struct submission_outcome *);
 void submission_outcome_free(struct submission_outcome *);
 
-/* Sender as it came, without angle brackets; addresses in From, comma between:
+/* Sender as it came, without angle brackets and route; addresses in From, comma between:
  * printable ASCII, for the log. */
 const char *submission_sender(const struct submission *);
 void submission_from(struct submission *, struct buf *);

@@ -122,6 +122,28 @@ def test_completes_senders_without_a_domain(milter):
         assert "=mx.elsewhere.example=root@example.com>" in sender
 
 
+@pytest.mark.parametrize("path, mail_addr, original", [
+    ("<@relay.example:alice@example.com>", None, None),
+    ("<@relay.example:alice@example.com>", "alice@example.com", None),
+    ("<alice@web1>", "alice@web1.example.com", None),
+    ("<alice@web1>", "alice", "alice@web1"),
+    ("<@relay.example:alice@foreign.example>", None, "alice@foreign.example"),
+    ('<"al ice"@example.com>', "al ice@example.com", None),
+    ('<"al@ice"@foreign.example>', "al@ice@foreign.example",
+     '"al@ice"@foreign.example'),
+])
+def test_goes_by_what_the_mta_makes_of_a_sender(
+        milter, path, mail_addr, original):
+    """Where that is an address; a source route is none of it."""
+    post = milter()
+    macros = {} if mail_addr is None else {"mail_addr": mail_addr}
+    with Talk(post.address).connect() as mta:
+        changes = mta.message(path, from_header(VERIFIED), **macros)
+    assert bool(of(changes, "sender")) == (original is not None), changes
+    if original is not None:
+        assert post.daemon.wait_event("rewritten")["sender"] == original
+
+
 def test_completes_from_as_well(milter):
     post = milter()
     with Talk(post.address, host="mx.example.com").connect() as mta:
