@@ -24,7 +24,8 @@ posternd_SOURCES = \
 	lmtp/mail.c lmtp/mail.h \
 	lmtp/main.c \
 	lmtp/relay.c \
-	lmtp/sender.c lmtp/sender.h lmtp/server.h \
+	lmtp/sender.c lmtp/sender.h \
+	lmtp/sender_outcome.c lmtp/sender_parts.h lmtp/server.h \
 	lmtp/session.c lmtp/session.h \
 	lmtp/transaction.c lmtp/transaction.h \
 	lmtp/verbs.c \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config.h"
 
-#include "lmtp/sender.h"
+#include "lmtp/sender_parts.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -12,23 +12,11 @@
 #include "core/log.h"
 #include "core/mem.h"
 #include "core/thread.h"
-#include "ses/dialogue.h"
 
 #define PAUSE_US US_PER_SEC	     /* between looks at the breakers */
 #define SILENT_MAX_US (3 * US_PER_SEC) /* in mid-dialogue (SES facts 1.5) */
-#define TRIES_MAX 3
 #define SENDING_WITHIN_US (3 * US_PER_SEC)
-#define OUTCOME_WITHIN_US (60 * US_PER_SEC)
-#define OUTCOME_AGAIN_US (2 * US_PER_SEC) /* with a journal that fails at once */
-#define THROTTLED_US US_PER_SEC /* until another try (SES facts 2.6) */
 #define COMMIT_AHEAD_US (20 * US_PER_MS) /* of the slot: what a commit takes */
-
-struct sender {
-	struct server *server;
-	struct ses *ses; /* held: what the connection was made by */
-	const struct conf *conf; /* the account's */
-	struct connection *connection;
-};
 
 static void
 disconnect(struct sender *s)
@@ -55,176 +43,15 @@ reconnect(struct sender *s, struct ses_result *result)
 }
 
 /*
- * Whether SIGHUP has put another account, or other ways to it, in the place of
- * ours.
- */
-static bool
-in_force(struct sender *s)
-{
-	struct ses *now = server_ses(s->server);
-	bool same = now == s->ses;
-
-	ses_release(now);
-	return same;
-}
-
-/*
- * What no message can get past defers all that wait: the operator has to act,
- * and the MTA keeps the mail. A network that is down may be back within
- * answer-within: those wait.
- */
-static void
-fail_waiting(struct sender *s, const struct ses_result *result)
-{
-	struct verdict v;
-
-	if (!in_force(s) || !ses_stops_all(s->ses, result))
-		return;
-	verdict_from_ses(result, &v);
-	dispatch_fail_waiting(s->server->dispatch, &v);
-}
-
-/*
  * Fit for the next message: not stale, not over its count, made by the
  * configuration in force.
  */
 static bool
 fit(struct sender *s)
 {
-	return in_force(s) && s->connection->messages <
+	return sender_in_force(s) && s->connection->messages <
 		(unsigned)s->conf->ses.messages_per_connection &&
 	    !connection_stale(s->connection);
-}
-
-static int
-record(struct sender *s, const struct delivery *d, const struct verdict *v,
-    unsigned attempt, int64_t within_us, struct err *err)
-{
-	struct record_outcome o = {
-		.state = v->state,
-		.ses_id = v->state == RECORD_SENT ? v->ses_id : NULL,
-		.code = v->code,
-		.dsn = v->dsn,
-		.reply = v->text,
-		.endpoint = s->connection != NULL ? s->connection->name : NULL,
-		.attempt = attempt,
-	};
-
-	return record_outcome(s->server->journal, &d->mail->id, d->n, &o,
-	    clock_mono_us() + within_us, err);
-}
-
-static void
-log_outcome(const struct delivery *d, const struct verdict *v,
-    const struct connection *c)
-{
-	log_info(d->mail->id_text, record_state_name(v->state), "n",
-	    LOG_NUM(d->n), "to", d->rcpt.text, "attempt",
-	    LOG_NUM(d->attempts), "via", c != NULL ? c->name : NULL, "reply",
-	    v->text);
-}
-
-/*
- * SES has it, and while we live nobody shall send it again for want of a
- * journal: the MTA is put off, and its next try waits here for the record.
- */
-static void
-insist(struct sender *s, struct delivery *d, const struct verdict *sent,
-    unsigned attempt, const struct verdict *trouble)
-{
-	struct err err;
-
-	dispatch_unwritten(s->server->dispatch, d, trouble);
-	do
-		clock_sleep_until(clock_mono_us() + OUTCOME_AGAIN_US);
-	while (record(s, d, sent, attempt, OUTCOME_WITHIN_US, &err) == -1);
-}
-
-/* An outcome that nothing is to be done about any more. */
-static void
-conclude(struct sender *s, struct delivery *d, struct verdict *v,
-    unsigned attempt)
-{
-	struct verdict trouble;
-	struct err err;
-
-	log_outcome(d, v, s->connection);
-	if (record(s, d, v, attempt, OUTCOME_WITHIN_US, &err) == -1) {
-		log_error(d->mail->id_text, "journal", "n", LOG_NUM(d->n),
-		    "outcome", record_state_name(v->state), "ses-id",
-		    v->state == RECORD_SENT ? v->ses_id : NULL, "reason",
-		    err.text);
-		verdict_local(&err, &trouble);
-		if (v->state == RECORD_SENT)
-			insist(s, d, v, attempt, &trouble);
-		else
-			*v = trouble;
-	}
-	dispatch_finish(s->server->dispatch, d, v);
-}
-
-/* Another try within this transaction: journalled when it spent a dot. */
-static void
-again(struct sender *s, struct delivery *d, const struct ses_result *result,
-    int64_t after_us, unsigned attempt)
-{
-	struct verdict v;
-	struct err err;
-
-	verdict_from_ses(result, &v);
-	v.state = RECORD_DEFERRED;
-	log_info(d->mail->id_text, "retry", "n", LOG_NUM(d->n), "class",
-	    ses_class_name(result->class), "phase",
-	    ses_phase_name(result->phase), "reply", result->text);
-	if (attempt > 0 &&
-	    record(s, d, &v, attempt, OUTCOME_WITHIN_US, &err) == -1) {
-		log_error(d->mail->id_text, "journal", "n", LOG_NUM(d->n),
-		    "outcome", "deferred", "reason", err.text);
-		verdict_local(&err, &v);
-		dispatch_finish(s->server->dispatch, d, &v);
-		return;
-	}
-	dispatch_requeue(s->server->dispatch, d, clock_mono_us() + after_us,
-	    &v);
-}
-
-/* AWS's advice for a service failure (SES facts 1.5). */
-static int64_t
-backoff_us(unsigned tries)
-{
-	static const int64_t steps[TRIES_MAX] = { 5, 10, 30 };
-
-	return steps[tries < TRIES_MAX ? tries : TRIES_MAX - 1] * US_PER_SEC;
-}
-
-/* SES, or the way to it, said no. attempt is 0 when no dot was sent. */
-static void
-refused(struct sender *s, struct delivery *d, const struct ses_result *result,
-    unsigned attempt)
-{
-	struct verdict v;
-
-	ses_report(s->ses, d->mail->sender.text, result);
-	if (result->class == SES_PACE || result->class == SES_DAY_FULL) {
-		again(s, d, result, THROTTLED_US, attempt);
-		return;
-	}
-	if ((result->class == SES_RECONNECT ||
-		result->class == SES_TRY_AGAIN) && d->tries < TRIES_MAX) {
-		d->tries++;
-		again(s, d, result,
-		    result->class == SES_RECONNECT ? 0
-						   : backoff_us(d->tries - 1),
-		    attempt);
-		return;
-	}
-	if (result->class == SES_UNKNOWN_5XX)
-		log_error(d->mail->id_text, "unknown-reply", "phase",
-		    ses_phase_name(result->phase), "code",
-		    LOG_NUM(result->code), "reply", result->text);
-	verdict_from_ses(result, &v);
-	conclude(s, d, &v, attempt);
-	fail_waiting(s, result);
 }
 
 /*
@@ -314,9 +141,9 @@ unwritten(struct sender *s, struct delivery *d, const struct err *err)
 	log_error(d->mail->id_text, "journal", "n", LOG_NUM(d->n), "outcome",
 	    "not sent", "reason", err->text);
 	verdict_local(err, &v);
-	if (d->tries < TRIES_MAX)
+	if (d->tries < SENDER_TRIES_MAX)
 		dispatch_requeue(s->server->dispatch, d,
-		    clock_mono_us() + backoff_us(d->tries++), &v);
+		    clock_mono_us() + sender_backoff_us(d->tries++), &v);
 	else
 		dispatch_finish(s->server->dispatch, d, &v);
 }
@@ -378,7 +205,7 @@ crowded(struct sender *s, struct delivery *d)
 	};
 
 	drop_in_data(s, d);
-	again(s, d, &result, 0, d->attempts);
+	sender_again(s, d, &result, 0, d->attempts);
 }
 
 static void
@@ -399,12 +226,12 @@ dot(struct sender *s, struct delivery *d)
 	    clock_mono_us() + s->conf->ses.data_timeout, &result);
 	account_for(s->server->quota, d, &result);
 	if (result.class != SES_OK && result.class != SES_DOUBTFUL) {
-		refused(s, d, &result, d->attempts);
+		sender_refused(s, d, &result, d->attempts);
 		return;
 	}
 	ses_report(s->ses, d->mail->sender.text, &result);
 	verdict_from_ses(&result, &v);
-	conclude(s, d, &v, d->attempts);
+	sender_conclude(s, d, &v, d->attempts);
 }
 
 /* What is known to be in trouble is not asked again, but for a probe. */
@@ -419,7 +246,7 @@ may_send(struct sender *s, struct delivery *d)
 		return true;
 	quota_release(s->server->quota, &d->ticket);
 	verdict_from_ses(&result, &v);
-	conclude(s, d, &v, 0);
+	sender_conclude(s, d, &v, 0);
 	return false;
 }
 
@@ -435,7 +262,7 @@ carry(struct sender *s, struct delivery *d)
 			account_for(s->server->quota, d, &result);
 		else
 			quota_release(s->server->quota, &d->ticket);
-		refused(s, d, &result, 0);
+		sender_refused(s, d, &result, 0);
 		dialogue_reset(s->connection);
 		return;
 	}
@@ -455,7 +282,7 @@ renew(struct sender *s, struct delivery *d)
 	quota_release(s->server->quota, &d->ticket);
 	verdict_from_ses(&result, &v);
 	dispatch_requeue(s->server->dispatch, d, 0, &v);
-	fail_waiting(s, &result);
+	sender_fail_waiting(s, &result);
 	return false;
 }
 
@@ -490,7 +317,7 @@ sender_main(void *arg)
 		if (rc == 0)
 			serve(&s);
 		else
-			fail_waiting(&s, &result);
+			sender_fail_waiting(&s, &result);
 		idle = s.connection != NULL && !s.connection->broken;
 		lost = s.connection == NULL;
 		disconnect(&s);
@@ -515,26 +342,4 @@ sender_spawn(void *arg)
 	(void)err_set(&err, ERR_LOCAL, "no thread to be had for sending");
 	verdict_local(&err, &v);
 	dispatch_fail_waiting(server->dispatch, &v);
-}
-
-void
-sender_abandon(void *arg, struct delivery *d)
-{
-	const struct sender_end *end = arg;
-	struct sender s = { .server = end->server };
-	struct verdict v;
-	struct ses_result result = {
-		.class = SES_DOUBTFUL,
-		.phase = SES_PHASE_DOT,
-		.text = "posternd stopped before SES answered",
-	};
-	struct err err;
-
-	verdict_from_ses(&result, &v);
-	log_warning(d->mail->id_text, "doubtful", "n", LOG_NUM(d->n), "to",
-	    d->rcpt.text, "reply", v.text);
-	if (record(&s, d, &v, d->attempts,
-		end->deadline_us - clock_mono_us(), &err) == -1)
-		log_error(d->mail->id_text, "journal", "n", LOG_NUM(d->n),
-		    "outcome", "doubtful", "reason", err.text);
 }
