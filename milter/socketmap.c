@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,18 +26,30 @@
 /*
  * A thread for each connection. Processes of an MTA keep theirs and ask now and
  * then; Sendmail puts the mail off when one that it kept has gone, so idle ones
- * are borne for long. More connections than this wait in the backlog, where
- * they find us merely slow.
+ * are borne for long. When there are too many, the one that has been idle for
+ * longest makes room; while none is idle, more wait in the backlog, where they
+ * find us merely slow.
  */
 #define CLIENTS_MAX 500
 #define IDLE_US (10 * 60 * US_PER_SEC)
 #define REQUEST_US (10 * US_PER_SEC) /* for the rest of one, and its reply */
 
+#define BUSY INT64_MAX
+
+struct client {
+	struct stream *stream;
+	char in[LOOKUP_MAX + 8]; /* room for any request */
+	size_t len;
+	int64_t idle_us; /* since when it has asked nothing, or BUSY */
+	size_t place;	 /* in map.clients; this and idle_us under its lock */
+};
+
 static struct {
 	struct listen_socket socket;
 	pthread_mutex_t lock;
-	pthread_cond_t room;
-	unsigned clients;
+	pthread_cond_t room; /* there is, or somebody could make some */
+	struct client *clients[CLIENTS_MAX];
+	size_t n;
 } map = { .lock = PTHREAD_MUTEX_INITIALIZER, .room = PTHREAD_COND_INITIALIZER };
 
 int
@@ -74,11 +87,14 @@ answer(struct stream *s, const struct lookup *l, struct err *err)
 	return rc;
 }
 
-struct client {
-	struct stream *stream;
-	char in[LOOKUP_MAX + 8]; /* room for any request */
-	size_t len;
-};
+static void
+set_idle(struct client *c, int64_t idle_us)
+{
+	(void)pthread_mutex_lock(&map.lock);
+	c->idle_us = idle_us;
+	(void)pthread_cond_signal(&map.room);
+	(void)pthread_mutex_unlock(&map.lock);
+}
 
 /* More of a request. 1; 0 when the client has gone between two; -1 and err. */
 static int
@@ -86,11 +102,15 @@ receive(struct client *c, struct err *err)
 {
 	const char *data;
 	size_t len, room = sizeof(c->in) - c->len;
+	int64_t now = clock_mono_us();
 	int rc;
 
-	stream_deadline(c->stream, clock_mono_us() +
-		(c->len == 0 ? IDLE_US : REQUEST_US));
+	stream_deadline(c->stream, now + (c->len == 0 ? IDLE_US : REQUEST_US));
+	if (c->len == 0)
+		set_idle(c, now);
 	rc = stream_peek(c->stream, &data, &len, err);
+	if (c->len == 0)
+		set_idle(c, BUSY);
 	if (rc == 0 && c->len > 0)
 		return err_set(err, ERR_PROTO, "gone within a request");
 	if (rc != 1)
@@ -130,6 +150,26 @@ serve(struct client *c, struct err *err)
 	}
 }
 
+static void
+enter(struct client *c)
+{
+	(void)pthread_mutex_lock(&map.lock);
+	c->place = map.n++;
+	map.clients[c->place] = c;
+	(void)pthread_mutex_unlock(&map.lock);
+}
+
+/* Before its descriptor is closed, and may become another's. */
+static void
+leave(struct client *c)
+{
+	(void)pthread_mutex_lock(&map.lock);
+	map.clients[c->place] = map.clients[--map.n];
+	map.clients[c->place]->place = c->place;
+	(void)pthread_cond_signal(&map.room);
+	(void)pthread_mutex_unlock(&map.lock);
+}
+
 static void *
 client_main(void *arg)
 {
@@ -138,12 +178,9 @@ client_main(void *arg)
 
 	if (serve(c, &err) == -1 && err.class == ERR_PROTO)
 		log_warning(NULL, "socketmap", "reason", err.text);
+	leave(c);
 	stream_close(c->stream);
 	free(c);
-	(void)pthread_mutex_lock(&map.lock);
-	map.clients--;
-	(void)pthread_cond_signal(&map.room);
-	(void)pthread_mutex_unlock(&map.lock);
 	return NULL;
 }
 
@@ -155,25 +192,52 @@ begin(int fd)
 	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	(void)fcntl(fd, F_SETFL, O_NONBLOCK);
 	c->stream = stream_new(fd);
-	(void)pthread_mutex_lock(&map.lock);
-	map.clients++;
-	(void)pthread_mutex_unlock(&map.lock);
+	c->idle_us = BUSY;
+	enter(c);
 	if (thread_start(client_main, c) == 0)
 		return;
 	log_error(NULL, "socketmap", "reason", "no thread to be had");
+	leave(c);
 	stream_free(c->stream);
 	free(c);
-	(void)pthread_mutex_lock(&map.lock);
-	map.clients--;
-	(void)pthread_mutex_unlock(&map.lock);
+}
+
+/* A request that nobody has read yet is one. */
+static bool
+is_idle(const struct client *c)
+{
+	struct pollfd p = { .fd = stream_fd(c->stream), .events = POLLIN };
+
+	return c->idle_us != BUSY && poll(&p, 1, 0) == 0;
+}
+
+/* Its thread reads the end of the connection then. False when nobody is idle. */
+static bool
+make_room(void)
+{
+	struct client *oldest = NULL;
+
+	for (size_t i = 0; i < map.n; i++)
+		if ((oldest == NULL ||
+			map.clients[i]->idle_us < oldest->idle_us) &&
+		    is_idle(map.clients[i]))
+			oldest = map.clients[i];
+	if (oldest == NULL)
+		return false;
+	(void)shutdown(stream_fd(oldest->stream), SHUT_RDWR);
+	return true;
 }
 
 static void
 wait_for_room(void)
 {
+	bool made = false;
+
 	(void)pthread_mutex_lock(&map.lock);
-	while (map.clients >= CLIENTS_MAX)
+	while (map.n == CLIENTS_MAX) {
+		made = made || make_room();
 		(void)pthread_cond_wait(&map.room, &map.lock);
+	}
 	(void)pthread_mutex_unlock(&map.lock);
 }
 
@@ -185,8 +249,8 @@ socketmap_main(void *arg)
 
 	(void)arg;
 	for (;;) {
-		wait_for_room();
 		(void)poll(&p, 1, -1);
+		wait_for_room();
 		if ((fd = accept(map.socket.fd, NULL, NULL)) != -1) {
 			begin(fd);
 		} else if (errno == EMFILE || errno == ENFILE ||
