@@ -11,6 +11,12 @@
  * open; one taken from another message names a queue id that this one has not;
  * one that is kept grows stale. White space in it means nothing, since mail
  * servers fold.
+ *
+ * So it proves who submitted the message with that queue id. Who can read it,
+ * which is whoever gets mail that is delivered on the way, can put it on another
+ * message together with the Received field that has the id, until it is stale.
+ * That it has been seen before says nothing: an alias sends the same message on,
+ * and rightly so. The marks tell whether it still looks as it did.
  */
 #ifndef IDENTITY_ORIGIN_H
 #define IDENTITY_ORIGIN_H

@@ -19,7 +19,9 @@ dnl
 dnl	define(`POSTERN_SRS_MAP', `program /usr/local/bin/postern srs --map')
 dnl
 dnl It runs as DefaultUser, who may not read rewrite.secret and so asks the
-dnl milter: let everyone connect ("socketmap = unix:...:0666" in postern.conf).
+dnl milter: let his group connect, and nobody else, since whoever may can have
+dnl SRS addresses resolved ("socketmap = unix:...:0660:mailnull" in
+dnl postern.conf, where mailnull is the group of DefaultUser).
 dnl
 dnl Without SRS (rewrite.default is another, and so is the table) neither is
 dnl needed:
