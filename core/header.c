@@ -99,6 +99,17 @@ header_unfold(const struct header_field *f, struct buf *out)
 	}
 }
 
+void
+header_text(const struct header_field *f, struct buf *out)
+{
+	struct buf value;
+
+	buf_init(&value, f->value_len);
+	header_unfold(f, &value);
+	buf_add_printable(out, value.data, value.len);
+	buf_free(&value);
+}
+
 bool
 header_same_value(const struct header_field *a, const struct header_field *b)
 {

@@ -44,6 +44,9 @@ bool header_is(const struct header_field *, const char *name);
  * blanks at both ends trimmed. */
 void header_unfold(const struct header_field *, struct buf *out);
 
+/* The same as printable ASCII, with "?" for what is not: for records. */
+void header_text(const struct header_field *, struct buf *out);
+
 /* Whether two fields have the same value once they are unfolded. */
 bool header_same_value(const struct header_field *,
     const struct header_field *);

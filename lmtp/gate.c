@@ -43,16 +43,13 @@ static void
 take_message_id(struct gate *g)
 {
 	struct gate_field *field = gate_field(g, "Message-ID");
-	struct buf value, id;
+	struct buf id;
 
 	if (field == NULL)
 		return;
-	buf_init(&value, MESSAGE_HEADER_MAX);
 	buf_init(&id, HEADER_LINE_MAX);
-	header_unfold(&field->f, &value);
-	buf_add_printable(&id, value.data, value.len);
+	header_text(&field->f, &id);
 	g->out->message_id = buf_take(&id);
-	buf_free(&value);
 }
 
 /* A line that is no field would begin the body for some readers and be skipped

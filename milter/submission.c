@@ -119,7 +119,7 @@ read_fields(struct submission *s)
 		senders_see(&s->fields, &f);
 		s->nfrom += header_is(&f, "From");
 		s->nsender += header_is(&f, "Sender");
-		if (header_is(&f, "Message-ID"))
+		if (header_is(&f, "Message-ID") && s->message_id.name_len == 0)
 			s->message_id = f;
 	}
 }
@@ -238,15 +238,12 @@ mark_from(struct submission *s, const struct submission_outcome *o,
 static void
 mark_message_id(const struct submission *s, struct origin *origin)
 {
-	struct buf value, id;
+	struct buf id;
 
-	buf_init(&value, MESSAGE_HEADER_MAX);
 	buf_init(&id, HEADER_LINE_MAX);
 	if (s->message_id.name_len > 0)
-		header_unfold(&s->message_id, &value);
-	buf_add_printable(&id, value.data, value.len);
-	origin_mark(origin->message_id, id.len > 0 ? id.data : "");
-	buf_free(&value);
+		header_text(&s->message_id, &id);
+	origin_mark(origin->message_id, id.data);
 	buf_free(&id);
 }
 

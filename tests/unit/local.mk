@@ -73,6 +73,9 @@ tests_unit_t_watched_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_mono_us \
 unit_tests += tests/unit/t_lookup
 tests_unit_t_lookup_LDADD = milter/libsubmission.a identity/libidentity.a \
 	$(UNIT_LIBS)
+unit_tests += tests/unit/t_submission
+tests_unit_t_submission_LDADD = milter/libsubmission.a \
+	identity/libidentity.a $(UNIT_LIBS)
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
