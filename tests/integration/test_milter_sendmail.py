@@ -2,8 +2,11 @@
 by contrib/sendmail/postern-milter.m4, posternd behind it by postern.m4.
 """
 
+import contextlib
 import email
 import email.policy
+import grp
+import pwd
 import re
 import smtplib
 
@@ -18,6 +21,14 @@ pytestmark = pytest.mark.skipif(bool(why_not()), reason=why_not() or "-")
 
 FOREIGN = "someone@foreign.example"
 SETTINGS = "LOCAL_DOMAIN(`example.com')dnl\n"
+
+
+def default_group():
+    """That of DefaultUser, as Sendmail chooses him."""
+    for name in ("mailnull", "sendmail", "daemon"):
+        with contextlib.suppress(KeyError):
+            return grp.getgrgid(pwd.getpwnam(name).pw_gid).gr_name
+    return "daemon"
 
 
 class Site:
@@ -35,7 +46,7 @@ class Site:
             "listen": f"inet:127.0.0.1:{port}" if tcp
             else f"unix:{run}/milter.sock:0600",
             "socketmap": "inet:127.0.0.1:0" if tcp
-            else f"unix:{run}/map.sock:{'0666' if program else '0600'}",
+            else f"unix:{run}/map.sock:0660:{default_group()}",
         }
         self.relay = parts.add(Relay(parts.dir("r"), conf=conf, ses=ses))
         self.milter = parts.add(
