@@ -207,6 +207,8 @@ def attempt(room, kind, phase, what):
     return None
 
 
+# Silence is short here, and machines are noisy: a cell that went wrong has
+# another try when the others are through.
 def attempt_all(parts, cells, what):
     """All at once: most of the time is waiting."""
     with concurrent.futures.ThreadPoolExecutor(len(cells)) as pool:
@@ -214,8 +216,14 @@ def attempt_all(parts, cells, what):
             pool.submit(attempt, parts.room(f"{n}"), *cell, what)
             for n, cell in enumerate(cells)
         ]
-    wrong = [s.result() for s in said if s.result() is not None]
-    assert not wrong, "\n".join(wrong)
+    wrong = [
+        (n, cells[n]) for n, s in enumerate(said) if s.result() is not None
+    ]
+    still = [
+        attempt(parts.room(f"{n}-again"), *cell, what) for n, cell in wrong
+    ]
+    still = [words for words in still if words is not None]
+    assert not still, "\n".join(still)
 
 
 def test_each_kind_in_each_phase():
@@ -226,7 +234,11 @@ def test_each_kind_in_each_phase():
     assert set(TABLE.cells.values()) == set(TABLE.answers)
 
 
-@pytest.mark.parametrize("kind", TABLE.kinds)
+# A sanitizer need not see all of them to see all of the code.
+KINDS = list(TABLE.kinds)[::3] if SANITIZER else list(TABLE.kinds)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_fault(parts, kind):
     attempt_all(parts, [(kind, phase) for phase in TABLE.phases], Cell.run)
 
