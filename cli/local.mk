@@ -13,6 +13,7 @@ cli_postern_SOURCES = \
 	cli/identities.c \
 	cli/init.c \
 	cli/log.c \
+	cli/log_count.c cli/log_count.h \
 	cli/main.c \
 	cli/options.c \
 	cli/output.c cli/output.h \

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/control.h"
+#include "cli/log_count.h"
 #include "cli/placeholder.h"
 #include "cli/when.h"
 #include "core/json.h"
@@ -22,8 +23,9 @@
 
 struct options {
 	const char *sender, *recipient, *domain, *client, *queue_id, *ses_id;
-	const char *message_id, *state, *since, *until, *limit, *after;
-	bool csv;
+	const char *message_id, *user, *state, *feedback, *reply;
+	const char *since, *until, *limit, *after, *by;
+	bool csv, count;
 };
 
 struct page {
@@ -77,8 +79,8 @@ reply_text(const struct search_hit *h, bool people, struct buf *out)
 /* With --json and --csv: every column of the view `audit`, and the cursor. */
 static const char *const keys[] = { "message", "n", "queue_ids", "received",
 	"sender", "original_sender", "recipient", "client", "user",
-	"message_id", "size", "state", "attempts", "ses_id", "reply", "feedback", "updated",
-	"cursor" };
+	"message_id", "size", "state", "attempts", "ses_id", "reply",
+	"feedback", "updated", "cursor" };
 #define NKEYS (sizeof(keys) / sizeof(keys[0]))
 
 struct values {
@@ -138,23 +140,13 @@ put_json(struct cli *cli, const struct values *v)
 	buf_free(&line);
 }
 
-/*
- * RFC 4180; a formula's first character is kept from spreadsheets' eyes by the
- * quotes alone.
- */
-static void
-put_csv_row(struct cli *cli, const char *const text[])
+/* Whom people know as the sender, not what was made of him for SES. */
+static const char *
+sender_text(const struct search_hit *h)
 {
-	for (size_t i = 0; i < NKEYS; i++) {
-		(void)fputs(i > 0 ? ",\"" : "\"", cli->out.file);
-		for (const char *p = text[i]; p != NULL && *p != '\0'; p++) {
-			if (*p == '"')
-				(void)fputc('"', cli->out.file);
-			(void)fputc(*p, cli->out.file);
-		}
-		(void)fputc('"', cli->out.file);
-	}
-	(void)fputs("\r\n", cli->out.file);
+	return h->original_sender != NULL && *h->original_sender == '\0' ?
+	    "<>" :
+	    h->original_sender;
 }
 
 static void
@@ -165,12 +157,11 @@ put_row(struct table *t, const struct search_hit *h, const struct values *v)
 	table_text(t, when_short(h->received_at, when));
 	table_text(t, h->state);
 	table_color(t, state_color(h->state));
-	table_text(t, h->sender != NULL && *h->sender == '\0' ? "<>"
-							      : h->sender);
+	table_text(t, sender_text(h));
 	table_text(t, h->recipient != NULL ? h->recipient : "(erased)");
 	table_text(t, h->queue_ids);
 	table_text(t, v->message);
-	table_text(t, v->text[13]);
+	table_text(t, v->reply.len > 0 ? v->reply.data : NULL);
 }
 
 static int
@@ -186,7 +177,7 @@ put_hit(void *arg, const struct search_hit *h)
 	else if (page->cli->out.json)
 		put_json(page->cli, &v);
 	else
-		put_csv_row(page->cli, v.text);
+		output_csv(&page->cli->out, v.text, NKEYS);
 	buf_free(&v.reply);
 	return 0;
 }
@@ -215,6 +206,48 @@ number_option(struct cli *cli, const char *name, const char *text, int64_t *v_r)
 	if (errno == 0 && *end == '\0' && *v_r > 0)
 		return 0;
 	(void)cli_usage(cli, "%s %s: not a number above 0", name, text);
+	return -1;
+}
+
+/* NULL is fine: nothing was asked for. */
+static int
+word_option(struct cli *cli, const char *name, const char *text,
+    const char *const *words)
+{
+	size_t i;
+
+	for (i = 0; text != NULL && words[i] != NULL; i++)
+		if (strcmp(words[i], text) == 0)
+			return 0;
+	if (text == NULL)
+		return 0;
+	(void)cli_usage(cli, "%s %s: there is no such", name, text);
+	return -1;
+}
+
+static int
+check_words(struct cli *cli, const struct options *o)
+{
+	static const char *const states[] = { "waiting", "sending", "sent",
+		"deferred", "refused", "doubtful", NULL };
+	static const char *const feedbacks[] = { "complained", "bounced",
+		"rejected", "delivered", "delayed", NULL };
+	struct log_count *counts;
+
+	if (word_option(cli, "--state", o->state, states) == -1 ||
+	    word_option(cli, "--feedback", o->feedback, feedbacks) == -1)
+		return -1;
+	counts = log_count_new(o->by);
+	log_count_free(counts);
+	if (counts == NULL)
+		(void)cli_usage(cli, "--by %s: not one of %s", o->by,
+		    log_count_keys);
+	else if (o->by != NULL && !o->count)
+		(void)cli_usage(cli, "--by says what to --count by");
+	else if (o->after != NULL && o->count)
+		(void)cli_usage(cli, "--count knows no pages");
+	else
+		return 0;
 	return -1;
 }
 
@@ -253,7 +286,7 @@ print_page(struct cli *cli, struct search *s, const struct search_filter *f,
 	if (!cli->out.json && !o->csv)
 		page.table = table_new(columns);
 	else if (o->csv)
-		put_csv_row(cli, keys);
+		output_csv(&cli->out, keys, NKEYS);
 	hits = search_run(
 	    s, f, &after, (size_t)limit, put_hit, &page, &err);
 	if (page.table != NULL && hits > 0)
@@ -265,6 +298,29 @@ print_page(struct cli *cli, struct search *s, const struct search_filter *f,
 	if (hits == limit && !cli->out.json && !o->csv)
 		(void)fprintf(stderr,
 		    "postern log: more with --after %" PRId64 "\n", page.next);
+	return hits > 0 ? CLI_DONE : CLI_WRONG;
+}
+
+static enum cli_exit
+print_counts(struct cli *cli, struct search *s, const struct search_filter *f,
+    const struct options *o, int64_t limit)
+{
+	struct log_count *counts = log_count_new(o->by);
+	int64_t hits, all = 0;
+	struct err err;
+	size_t rows;
+
+	hits = search_run(
+	    s, f, &all, SIZE_MAX / 2, log_count_hit, counts, &err);
+	if (hits == -1) {
+		log_count_free(counts);
+		return cli_fail(cli, &err);
+	}
+	rows = log_count_print(counts, cli, o->csv, (size_t)limit);
+	if (limit > 0 && rows > (size_t)limit && !cli->out.json && !o->csv)
+		(void)fprintf(stderr, "postern log: %zu more\n",
+		    rows - (size_t)limit);
+	log_count_free(counts);
 	return hits > 0 ? CLI_DONE : CLI_WRONG;
 }
 
@@ -284,7 +340,8 @@ search(struct cli *cli, const struct conf *conf, const struct search_filter *f,
 			    err.class == ERR_STATE ? &why : &err);
 	if (caught_up == -1)
 		say_lag(s, &why);
-	status = print_page(cli, s, f, o, after, limit);
+	status = o->count ? print_counts(cli, s, f, o, limit)
+			  : print_page(cli, s, f, o, after, limit);
 	search_close(s);
 	return status;
 }
@@ -301,14 +358,19 @@ run(struct cli *cli, int argc, char **argv)
 		{ .name = "queue-id", .value = &o.queue_id },
 		{ .name = "ses-id", .value = &o.ses_id },
 		{ .name = "message-id", .value = &o.message_id },
+		{ .name = "user", .value = &o.user },
 		{ .name = "state", .value = &o.state },
+		{ .name = "feedback", .value = &o.feedback },
+		{ .name = "reply", .value = &o.reply },
 		{ .name = "since", .value = &o.since },
 		{ .name = "until", .value = &o.until },
 		{ .letter = 'n', .name = "limit", .value = &o.limit },
 		{ .name = "after", .value = &o.after },
+		{ .name = "count", .flag = &o.count },
+		{ .name = "by", .value = &o.by },
 		{ .name = "csv", .flag = &o.csv }, { 0 }
 	};
-	int64_t limit = LIMIT_DEFAULT, after = 0;
+	int64_t limit, after = 0;
 	struct search_filter f = { .sender = NULL };
 	enum cli_exit status;
 	struct conf *conf;
@@ -318,7 +380,9 @@ run(struct cli *cli, int argc, char **argv)
 	if (argc > 1)
 		return cli_usage(
 		    cli, "what is %s? Filters are options", argv[1]);
-	if (time_option(cli, "--since", o.since, &f.since_us) == -1 ||
+	limit = o.count ? 0 : LIMIT_DEFAULT;
+	if (check_words(cli, &o) == -1 ||
+	    time_option(cli, "--since", o.since, &f.since_us) == -1 ||
 	    time_option(cli, "--until", o.until, &f.until_us) == -1 ||
 	    number_option(cli, "--limit", o.limit, &limit) == -1 ||
 	    number_option(cli, "--after", o.after, &after) == -1)
@@ -330,7 +394,10 @@ run(struct cli *cli, int argc, char **argv)
 	f.queue_id = o.queue_id;
 	f.ses_id = o.ses_id;
 	f.message_id = o.message_id;
+	f.user = o.user;
 	f.state = o.state;
+	f.feedback = o.feedback;
+	f.reply = o.reply;
 	conf = cli_conf(cli, CONF_NEED_STORE, &status);
 	if (conf == NULL)
 		return status;
@@ -343,7 +410,8 @@ const struct verb verb_log = {
 	.name = "log",
 	.summary = "deliveries by sender, recipient, queue id, SES id, time ...",
 	.usage =
-	    "log [FILTER ...] [-n N] [--after CURSOR] [--csv]\n\n"
+	    "log [FILTER ...] [-n N] [--after CURSOR] [--csv]\n"
+	    "       postern log [FILTER ...] --count [--by KEY] [-n N] [--csv]\n\n"
 	    "Lists deliveries, newest first. All filters given must hold:\n"
 	    "  --sender ADDRESS     as the MTA gave it or as SES saw it; \"\" for none\n"
 	    "  --recipient ADDRESS\n"
@@ -352,10 +420,15 @@ const struct verb verb_log = {
 	    "  --queue-id ID        of any MTA on the way\n"
 	    "  --ses-id ID\n"
 	    "  --message-id ID      the header field, with its angle brackets\n"
+	    "  --user NAME          who logged in to submit it\n"
 	    "  --state STATE        waiting, sending, sent, deferred, refused, doubtful\n"
+	    "  --feedback WHAT      SES's: complained, bounced, rejected, delivered, delayed\n"
+	    "  --reply WORDS        all in one refusal or report, in any order\n"
 	    "  --since, --until TIME  YYYY-MM-DD[THH:MM:SS] (UTC), or 90s, 2h, 3d ago\n"
 	    "  -n, --limit N        how many (50)\n"
 	    "  --after CURSOR       the page after the one that ended there\n"
+	    "--count counts them, by hour, day, month, sender, recipient, domain,\n"
+	    "client, user, state, feedback or reply.\n"
 	    "--csv writes RFC 4180, --json an object a line. Exits 1 when nothing\n"
 	    "was found.\n",
 	.run = run,

@@ -28,16 +28,28 @@ CREATE TABLE posting (
 	PRIMARY KEY (term, id)
 ) STRICT, WITHOUT ROWID;
 
--- Deliveries that were not sent.
+-- Deliveries that are not simply sent (and delivered, as far as SES tells).
 CREATE TABLE odd (
 	id	INTEGER PRIMARY KEY,
-	state	TEXT NOT NULL
+	state	TEXT,
+	feedback TEXT
 ) STRICT;
-CREATE INDEX odd_state ON odd (state, id);
+CREATE INDEX odd_state ON odd (state, id) WHERE state IS NOT NULL;
+CREATE INDEX odd_feedback ON odd (feedback, id) WHERE feedback IS NOT NULL;
 
 -- The journal's rows about a message.
 CREATE TABLE trail (
 	message	BLOB NOT NULL,
+	n	INTEGER NOT NULL,
 	seq	INTEGER NOT NULL,
-	PRIMARY KEY (message, seq)
+	PRIMARY KEY (message, n, seq)
+) STRICT, WITHOUT ROWID;
+
+-- How many rows of each kind the journal has for each day (UTC, days since
+-- 1970). kind is the event, and for what SES reported event:TYPE.
+CREATE TABLE tally (
+	day	INTEGER NOT NULL,
+	kind	TEXT NOT NULL,
+	count	INTEGER NOT NULL,
+	PRIMARY KEY (day, kind)
 ) STRICT, WITHOUT ROWID;

@@ -30,10 +30,13 @@ struct search_filter {
 	const char *recipient;
 	const char *domain;	/* the recipient's */
 	const char *client;	/* as noted, or its address alone */
+	const char *user;	/* who logged in */
 	const char *queue_id;	/* of any hop */
 	const char *ses_id;
 	const char *message_id;
 	const char *state;
+	const char *feedback;
+	const char *reply;	/* words, all in one reply or report of SES's */
 	/* Received in [since, until); a recipient added later, when it was. */
 	int64_t since_us, until_us;
 };

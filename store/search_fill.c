@@ -4,11 +4,13 @@
 #include "store/search.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "core/json.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "store/chain.h"
@@ -16,6 +18,7 @@
 #include "store/place.h"
 #include "store/schema.h"
 #include "store/search_term.h"
+#include "store/search_words.h"
 
 /*
  * Catching up. The journal says which deliveries something happened to; what
@@ -30,7 +33,8 @@
 #define LOT_ROWS 100000
 #define CACHE "PRAGMA cache_size = -32768; PRAGMA synchronous = NORMAL"
 #define CHECKPOINT_PAGES 8000
-#define SEARCH_VERSION 1
+#define SEARCH_VERSION 2
+#define WORDS_MAX_BYTES ((size_t)256 * 1024)
 
 enum {
 	J_ROWS,
@@ -41,7 +45,8 @@ enum {
 	J_DELIVERY
 };
 static const char *const journal_text[] = {
-	[J_ROWS] = "SELECT seq, event, message, n, chain, at FROM journal "
+	[J_ROWS] = "SELECT seq, event, message, n, chain, at, detail "
+		   "FROM journal "
 		   "WHERE seq > ? ORDER BY seq LIMIT ?",
 	[J_CHAIN] = "SELECT chain FROM journal WHERE seq = ?",
 	[J_RECIPIENTS] = "SELECT n, value FROM party WHERE message = ? "
@@ -50,7 +55,7 @@ static const char *const journal_text[] = {
 		  "AND n = 0 AND value IS NOT NULL",
 	[J_MESSAGE] = "SELECT queue_ids, header_message_id FROM message "
 		      "WHERE id = ?",
-	[J_DELIVERY] = "SELECT state, ses_id FROM delivery "
+	[J_DELIVERY] = "SELECT state, ses_id, feedback FROM delivery "
 		       "WHERE message = ? AND n = ?",
 };
 static const struct db_sql journal_sql = { DB_SLOT_OTHER,
@@ -65,7 +70,8 @@ enum {
 	S_ADD_POSTING,
 	S_ADD_ODD,
 	S_DROP_ODD,
-	S_ADD_TRAIL
+	S_ADD_TRAIL,
+	S_ADD_TALLY
 };
 static const char *const search_text[] = {
 	[S_PROGRESS] = "SELECT seq, chain FROM progress",
@@ -80,11 +86,15 @@ static const char *const search_text[] = {
 	[S_FOUND] = "SELECT id FROM found WHERE message = ? AND n = ?",
 	[S_ADD_POSTING] = "INSERT INTO posting (term, id) VALUES (?, ?) "
 			  "ON CONFLICT DO NOTHING",
-	[S_ADD_ODD] = "INSERT INTO odd (id, state) VALUES (?, ?) "
-		      "ON CONFLICT (id) DO UPDATE SET state = excluded.state",
+	[S_ADD_ODD] = "INSERT INTO odd (id, state, feedback) VALUES (?, ?, ?) "
+		      "ON CONFLICT (id) DO UPDATE SET state = excluded.state, "
+		      "feedback = excluded.feedback",
 	[S_DROP_ODD] = "DELETE FROM odd WHERE id = ?",
-	[S_ADD_TRAIL] = "INSERT INTO trail (message, seq) VALUES (?, ?) "
-			"ON CONFLICT DO NOTHING",
+	[S_ADD_TRAIL] = "INSERT INTO trail (message, n, seq) "
+			"VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+	[S_ADD_TALLY] = "INSERT INTO tally (day, kind, count) VALUES (?, ?, ?) "
+			"ON CONFLICT (day, kind) DO UPDATE "
+			"SET count = count + excluded.count",
 };
 static const struct db_sql search_sql = { DB_SLOT_OTHER,
 	sizeof(search_text) / sizeof(*search_text), search_text };
@@ -93,8 +103,16 @@ struct posting {
 	int64_t term, id;
 };
 
+/* Rows of one kind on one day. */
+struct count {
+	int64_t day, count;
+	char kind[40];
+};
+
 struct fill {
 	struct db *journal, *search;
+	struct count *counts;
+	size_t ncounts;
 	struct posting *postings;
 	size_t n, cap;
 	int64_t seq, at, next_id; /* seq and at of the row in hand */
@@ -102,17 +120,21 @@ struct fill {
 };
 
 static void
-add_posting(struct fill *f, enum term_kind kind, const char *value, int64_t id)
+add_term(struct fill *f, int64_t term, int64_t id)
 {
-	if (value == NULL)
-		return;
 	if (f->n == f->cap) {
 		f->cap = f->cap > 0 ? 2 * f->cap : 4096;
 		f->postings =
 		    mem_grow(f->postings, f->cap, sizeof(*f->postings));
 	}
-	f->postings[f->n].term = search_term(kind, value);
-	f->postings[f->n++].id = id;
+	f->postings[f->n++] = (struct posting) { term, id };
+}
+
+static void
+add_posting(struct fill *f, enum term_kind kind, const char *value, int64_t id)
+{
+	if (value != NULL)
+		add_term(f, search_term(kind, value), id);
 }
 
 static int
@@ -187,6 +209,10 @@ load_own(struct fill *f, const struct uuid *id, struct shared *s,
 
 	db_bind_blob(stmt, 1, id->bytes, UUID_LEN);
 	while ((result = db_step(f->journal, stmt, err)) == DB_ROW) {
+		if (strcmp(db_text(stmt, 0), "user") == 0) {
+			share(s, TERM_SENDER, db_text(stmt, 1));
+			continue;
+		}
 		if (strcmp(db_text(stmt, 0), "client") != 0) {
 			share_sender(s, db_text(stmt, 1));
 			continue;
@@ -223,28 +249,32 @@ load_shared(struct fill *f, const struct uuid *id, struct shared *s,
 static void
 add_shared(struct fill *f, const struct shared *s, int64_t id)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		add_posting(f, TERM_SENDER, "", id);
-		f->postings[f->n - 1].term = s->terms[i];
-	}
+	for (size_t i = 0; i < s->n; i++)
+		add_term(f, s->terms[i], id);
 }
 
+/* What most deliveries are is not listed. */
 static int
-set_odd(struct fill *f, int64_t id, const char *state, struct err *err)
+set_odd(struct fill *f, int64_t id, const char *state, const char *feedback,
+    struct err *err)
 {
 	sqlite3_stmt *stmt;
 
-	if (strcmp(state, "sent") == 0) {
-		stmt = db_stmt(f->search, &search_sql, S_DROP_ODD);
-	} else {
-		stmt = db_stmt(f->search, &search_sql, S_ADD_ODD);
-		db_bind_text(stmt, 2, state);
-	}
+	if (strcmp(state, "sent") == 0)
+		state = NULL;
+	if (feedback != NULL && strcmp(feedback, "delivered") == 0)
+		feedback = NULL;
+	stmt = db_stmt(f->search, &search_sql,
+	    state != NULL || feedback != NULL ? S_ADD_ODD : S_DROP_ODD);
 	db_bind_int(stmt, 1, id);
+	if (state != NULL || feedback != NULL) {
+		db_bind_text(stmt, 2, state);
+		db_bind_text(stmt, 3, feedback);
+	}
 	return db_run(f->search, stmt, err);
 }
 
-/* The state that a delivery has now, and its SES id if it has one. */
+/* State and feedback that a delivery has now, and its SES id if it has one. */
 static int
 look_at_delivery(struct fill *f, const struct uuid *message, int64_t n,
     int64_t id, struct err *err)
@@ -258,10 +288,25 @@ look_at_delivery(struct fill *f, const struct uuid *message, int64_t n,
 	result = db_step(f->journal, stmt, err);
 	if (result == DB_ROW) {
 		add_posting(f, TERM_SES_ID, db_text(stmt, 1), id);
-		rc = set_odd(f, id, db_text(stmt, 0), err);
+		rc = set_odd(f, id, db_text(stmt, 0), db_text(stmt, 2), err);
 	}
 	db_reset(stmt);
 	return result == DB_ROW || result == DB_DONE ? rc : -1;
+}
+
+/* What a reply or report says, to be found by. */
+static void
+add_words(struct fill *f, const char *event, const char *detail, int64_t id)
+{
+	const char *at, *word;
+	struct buf text;
+	size_t len;
+
+	buf_init(&text, WORDS_MAX_BYTES);
+	search_row_words(event, detail, &text);
+	for (at = text.data; text.len > 0 && search_word(&at, &word, &len);)
+		add_term(f, search_term_len(TERM_REPLY_WORD, word, len), id);
+	buf_free(&text);
 }
 
 static int
@@ -325,13 +370,70 @@ add_message(struct fill *f, const struct uuid *message, struct err *err)
 }
 
 static int
-add_trail(struct fill *f, const struct uuid *message, struct err *err)
+add_trail(struct fill *f, const struct uuid *message, int64_t n,
+    struct err *err)
 {
 	sqlite3_stmt *stmt = db_stmt(f->search, &search_sql, S_ADD_TRAIL);
 
 	db_bind_blob(stmt, 1, message->bytes, UUID_LEN);
-	db_bind_int(stmt, 2, f->seq);
+	db_bind_int(stmt, 2, n);
+	db_bind_int(stmt, 3, f->seq);
 	return db_run(f->search, stmt, err);
+}
+
+/* A day's rows come together, so the latest counts are at the end. */
+static void
+count_row(struct fill *f, const char *kind)
+{
+	int64_t day = f->at / (86400 * US_PER_SEC);
+	size_t i;
+
+	for (i = f->ncounts; i > 0 && f->counts[i - 1].day == day; i--)
+		if (strcmp(f->counts[i - 1].kind, kind) == 0) {
+			f->counts[i - 1].count++;
+			return;
+		}
+	f->counts = mem_grow(f->counts, f->ncounts + 1, sizeof(*f->counts));
+	f->counts[f->ncounts] = (struct count) { .day = day, .count = 1 };
+	(void)snprintf(f->counts[f->ncounts].kind,
+	    sizeof(f->counts[f->ncounts].kind), "%s", kind);
+	f->ncounts++;
+}
+
+static void
+tally(struct fill *f, const char *event, const char *detail)
+{
+	char kind[40];
+	struct buf type;
+	struct err err;
+
+	if (strcmp(event, "event") != 0) {
+		count_row(f, event);
+		return;
+	}
+	buf_init(&type, sizeof(kind));
+	if (json_get_string(detail, "type", &type, &err) == 1) {
+		(void)snprintf(kind, sizeof(kind), "event:%s", type.data);
+		count_row(f, kind);
+	}
+	buf_free(&type);
+}
+
+static int
+write_counts(struct fill *f, struct err *err)
+{
+	sqlite3_stmt *stmt;
+
+	for (size_t i = 0; i < f->ncounts; i++) {
+		stmt = db_stmt(f->search, &search_sql, S_ADD_TALLY);
+		db_bind_int(stmt, 1, f->counts[i].day);
+		db_bind_text(stmt, 2, f->counts[i].kind);
+		db_bind_int(stmt, 3, f->counts[i].count);
+		if (db_run(f->search, stmt, err) == -1)
+			return -1;
+	}
+	f->ncounts = 0;
+	return 0;
 }
 
 static int
@@ -348,11 +450,12 @@ take_row(struct fill *f, sqlite3_stmt *row, struct err *err)
 	p = db_blob(row, 4, &len);
 	if (len == CHAIN_LEN)
 		memcpy(f->chain, p, CHAIN_LEN);
+	tally(f, event, db_text(row, 6));
 	p = db_blob(row, 2, &len);
 	if (len != UUID_LEN)
 		return 0;
 	memcpy(message.bytes, p, UUID_LEN);
-	if (add_trail(f, &message, err) == -1)
+	if (add_trail(f, &message, db_int(row, 3), err) == -1)
 		return -1;
 	if (strcmp(event, "received") == 0 || strcmp(event, "offered") == 0)
 		return add_message(f, &message, err);
@@ -361,8 +464,10 @@ take_row(struct fill *f, sqlite3_stmt *row, struct err *err)
 		return 0;
 	if (find_delivery(f, &message, db_int(row, 3), &id, err) == -1)
 		return -1;
-	return id == 0 ? 0
-		       : look_at_delivery(f, &message, db_int(row, 3), id, err);
+	if (id == 0)
+		return 0;
+	add_words(f, event, db_text(row, 6), id);
+	return look_at_delivery(f, &message, db_int(row, 3), id, err);
 }
 
 static int
@@ -393,7 +498,7 @@ take_lot(struct fill *f, struct err *err)
 	}
 	db_reset(rows);
 	if (result != DB_DONE || write_postings(f, err) == -1 ||
-	    save_progress(f, err) == -1)
+	    write_counts(f, err) == -1 || save_progress(f, err) == -1)
 		return -1;
 	return n;
 }
@@ -471,7 +576,7 @@ set_up(struct db *db, struct err *err)
 	if (version == 0 &&
 	    (db_exec(db, "BEGIN IMMEDIATE", err) == -1 ||
 		db_exec(db, schema_search, err) == -1 ||
-		db_exec(db, "PRAGMA user_version = 1", err) == -1 ||
+		db_exec(db, "PRAGMA user_version = 2", err) == -1 ||
 		db_exec(db, "COMMIT", err) == -1))
 		return -1;
 	if (version != 0 && version != SEARCH_VERSION)
@@ -546,6 +651,7 @@ catch_up(const char *journal_path, uint64_t *rows_r, struct err *err)
 	if (rc == -1)
 		(void)err_context(err, "%s", path);
 	free(f.postings);
+	free(f.counts);
 	db_close(f.search);
 	db_close(f.journal);
 	free(path);

@@ -318,6 +318,62 @@ filters(void **state)
 	search_close(s);
 }
 
+/* Who logged in, what SES reported, and what replies said, even those that
+ * something better followed. */
+static void
+more_filters(void **state)
+{
+	static const char *const rcpts[] = { "u@example.net", NULL };
+	struct place *p = *state;
+	struct journal *j;
+	struct search *s;
+	struct made m;
+	char head[100], search[128];
+	uint64_t rows;
+	struct err err;
+
+	fill(p->path, head);
+	j = open_journal(p->path);
+	make(&m, 7, rcpts);
+	m.a.user = "Paul Smith";
+	arrive(j, &m);
+	send_dot(j, &m.a.id, 1, 1);
+	settle(j, &m.a.id, 1, 1, RECORD_SENT, "Ok 0100-ses-id");
+	journal_close(j);
+	raw_ok(p->path, "UPDATE delivery SET feedback = CASE n WHEN 1 "
+			"THEN 'delivered' ELSE 'bounced' END "
+			"WHERE state = 'sent'");
+	assert_int_equal(search_catch_up(p->path, &rows, &err), 0);
+	s = search_open(p->path, &err);
+	FIND(s, "u@example.net:sent ", .user = "paul smith");
+	FIND(s, "u@example.net:sent ", .sender = "Paul Smith");
+	FIND(s, "", .user = "Paul");
+	FIND(s, "", .user = "a@example.org");
+	FIND(s, C1, .feedback = "bounced");
+	FIND(s, C1, .feedback = "bounced", .domain = "example.com");
+	FIND(s, "", .feedback = "bounced", .state = "refused");
+	FIND(s, "u@example.net:sent " B1, .feedback = "delivered");
+	FIND(s, C1, .reply = "throttling");
+	FIND(s, C1, .reply = "451 THROTTLING");
+	FIND(s, C1, .reply = "throttling", .feedback = "bounced");
+	FIND(s, "", .reply = "throttling", .state = "refused");
+	FIND(s, "", .reply = "throttling 554");
+	FIND(s, "", .reply = "thrott");
+	FIND(s, D1 C1, .reply = "4.0.0");
+	FIND(s, "", .reply = "ok");
+	search_close(s);
+	(void)snprintf(search, sizeof(search), "%s-search.db", p->path);
+	assert_sql(search, "SELECT sum(count) FROM tally WHERE kind = 'sent'",
+	    "3");
+	assert_sql(search, "SELECT count(DISTINCT day) FROM tally", "1");
+	raw_ok(p->path, "UPDATE delivery SET feedback = 'complained' "
+			"WHERE n = 2 AND state = 'sent'");
+	/* The list is old, the journal decides. */
+	s = search_open(p->path, &err);
+	FIND(s, "", .feedback = "bounced");
+	search_close(s);
+}
+
 static void
 pages(void **state)
 {
@@ -425,6 +481,7 @@ main(void)
 		store_test(tampered_tables),
 		store_test(snapshot),
 		store_test(filters),
+		store_test(more_filters),
 		store_test(pages),
 		store_test(trails),
 		store_test(anew),
