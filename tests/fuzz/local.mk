@@ -57,3 +57,7 @@ tests_fuzz_f_socketmap_LDFLAGS = $(FUZZER_LINK)
 tests_fuzz_f_socketmap_LDADD = milter/libsubmission.a identity/libidentity.a \
 	$(CORE_LIBS)
 EXTRA_DIST += tests/fuzz/f_socketmap.seeds tests/fuzz/f_socketmap.dict
+fuzz_targets += tests/fuzz/f_json_split
+tests_fuzz_f_json_split_LDFLAGS = $(FUZZER_LINK)
+tests_fuzz_f_json_split_LDADD = $(CORE_LIBS)
+EXTRA_DIST += tests/fuzz/f_json_split.seeds tests/fuzz/f_json_split.dict

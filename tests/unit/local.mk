@@ -21,6 +21,7 @@ unit_tests += tests/unit/t_conf
 unit_tests += tests/unit/t_core
 unit_tests += tests/unit/t_crypto
 unit_tests += tests/unit/t_header
+unit_tests += tests/unit/t_json_split
 unit_tests += tests/unit/t_message
 unit_tests += tests/unit/t_stream
 unit_tests += tests/unit/t_tls
