@@ -19,7 +19,8 @@ cli_postern_SOURCES = \
 	cli/output.c cli/output.h \
 	cli/placeholder.c cli/placeholder.h \
 	cli/postfix.c cli/postfix.h \
-	cli/quota.c \
+	cli/metrics.c \
+	cli/quota.c cli/quota.h \
 	cli/rewrite.c \
 	cli/run.c cli/run.h \
 	cli/show.c \

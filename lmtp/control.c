@@ -136,6 +136,7 @@ status(struct client *c, const char *request, struct buf *out, struct err *err)
 	json_add_int(out, "waiting", (int64_t)d.waiting);
 	json_add_int(out, "under_way", (int64_t)d.taken);
 	json_add_int(out, "senders", (int64_t)d.senders);
+	json_add_int(out, "put_off", (int64_t)atomic_load(&s->put_off));
 	journal_stats(s->journal, &j);
 	journal_head(s->journal, &seq, chain);
 	json_add_int(out, "commits", (int64_t)j.commits);

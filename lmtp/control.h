@@ -6,7 +6,8 @@
  * that is false, "error". The peer's uid is the 'who' in the journal.
  *
  *	quota		limits, pace, what is spent, the next slot
- *	status		sessions, deliveries, senders, open breakers, the journal's head
+ *	status		sessions, deliveries, senders, recipients put off at RCPT for a
+ *			full day, open breakers, the journal's head
  *	suppress-add	address, reason, until (wall time in microseconds, 0: for ever)
  *	suppress-remove	address, reason
  *	search-catch-up	bring the search database up to date; rows read

@@ -10,6 +10,7 @@ store_libstore_a_SOURCES = \
 	store/audit.c store/audit.h \
 	store/chain.c store/chain.h \
 	store/checkpoint.c store/checkpoint.h \
+	store/counts.c store/counts.h \
 	store/db.c store/db.h \
 	store/journal.c store/journal.h \
 	store/journal_tx.c store/journal_tx.h \
