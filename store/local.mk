@@ -12,6 +12,8 @@ store_libstore_a_SOURCES = \
 	store/checkpoint.c store/checkpoint.h \
 	store/counts.c store/counts.h \
 	store/db.c store/db.h \
+	store/event.c store/event.h \
+	store/event_read.c store/event_read.h \
 	store/journal.c store/journal.h \
 	store/journal_tx.c store/journal_tx.h \
 	store/ledger.c store/ledger.h \
