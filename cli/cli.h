@@ -79,6 +79,7 @@ extern const struct verb verb_identities;
 extern const struct verb verb_init;
 extern const struct verb verb_log;
 extern const struct verb verb_metrics;
+extern const struct verb verb_prune;
 extern const struct verb verb_quota;
 extern const struct verb verb_rewrite;
 extern const struct verb verb_show;

@@ -12,6 +12,7 @@ cli_postern_SOURCES = \
 	cli/control.c cli/control.h \
 	cli/identities.c \
 	cli/init.c \
+	cli/keeper.c cli/keeper.h \
 	cli/log.c \
 	cli/log_count.c cli/log_count.h \
 	cli/main.c \
@@ -20,6 +21,7 @@ cli_postern_SOURCES = \
 	cli/placeholder.c cli/placeholder.h \
 	cli/postfix.c cli/postfix.h \
 	cli/metrics.c \
+	cli/prune.c \
 	cli/quota.c cli/quota.h \
 	cli/rewrite.c \
 	cli/run.c cli/run.h \
@@ -29,6 +31,7 @@ cli_postern_SOURCES = \
 	cli/steps.c cli/steps.h \
 	cli/suppress.c \
 	cli/verify.c \
-	cli/when.c cli/when.h
+	cli/when.c cli/when.h \
+	cli/who.c cli/who.h
 cli_postern_LDADD = identity/libidentity.a ses/libses.a $(STORE_LIBS) \
 	$(CORE_LIBS)

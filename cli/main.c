@@ -19,6 +19,7 @@ static const struct verb *const verbs[] = {
 	&verb_show,
 	&verb_verify,
 	&verb_snapshot,
+	&verb_prune,
 	&verb_suppress,
 	&verb_identities,
 	&verb_rewrite,

@@ -58,9 +58,9 @@ const char *journal_path(const struct journal *);
 struct journal_tx;
 
 /*
- * An op changes the database through tx and appends at least one row. It
- * returns 0, or -1 and err, which undoes what it did and leaves its companions
- * in the transaction alone.
+ * An op changes the database through tx and appends at least one row, unless it
+ * only takes away what `pruned` names. It returns 0, or -1 and err, which undoes
+ * what it did and leaves its companions in the transaction alone.
  */
 typedef int journal_op(struct journal_tx *, void *arg, struct err *);
 

@@ -6,6 +6,7 @@ SCHEMA_FILES = \
 	schema/search.sql
 
 store_libstore_a_SOURCES = \
+	store/archive.c store/archive.h \
 	store/attime.c store/attime.h \
 	store/audit.c store/audit.h \
 	store/chain.c store/chain.h \
@@ -19,6 +20,8 @@ store_libstore_a_SOURCES = \
 	store/ledger.c store/ledger.h \
 	store/migrate.c \
 	store/place.c store/place.h \
+	store/prune.c store/prune.h \
+	store/prune_plan.c \
 	store/quota.c store/quota.h \
 	store/record.c store/record.h \
 	store/record_party.c store/record_party.h \

@@ -13,111 +13,201 @@
 #include "store/record_sql.h"
 
 /*
- * Deliveries are built again from the journal in a temporary table of the same
- * name, which SQLite finds before the real one, by the statements that built
- * the real one. Parties, messages and suppressions are compared by the
- * commitments that the journal holds. Feedback is not looked at here.
+ * The scratch database has tables of its own, which SQLite finds before those
+ * of the file that is attached as `other`:
  *
- * Statements on the temporary tables are prepared once those exist, hence two
- * lists.
+ *	delivery	built again from the journal, by the statements that
+ *			built the real one
+ *	introduced	messages, as their `received` rows have them
+ *	committed	the commitments to parties
+ *	placed		messages that some file has
+ *	suppressed	suppressions, as the journal has them
+ *	erasure		what rows `erased` name; role `suppression`, with the
+ *			seq as n, for one of those
+ *	claimed		what an archive says was erased later than its end
+ *	start		when the first row of all was written
+ *
+ * A message lies with its last row, so what a file has is compared as things
+ * stood at its end. A message that was introduced before the first row looked
+ * at can't be: it is left alone. Feedback is not looked at here.
  */
-enum { SQL_ROWS, SQL_ADD, SQL_SENDING, SQL_OUTCOME };
+static const char work_tables[] =
+    "CREATE TABLE delivery (message, n, state, attempts, ses_id, code, "
+    "dsn, reply, feedback, sent_at, updated_at, PRIMARY KEY (message, n)) "
+    "WITHOUT ROWID;"
+    "CREATE TABLE introduced (message PRIMARY KEY, seq, at, digest, size, "
+    "queue_ids, repairs, message_id) WITHOUT ROWID;"
+    "CREATE TABLE committed (message, n, role, commitment, seq, "
+    "PRIMARY KEY (message, n, role)) WITHOUT ROWID;"
+    "CREATE TABLE placed (message PRIMARY KEY) WITHOUT ROWID;"
+    "CREATE TABLE suppressed (seq INTEGER PRIMARY KEY, at, reason, address);"
+    "CREATE TABLE erasure (message, n, role, seq, "
+    "PRIMARY KEY (message, n, role)) WITHOUT ROWID;"
+    "CREATE TABLE claimed (message, n, role, seq);"
+    "CREATE TABLE start (at)";
 
+/* All are bound: ?1 bound, ?2 last_seq. */
+static const char *const take_text[] = {
+	"INSERT INTO start SELECT CASE seq WHEN 1 THEN -1 ELSE at END "
+	"FROM other.journal WHERE seq > ?1 AND NOT EXISTS "
+	"(SELECT 1 FROM start) ORDER BY seq LIMIT 1",
+
+	"INSERT OR IGNORE INTO introduced SELECT message, seq, at, "
+	"json_extract(detail, '$.digest'), "
+	"coalesce(json_extract(detail, '$.size'), 0), "
+	"json_extract(detail, '$.queue_ids'), "
+	"json_extract(detail, '$.repairs'), "
+	"json_extract(detail, '$.message_id') FROM other.journal "
+	"WHERE seq > ?1 AND event = 'received' AND message IS NOT NULL",
+
+	"INSERT OR IGNORE INTO committed SELECT j.message, 0, p.key, p.value, "
+	"j.seq FROM other.journal j, json_each(j.detail) p "
+	"WHERE j.seq > ?1 AND j.event IN ('received', 'offered') "
+	"AND p.key IN ('sender', 'rewritten', 'original', 'from', 'client', "
+	"'user')",
+
+	"INSERT OR IGNORE INTO committed SELECT j.message, "
+	"CAST(r.key AS INTEGER), 'recipient', r.value, j.seq "
+	"FROM other.journal j, json_each(j.detail, '$.recipient') r "
+	"WHERE j.seq > ?1 AND j.event IN ('received', 'offered')",
+
+	"INSERT INTO delivery (message, n, state, attempts, updated_at) "
+	"SELECT j.message, CAST(r.key AS INTEGER), 'waiting', 0, j.at "
+	"FROM other.journal j, json_each(j.detail, '$.recipient') r "
+	"WHERE j.seq > ?1 AND j.event IN ('received', 'offered') "
+	"ON CONFLICT DO NOTHING",
+
+	"INSERT OR IGNORE INTO suppressed SELECT seq, at, "
+	"json_extract(detail, '$.reason'), json_extract(detail, '$.address') "
+	"FROM other.journal WHERE seq > ?1 AND event = 'suppressed'",
+
+	"INSERT OR IGNORE INTO erasure SELECT coalesce(j.message, x''), "
+	"json_extract(p.value, '$.n'), json_extract(p.value, '$.role'), j.seq "
+	"FROM other.journal j, json_each(j.detail, '$.parties') p "
+	"WHERE j.seq > ?1 AND j.event = 'erased'",
+
+	"INSERT INTO claimed SELECT message, n, role, seq FROM other.erased "
+	"WHERE seq > ?2",
+
+	"INSERT OR IGNORE INTO placed SELECT id FROM other.message",
+};
+#define NTAKE (sizeof(take_text) / sizeof(*take_text))
+static const struct db_sql take_sql = { DB_SLOT_SUPPRESSION, NTAKE, take_text };
+
+enum { SQL_ROWS, SQL_SENDING, SQL_OUTCOME };
 static const char *const build_text[] = {
 	[SQL_ROWS] = "SELECT event, message, n, at, "
 		     "coalesce(json_extract(detail, '$.attempt'), 0), "
 		     "json_extract(detail, '$.code'), "
 		     "json_extract(detail, '$.dsn'), "
 		     "json_extract(detail, '$.reply'), "
-		     "json_extract(detail, '$.ses_id') FROM journal "
-		     "WHERE n > 0 ORDER BY seq",
-	[SQL_ADD] = "INSERT INTO delivery (message, n, state, attempts, "
-		    "updated_at) SELECT j.message, CAST(r.key AS INTEGER), "
-		    "'waiting', 0, j.at FROM journal j, "
-		    "json_each(j.detail, '$.recipient') r "
-		    "WHERE j.event IN ('received', 'offered') "
-		    "ON CONFLICT DO NOTHING",
+		     "json_extract(detail, '$.ses_id') FROM other.journal "
+		     "WHERE seq > ? AND n > 0 ORDER BY seq",
 	[SQL_SENDING] = RECORD_SQL_SENDING,
 	[SQL_OUTCOME] = RECORD_SQL_OUTCOME,
 };
 static const struct db_sql build_sql = { DB_SLOT_RECORD,
 	sizeof(build_text) / sizeof(*build_text), build_text };
 
-/* Each row is a fault: seq, words. */
+#define KNOWN "IN (SELECT message FROM introduced)"
+
+/* Whether the row of `erased` at hand is one that an archive may have. */
+#define ERASED_LATER                                             \
+	"EXISTS (SELECT 1 FROM claimed e WHERE e.seq > ?2 "      \
+	"AND e.message = c.message AND e.n = c.n AND e.role = c.role)"
+
+/* Each row is a fault: seq, words. All are bound: ?1 bound, ?2 last_seq. */
 static const char *const compare_text[] = {
 	"SELECT 0, 'delivery ' || uuid(message) || ' ' || n || "
 	"' is not what the journal says' FROM ("
 	"SELECT message, n, state, attempts, ses_id, code, dsn, reply, "
-	"sent_at FROM main.delivery EXCEPT "
+	"sent_at FROM other.delivery WHERE message " KNOWN " EXCEPT "
 	"SELECT message, n, state, attempts, ses_id, code, dsn, reply, "
-	"sent_at FROM temp.delivery)",
+	"sent_at FROM main.delivery)",
 
 	"SELECT 0, 'delivery ' || uuid(message) || ' ' || n || "
 	"' is missing' FROM ("
-	"SELECT message, n FROM temp.delivery EXCEPT "
-	"SELECT message, n FROM main.delivery)",
+	"SELECT message, n FROM main.delivery WHERE message " KNOWN
+	" AND message IN (SELECT id FROM other.message) EXCEPT "
+	"SELECT message, n FROM other.delivery)",
 
-	"SELECT j.seq, 'message ' || uuid(j.message) || "
+	"SELECT i.seq, 'message ' || uuid(m.id) || "
 	"' is not what the journal says' "
-	"FROM journal j LEFT JOIN message m ON m.id = j.message "
-	"WHERE j.event = 'received' AND (m.id IS NULL "
-	"OR m.received_at IS NOT j.at "
-	"OR base64(m.digest) IS NOT json_extract(j.detail, '$.digest') "
-	"OR m.size IS NOT coalesce(json_extract(j.detail, '$.size'), 0) "
-	"OR m.queue_ids IS NOT json_extract(j.detail, '$.queue_ids') "
-	"OR m.repairs IS NOT json_extract(j.detail, '$.repairs') "
-	"OR (m.header_message_id IS NOT NULL "
-	"AND commitment(m.salt, m.header_message_id) IS NOT "
-	"json_extract(j.detail, '$.message_id')))",
+	"FROM other.message m JOIN introduced i ON i.message = m.id "
+	"WHERE m.received_at IS NOT i.at "
+	"OR base64(m.digest) IS NOT i.digest OR m.size IS NOT i.size "
+	"OR m.queue_ids IS NOT i.queue_ids OR m.repairs IS NOT i.repairs "
+	"OR (commitment(m.salt, m.header_message_id) IS NOT i.message_id "
+	"AND NOT (m.header_message_id IS NULL AND m.salt IS NULL AND EXISTS "
+	"(SELECT 1 FROM (SELECT * FROM erasure UNION ALL SELECT * FROM claimed "
+	"WHERE seq > ?2) e WHERE e.message = m.id AND e.n = 0 "
+	"AND e.role = 'message_id')))",
+
+	"SELECT 0, 'message ' || uuid(m.id) || "
+	"' was never introduced by the journal' FROM other.message m "
+	"WHERE m.id NOT " KNOWN
+	" AND m.received_at >= (SELECT at FROM start)",
 
 	"SELECT c.seq, c.role || ' ' || c.n || ' of message ' || "
 	"uuid(c.message) || ' is not who the journal committed to' "
-	"FROM temp.committed c LEFT JOIN party p "
+	"FROM committed c JOIN other.message m ON m.id = c.message "
+	"LEFT JOIN other.party p "
 	"ON p.message = c.message AND p.n = c.n AND p.role = c.role "
-	"WHERE p.role IS NULL "
-	"OR (p.value IS NOT NULL AND commitment(p.salt, p.value) "
-	"IS NOT c.commitment) "
-	"OR (p.value IS NULL AND NOT EXISTS (SELECT 1 FROM erased e "
-	"WHERE e.message = c.message AND e.n = c.n AND e.role = c.role))",
+	"WHERE CASE WHEN p.role IS NULL THEN true "
+	"WHEN p.value IS NULL THEN p.salt IS NOT NULL OR NOT "
+	"(EXISTS (SELECT 1 FROM erasure e WHERE e.message = c.message "
+	"AND e.n = c.n AND e.role = c.role) OR " ERASED_LATER ") "
+	"ELSE commitment(p.salt, p.value) IS NOT c.commitment END",
 
 	"SELECT 0, p.role || ' ' || p.n || ' of message ' || "
 	"uuid(p.message) || ' was never introduced by the journal' "
-	"FROM party p LEFT JOIN temp.committed c "
+	"FROM other.party p LEFT JOIN committed c "
 	"ON c.message = p.message AND c.n = p.n AND c.role = p.role "
-	"WHERE c.role IS NULL",
+	"WHERE c.role IS NULL AND p.message " KNOWN,
 
-	"SELECT j.seq, 'the suppression of row ' || j.seq || "
-	"' is not what the journal says' "
-	"FROM journal j LEFT JOIN suppression s ON s.seq = j.seq "
-	"WHERE j.event = 'suppressed' AND (s.seq IS NULL "
-	"OR s.since IS NOT j.at "
-	"OR s.reason IS NOT json_extract(j.detail, '$.reason') "
-	"OR (s.address IS NOT NULL AND commitment(s.salt, s.address) "
-	"IS NOT json_extract(j.detail, '$.address')))",
+	"SELECT 0, 'there is no message ' || uuid(message) || "
+	"', but what belongs to one' FROM ("
+	"SELECT message FROM other.party UNION SELECT message "
+	"FROM other.delivery UNION SELECT message FROM other.erased) "
+	"WHERE message NOT IN (SELECT id FROM other.message)",
 
 	"SELECT s.seq, 'the suppression of row ' || s.seq || "
-	"' was never journalled' FROM suppression s LEFT JOIN journal j "
-	"ON j.seq = s.seq AND j.event = 'suppressed' WHERE j.seq IS NULL "
-	"AND s.seq > (SELECT coalesce(max(last_seq), 0) FROM pruned)",
+	"' is not what the journal says' "
+	"FROM suppressed j LEFT JOIN other.suppression s ON s.seq = j.seq "
+	"WHERE j.seq > ?1 AND CASE WHEN s.seq IS NULL OR s.since IS NOT j.at "
+	"OR s.reason IS NOT j.reason THEN true "
+	"WHEN s.address IS NULL THEN s.salt IS NOT NULL OR NOT "
+	"EXISTS (SELECT 1 FROM erasure e WHERE e.message = x'' "
+	"AND e.role = 'suppression' AND e.n = j.seq) "
+	"ELSE commitment(s.salt, s.address) IS NOT j.address END",
+
+	"SELECT s.seq, 'the suppression of row ' || s.seq || "
+	"' was never journalled' FROM other.suppression s "
+	"LEFT JOIN suppressed j ON j.seq = s.seq WHERE j.seq IS NULL "
+	"AND (s.seq > ?1 OR s.since >= (SELECT at FROM start))",
+
+	"SELECT e.seq, 'no row says that ' || e.role || ' ' || e.n || "
+	"' of message ' || uuid(e.message) || ' was erased' "
+	"FROM other.erased e LEFT JOIN erasure j ON j.message = e.message "
+	"AND j.n = e.n AND j.role = e.role WHERE j.role IS NULL "
+	"AND e.seq > ?1 AND e.seq <= ?2",
 };
 #define NCOMPARE (sizeof(compare_text) / sizeof(*compare_text))
-static const struct db_sql compare_sql = { DB_SLOT_JOURNAL, NCOMPARE,
+static const struct db_sql compare_sql = { DB_SLOT_PRUNE, NCOMPARE,
 	compare_text };
 
-static const char temp_tables[] =
-    "CREATE TEMP TABLE delivery (message, n, state, attempts, ses_id, code, "
-    "dsn, reply, feedback, sent_at, updated_at, PRIMARY KEY (message, n)) "
-    "WITHOUT ROWID;"
-    "CREATE TEMP TABLE committed (message, n, role, commitment, seq, "
-    "PRIMARY KEY (message, n, role)) WITHOUT ROWID;"
-    "INSERT OR IGNORE INTO committed SELECT j.message, 0, p.key, p.value, "
-    "j.seq FROM journal j, json_each(j.detail) p "
-    "WHERE j.event IN ('received', 'offered') AND p.key IN ('sender', "
-    "'rewritten', 'original', 'from', 'client', 'user');"
-    "INSERT OR IGNORE INTO committed SELECT j.message, "
-    "CAST(r.key AS INTEGER), 'recipient', r.value, j.seq FROM journal j, "
-    "json_each(j.detail, '$.recipient') r "
-    "WHERE j.event IN ('received', 'offered')";
+static const char *const end_text[] = {
+	"SELECT i.seq, 'message ' || uuid(i.message) || ' is missing' "
+	"FROM introduced i LEFT JOIN placed p ON p.message = i.message "
+	"WHERE p.message IS NULL",
+
+	"SELECT c.seq, 'no row says that ' || c.role || ' ' || c.n || "
+	"' of message ' || uuid(c.message) || ' was erased' "
+	"FROM claimed c LEFT JOIN erasure j ON j.message = c.message "
+	"AND j.n = c.n AND j.role = c.role WHERE j.role IS NULL",
+};
+#define NEND (sizeof(end_text) / sizeof(*end_text))
+static const struct db_sql end_sql = { DB_SLOT_PRUNE, NEND, end_text };
 
 static void
 sql_commitment(sqlite3_context *ctx, int argc, sqlite3_value **argv)
@@ -217,14 +307,12 @@ build_row(struct db *db, sqlite3_stmt *row, struct err *err)
 }
 
 static int
-build_deliveries(struct db *db, struct err *err)
+build_deliveries(struct db *db, int64_t bound, struct err *err)
 {
+	sqlite3_stmt *rows = db_stmt(db, &build_sql, SQL_ROWS);
 	enum db_result result;
-	sqlite3_stmt *rows;
 
-	if (db_run(db, db_stmt(db, &build_sql, SQL_ADD), err) == -1)
-		return -1;
-	rows = db_stmt(db, &build_sql, SQL_ROWS);
+	db_bind_int(rows, 1, bound);
 	while ((result = db_step(db, rows, err)) == DB_ROW)
 		if (build_row(db, rows, err) == -1)
 			break;
@@ -232,12 +320,36 @@ build_deliveries(struct db *db, struct err *err)
 	return result == DB_DONE ? 0 : -1;
 }
 
+static sqlite3_stmt *
+bound_stmt(struct db *db, const struct db_sql *sql, size_t which,
+    const struct verify_span *span)
+{
+	sqlite3_stmt *stmt = db_stmt(db, sql, which);
+
+	if (sqlite3_bind_parameter_count(stmt) >= 1)
+		db_bind_int(stmt, 1, span->bound);
+	if (sqlite3_bind_parameter_count(stmt) >= 2)
+		db_bind_int(stmt, 2, span->last_seq);
+	return stmt;
+}
+
+/* What the rows of this file add to what is known. */
 static int
-compare(struct db *db, size_t which,
-    void (*fault)(void *arg, int64_t seq, const char *words), void *arg,
+take(struct db *db, const struct verify_span *span, struct err *err)
+{
+	if (db_prepare(db, &take_sql, err) == -1 ||
+	    db_prepare(db, &build_sql, err) == -1)
+		return -1;
+	for (size_t i = 0; i < NTAKE; i++)
+		if (db_run(db, bound_stmt(db, &take_sql, i, span), err) == -1)
+			return -1;
+	return build_deliveries(db, span->bound, err);
+}
+
+static int
+compare(struct db *db, sqlite3_stmt *stmt, verify_fault *fault, void *arg,
     struct err *err)
 {
-	sqlite3_stmt *stmt = db_stmt(db, &compare_sql, which);
 	enum db_result result;
 
 	while ((result = db_step(db, stmt, err)) == DB_ROW)
@@ -247,18 +359,35 @@ compare(struct db *db, size_t which,
 }
 
 int
-verify_tables(struct db *db,
-    void (*fault)(void *arg, int64_t seq, const char *words), void *arg,
-    struct err *err)
+verify_tables_begin(struct db *db, struct err *err)
 {
 	add_functions(db);
-	if (db_exec(db, temp_tables, err) == -1 ||
-	    db_prepare(db, &build_sql, err) == -1 ||
-	    db_prepare(db, &compare_sql, err) == -1 ||
-	    build_deliveries(db, err) == -1)
+	return db_exec(db, work_tables, err);
+}
+
+int
+verify_tables_part(struct db *db, const struct verify_span *span,
+    verify_fault *fault, void *arg, struct err *err)
+{
+	if (take(db, span, err) == -1 ||
+	    db_prepare(db, &compare_sql, err) == -1)
 		return -1;
 	for (size_t i = 0; i < NCOMPARE; i++)
-		if (compare(db, i, fault, arg, err) == -1)
+		if (compare(db, bound_stmt(db, &compare_sql, i, span), fault,
+			arg, err) == -1)
+			return -1;
+	return 0;
+}
+
+int
+verify_tables_end(
+    struct db *db, verify_fault *fault, void *arg, struct err *err)
+{
+	if (db_prepare(db, &end_sql, err) == -1)
+		return -1;
+	for (size_t i = 0; i < NEND; i++)
+		if (compare(db, db_stmt(db, &end_sql, i), fault, arg, err) ==
+		    -1)
 			return -1;
 	return 0;
 }
