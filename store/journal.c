@@ -95,6 +95,8 @@ open_db(struct journal *j, struct err *err)
 	    journal_tx_open(&j->tx, j->db, err) == 0 &&
 	    db_prepare(j->db, &record_sql, err) == 0 &&
 	    db_prepare(j->db, &suppression_sql, err) == 0 &&
+	    db_prepare(j->db, &event_sql, err) == 0 &&
+	    db_prepare(j->db, &settle_sql, err) == 0 &&
 	    db_prepare(j->db, &prune_sql, err) == 0)
 		return 0;
 	(void)err_context(err, "%s", j->path);

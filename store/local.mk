@@ -14,7 +14,9 @@ store_libstore_a_SOURCES = \
 	store/counts.c store/counts.h \
 	store/db.c store/db.h \
 	store/event.c store/event.h \
+	store/event_find.c store/event_find.h \
 	store/event_read.c store/event_read.h \
+	store/event_take.c store/event_take.h \
 	store/journal.c store/journal.h \
 	store/journal_tx.c store/journal_tx.h \
 	store/ledger.c store/ledger.h \
@@ -31,6 +33,7 @@ store_libstore_a_SOURCES = \
 	store/search_fill.c \
 	store/search_term.c store/search_term.h \
 	store/search_words.c store/search_words.h \
+	store/settle.c store/settle.h \
 	store/snapshot.c store/snapshot.h \
 	store/suppression.c store/suppression.h \
 	store/uuid.c \

@@ -32,8 +32,10 @@ enum {
 	SQL_DROP_ERASED,
 	SQL_DROP_PARTIES,
 	SQL_DROP_DELIVERIES,
+	SQL_DROP_EVENTS,
 	SQL_DROP_MESSAGE,
 	SQL_DROP_SUPPRESSIONS,
+	SQL_DROP_UNMATCHED,
 	SQL_DROP_ROWS
 };
 
@@ -54,11 +56,14 @@ static const char *const sql_text[] = {
 	[SQL_DROP_ERASED] = "DELETE FROM erased WHERE message = ?",
 	[SQL_DROP_PARTIES] = "DELETE FROM party WHERE message = ?",
 	[SQL_DROP_DELIVERIES] = "DELETE FROM delivery WHERE message = ?",
+	[SQL_DROP_EVENTS] = "DELETE FROM event WHERE message = ?",
 	[SQL_DROP_MESSAGE] = "DELETE FROM message WHERE id = ?",
 	/* Those that were in force at the bound are looked up at each RCPT. */
 	[SQL_DROP_SUPPRESSIONS] =
 	    "DELETE FROM suppression WHERE seq < ?1 AND seq <= " BOUND
 	    " AND until < (SELECT at FROM journal WHERE seq = " BOUND ")",
+	[SQL_DROP_UNMATCHED] =
+	    "DELETE FROM unmatched WHERE seq < ?1 AND seq <= " BOUND,
 	[SQL_DROP_ROWS] = "DELETE FROM journal WHERE seq < ?1 AND seq <= " BOUND,
 };
 
@@ -269,6 +274,8 @@ rows_op(struct journal_tx *tx, void *arg, struct err *err)
 	if (get_int(db, SQL_FIRST, &first, err) == -1 ||
 	    get_int(db, SQL_BOUND, &bound, err) == -1 ||
 	    drop_before(db, SQL_DROP_SUPPRESSIONS, first + ROWS_A_STEP, err) ==
+		-1 ||
+	    drop_before(db, SQL_DROP_UNMATCHED, first + ROWS_A_STEP, err) ==
 		-1 ||
 	    drop_before(db, SQL_DROP_ROWS, first + ROWS_A_STEP, err) == -1)
 		return -1;

@@ -201,17 +201,19 @@ struct change {
 	char *reason; /* as it may be stored */
 	const char *who;
 	int64_t until_us;
+	const struct uuid *message; /* what made somebody list it, or NULL */
+	unsigned n;
 };
 
 static void
-change_init(struct change *c, const struct address *address,
-    const char *reason, const char *who)
+change_init(struct change *c, const char *address, const char *reason,
+    const char *who)
 {
 	struct party_name name = { .role = "address" };
 	char *clean = party_clean(reason, REASON_MAX_BYTES - 1);
 	struct buf hidden;
 
-	lower(address->text, c->key);
+	lower(address, c->key);
 	c->who = who;
 	name.value = c->key;
 	buf_init(&hidden, 4 * REASON_MAX_BYTES);
@@ -269,13 +271,45 @@ add_op(struct journal_tx *tx, void *arg, struct err *err)
 	json_add_string(&detail, "who", c->who);
 	json_close(&detail, '}');
 	rc = journal_append(
-	    tx, "suppressed", NULL, 0, detail.data, &seq, err);
+	    tx, "suppressed", c->message, c->n, detail.data, &seq, err);
 	if (rc == 0)
 		rc = end_entries(tx, c, err);
 	if (rc == 0)
 		rc = insert_entry(tx, c, seq, salt, err);
 	buf_free(&detail);
 	free(commitment);
+	return rc;
+}
+
+static int
+is_listed(struct journal_tx *tx, const struct change *c, struct err *err)
+{
+	struct db *db = journal_tx_db(tx);
+	sqlite3_stmt *stmt = db_stmt(db, &suppression_sql, SQL_LISTED);
+	enum db_result result;
+
+	db_bind_text(stmt, 1, c->key);
+	db_bind_int(stmt, 2, journal_tx_at(tx));
+	result = db_step(db, stmt, err);
+	db_reset(stmt);
+	return result == DB_ROW ? 1 : result == DB_DONE ? 0 : -1;
+}
+
+int
+suppression_append(struct journal_tx *tx, const char *address,
+    const char *reason, const char *who, const struct uuid *message,
+    unsigned n, struct err *err)
+{
+	struct change c = { .message = message, .n = n };
+	int rc;
+
+	change_init(&c, address, reason, who);
+	rc = is_listed(tx, &c, err);
+	if (rc == 0)
+		rc = add_op(tx, &c, err) == 0 ? 1 : -1;
+	else if (rc == 1)
+		rc = 0;
+	free(c.reason);
 	return rc;
 }
 
@@ -326,6 +360,19 @@ remove_op(struct journal_tx *tx, void *arg, struct err *err)
 	return rc;
 }
 
+void
+suppressions_note(
+    struct suppressions *list, const char *address, const char *reason)
+{
+	struct change c = { .until_us = 0 };
+
+	change_init(&c, address, reason, NULL);
+	(void)pthread_rwlock_wrlock(&list->lock);
+	put(list, c.key, c.reason, INT64_MAX);
+	(void)pthread_rwlock_unlock(&list->lock);
+	free(c.reason);
+}
+
 int
 suppression_add(struct journal *j, struct suppressions *list,
     const struct address *address, const char *reason, int64_t until_us,
@@ -334,7 +381,7 @@ suppression_add(struct journal *j, struct suppressions *list,
 	struct change c = { .until_us = until_us };
 	int rc;
 
-	change_init(&c, address, reason, who);
+	change_init(&c, address->text, reason, who);
 	rc = journal_do(j, add_op, &c, deadline_us, err);
 	if (rc == 0 && list != NULL) {
 		(void)pthread_rwlock_wrlock(&list->lock);
@@ -354,7 +401,7 @@ suppression_remove(struct journal *j, struct suppressions *list,
 	struct change c = { .until_us = 0 };
 	int rc;
 
-	change_init(&c, address, reason, who);
+	change_init(&c, address->text, reason, who);
 	rc = journal_do(j, remove_op, &c, deadline_us, err);
 	if (rc == 0 && list != NULL) {
 		(void)pthread_rwlock_wrlock(&list->lock);

@@ -9,6 +9,7 @@
 
 #include "core/base64.h"
 #include "store/chain.h"
+#include "store/event.h"
 #include "store/journal.h"
 #include "store/record_sql.h"
 
@@ -25,11 +26,13 @@
  *	erasure		what rows `erased` name; role `suppression`, with the
  *			seq as n, for one of those
  *	claimed		what an archive says was erased later than its end
+ *	reported	events that belong to a delivery
+ *	lone		those that do not, and did not later either
  *	start		when the first row of all was written
  *
  * A message lies with its last row, so what a file has is compared as things
  * stood at its end. A message that was introduced before the first row looked
- * at can't be: it is left alone. Feedback is not looked at here.
+ * at can't be: it is left alone.
  */
 static const char work_tables[] =
     "CREATE TABLE delivery (message, n, state, attempts, ses_id, code, "
@@ -44,7 +47,16 @@ static const char work_tables[] =
     "CREATE TABLE erasure (message, n, role, seq, "
     "PRIMARY KEY (message, n, role)) WITHOUT ROWID;"
     "CREATE TABLE claimed (message, n, role, seq);"
+    "CREATE TABLE reported (message, n, key, seq, attempt, "
+    "PRIMARY KEY (message, n, key)) WITHOUT ROWID;"
+    "CREATE TABLE lone (seq INTEGER PRIMARY KEY, ses_id, key);"
     "CREATE TABLE start (at)";
+
+#define EVENT_KEY                                                     \
+	"event_key(json_extract(detail, '$.type'), "                  \
+	"json_extract(detail, '$.ses_id'), "                          \
+	"json_extract(detail, '$.feedback_id'), "                     \
+	"json_extract(detail, '$.time'))"
 
 /* All are bound: ?1 bound, ?2 last_seq. */
 static const char *const take_text[] = {
@@ -90,21 +102,37 @@ static const char *const take_text[] = {
 	"WHERE seq > ?2",
 
 	"INSERT OR IGNORE INTO placed SELECT id FROM other.message",
+
+	"INSERT OR IGNORE INTO reported SELECT message, n, " EVENT_KEY ", seq, "
+	"json_extract(detail, '$.attempt') FROM other.journal "
+	"WHERE seq > ?1 AND event = 'event' AND message IS NOT NULL",
+
+	"INSERT INTO lone SELECT seq, json_extract(detail, '$.ses_id'), "
+	EVENT_KEY " FROM other.journal "
+	"WHERE seq > ?1 AND event = 'event' AND message IS NULL",
+
+	"DELETE FROM lone WHERE seq IN "
+	"(SELECT json_extract(detail, '$.unmatched') FROM other.journal "
+	"WHERE seq > ?1 AND event = 'event' AND message IS NOT NULL)",
 };
 #define NTAKE (sizeof(take_text) / sizeof(*take_text))
 static const struct db_sql take_sql = { DB_SLOT_SUPPRESSION, NTAKE, take_text };
 
-enum { SQL_ROWS, SQL_SENDING, SQL_OUTCOME };
+enum { SQL_ROWS, SQL_SENDING, SQL_OUTCOME, SQL_FEEDBACK, SQL_SETTLED };
 static const char *const build_text[] = {
 	[SQL_ROWS] = "SELECT event, message, n, at, "
 		     "coalesce(json_extract(detail, '$.attempt'), 0), "
 		     "json_extract(detail, '$.code'), "
 		     "json_extract(detail, '$.dsn'), "
 		     "json_extract(detail, '$.reply'), "
-		     "json_extract(detail, '$.ses_id') FROM other.journal "
+		     "json_extract(detail, '$.ses_id'), "
+		     "json_extract(detail, '$.feedback'), "
+		     "json_extract(detail, '$.sent_at') FROM other.journal "
 		     "WHERE seq > ? AND n > 0 ORDER BY seq",
 	[SQL_SENDING] = RECORD_SQL_SENDING,
 	[SQL_OUTCOME] = RECORD_SQL_OUTCOME,
+	[SQL_FEEDBACK] = RECORD_SQL_FEEDBACK,
+	[SQL_SETTLED] = RECORD_SQL_SETTLED,
 };
 static const struct db_sql build_sql = { DB_SLOT_RECORD,
 	sizeof(build_text) / sizeof(*build_text), build_text };
@@ -116,14 +144,17 @@ static const struct db_sql build_sql = { DB_SLOT_RECORD,
 	"EXISTS (SELECT 1 FROM claimed e WHERE e.seq > ?2 "      \
 	"AND e.message = c.message AND e.n = c.n AND e.role = c.role)"
 
+#define IS_ARCHIVE \
+	"EXISTS (SELECT 1 FROM other.mark WHERE name = 'archive')"
+
 /* Each row is a fault: seq, words. All are bound: ?1 bound, ?2 last_seq. */
 static const char *const compare_text[] = {
 	"SELECT 0, 'delivery ' || uuid(message) || ' ' || n || "
 	"' is not what the journal says' FROM ("
 	"SELECT message, n, state, attempts, ses_id, code, dsn, reply, "
-	"sent_at FROM other.delivery WHERE message " KNOWN " EXCEPT "
+	"feedback, sent_at FROM other.delivery WHERE message " KNOWN " EXCEPT "
 	"SELECT message, n, state, attempts, ses_id, code, dsn, reply, "
-	"sent_at FROM main.delivery)",
+	"feedback, sent_at FROM main.delivery)",
 
 	"SELECT 0, 'delivery ' || uuid(message) || ' ' || n || "
 	"' is missing' FROM ("
@@ -191,6 +222,25 @@ static const char *const compare_text[] = {
 	"FROM other.erased e LEFT JOIN erasure j ON j.message = e.message "
 	"AND j.n = e.n AND j.role = e.role WHERE j.role IS NULL "
 	"AND e.seq > ?1 AND e.seq <= ?2",
+
+	/* An archive has neither of these tables filled. */
+	"SELECT e.seq, 'the event of row ' || e.seq || "
+	"' is not what the journal says' FROM ("
+	"SELECT * FROM other.event WHERE message " KNOWN " EXCEPT "
+	"SELECT * FROM reported) e",
+
+	"SELECT e.seq, 'the event of row ' || e.seq || ' is missing' FROM ("
+	"SELECT * FROM reported WHERE message IN (SELECT id FROM other.message "
+	"WHERE NOT " IS_ARCHIVE ") EXCEPT SELECT * FROM other.event) e",
+
+	"SELECT u.seq, 'the unmatched event of row ' || u.seq || "
+	"' is not what the journal says' FROM other.unmatched u "
+	"LEFT JOIN lone l ON l.seq = u.seq AND l.ses_id IS u.ses_id "
+	"AND l.key IS u.key WHERE u.seq > ?1 AND l.seq IS NULL",
+
+	"SELECT l.seq, 'the unmatched event of row ' || l.seq || "
+	"' is missing' FROM lone l WHERE l.seq > ?1 AND NOT " IS_ARCHIVE
+	" AND l.seq NOT IN (SELECT seq FROM other.unmatched)",
 };
 #define NCOMPARE (sizeof(compare_text) / sizeof(*compare_text))
 static const struct db_sql compare_sql = { DB_SLOT_PRUNE, NCOMPARE,
@@ -253,6 +303,19 @@ sql_uuid(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 }
 
 static void
+sql_event_key(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	const char *type = (const char *)sqlite3_value_text(argv[0]);
+	const char *ses_id = (const char *)sqlite3_value_text(argv[1]);
+	const char *feedback_id = (const char *)sqlite3_value_text(argv[2]);
+
+	(void)argc;
+	if (type != NULL && ses_id != NULL)
+		sqlite3_result_int64(ctx, event_key(type, ses_id, feedback_id,
+					      sqlite3_value_int64(argv[3])));
+}
+
+static void
 add_functions(struct db *db)
 {
 	const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
@@ -263,47 +326,42 @@ add_functions(struct db *db)
 	    sql_base64, NULL, NULL);
 	(void)sqlite3_create_function(
 	    db_handle(db), "uuid", 1, flags, NULL, sql_uuid, NULL, NULL);
+	(void)sqlite3_create_function(db_handle(db), "event_key", 4, flags,
+	    NULL, sql_event_key, NULL, NULL);
 }
 
-static int
-build_sending(struct db *db, sqlite3_stmt *row, struct err *err)
-{
-	sqlite3_stmt *stmt = db_stmt(db, &build_sql, SQL_SENDING);
-
-	(void)sqlite3_bind_value(stmt, 1, sqlite3_column_value(row, 4));
-	(void)sqlite3_bind_value(stmt, 2, sqlite3_column_value(row, 3));
-	(void)sqlite3_bind_value(stmt, 3, sqlite3_column_value(row, 1));
-	(void)sqlite3_bind_value(stmt, 4, sqlite3_column_value(row, 2));
-	return db_run(db, stmt, err);
-}
-
-static int
-build_outcome(struct db *db, sqlite3_stmt *row, struct err *err)
-{
-	static const int columns[] = { 0, 5, 6, 7, 8, 3, 1, 2, 4 };
-	sqlite3_stmt *stmt = db_stmt(db, &build_sql, SQL_OUTCOME);
-
-	for (int i = 0; i < 9; i++)
-		(void)sqlite3_bind_value(
-		    stmt, i + 1, sqlite3_column_value(row, columns[i]));
-	return db_run(db, stmt, err);
-}
+/* What each row does: a statement, and which columns of SQL_ROWS it binds. */
+static const struct {
+	const char *event;
+	size_t which;
+	int columns[9], ncolumns;
+} steps[] = {
+	{ "sending", SQL_SENDING, { 4, 3, 1, 2 }, 4 },
+	{ "sent", SQL_OUTCOME, { 0, 5, 6, 7, 8, 3, 1, 2, 4 }, 9 },
+	{ "deferred", SQL_OUTCOME, { 0, 5, 6, 7, 8, 3, 1, 2, 4 }, 9 },
+	{ "refused", SQL_OUTCOME, { 0, 5, 6, 7, 8, 3, 1, 2, 4 }, 9 },
+	{ "doubtful", SQL_OUTCOME, { 0, 5, 6, 7, 8, 3, 1, 2, 4 }, 9 },
+	{ "event", SQL_FEEDBACK, { 9, 3, 1, 2 }, 4 },
+	{ "settled", SQL_SETTLED, { 8, 10, 3, 1, 2 }, 5 },
+};
 
 static int
 build_row(struct db *db, sqlite3_stmt *row, struct err *err)
 {
-	static const char *const outcomes[] = { "sent", "deferred", "refused",
-		"doubtful" };
 	const char *event = db_text(row, 0);
+	sqlite3_stmt *stmt;
+	size_t i;
 
-	if (event == NULL)
+	for (i = 0; i < sizeof(steps) / sizeof(*steps); i++)
+		if (event != NULL && strcmp(event, steps[i].event) == 0)
+			break;
+	if (i == sizeof(steps) / sizeof(*steps))
 		return 0;
-	if (strcmp(event, "sending") == 0)
-		return build_sending(db, row, err);
-	for (size_t i = 0; i < sizeof(outcomes) / sizeof(*outcomes); i++)
-		if (strcmp(event, outcomes[i]) == 0)
-			return build_outcome(db, row, err);
-	return 0;
+	stmt = db_stmt(db, &build_sql, steps[i].which);
+	for (int k = 0; k < steps[i].ncolumns; k++)
+		(void)sqlite3_bind_value(stmt, k + 1,
+		    sqlite3_column_value(row, steps[i].columns[k]));
+	return db_run(db, stmt, err);
 }
 
 static int

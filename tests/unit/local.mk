@@ -42,6 +42,8 @@ tests_unit_t_reply_LDADD = ses/libses.a $(UNIT_LIBS)
 tests_unit_t_reply_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_mono_us
 unit_tests += tests/unit/t_chain
 tests_unit_t_chain_LDADD = $(STORE_LIBS) $(UNIT_LIBS)
+unit_tests += tests/unit/t_event
+tests_unit_t_event_LDADD = $(STORE_LIBS) $(UNIT_LIBS)
 unit_tests += tests/unit/t_event_read
 tests_unit_t_event_read_LDADD = $(STORE_LIBS) $(UNIT_LIBS)
 unit_tests += tests/unit/t_journal
