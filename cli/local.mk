@@ -1,6 +1,7 @@
 bin_PROGRAMS += cli/postern
 
 cli_postern_SOURCES = \
+	cli/chart.c cli/chart.h \
 	cli/check.c cli/check.h \
 	cli/check_host.c \
 	cli/check_mta.c \
@@ -10,6 +11,7 @@ cli_postern_SOURCES = \
 	cli/check_trouble.c \
 	cli/cli.h \
 	cli/control.c cli/control.h \
+	cli/html.c cli/html.h \
 	cli/identities.c \
 	cli/init.c \
 	cli/keeper.c cli/keeper.h \
@@ -23,6 +25,8 @@ cli_postern_SOURCES = \
 	cli/metrics.c \
 	cli/prune.c \
 	cli/quota.c cli/quota.h \
+	cli/report.c cli/report.h \
+	cli/report_html.c \
 	cli/rewrite.c \
 	cli/run.c cli/run.h \
 	cli/show.c \

@@ -183,18 +183,6 @@ put_hit(void *arg, const struct search_hit *h)
 }
 
 static int
-time_option(struct cli *cli, const char *name, const char *text, int64_t *us_r)
-{
-	if (text == NULL || when_parse(text, 0, us_r) == 0)
-		return 0;
-	(void)cli_usage(cli,
-	    "%s %s: a time is YYYY-MM-DD, YYYY-MM-DDTHH:MM:SSZ, or how long "
-	    "ago, like 90s, 2h, 3d",
-	    name, text);
-	return -1;
-}
-
-static int
 number_option(struct cli *cli, const char *name, const char *text, int64_t *v_r)
 {
 	char *end;
@@ -382,8 +370,8 @@ run(struct cli *cli, int argc, char **argv)
 		    cli, "what is %s? Filters are options", argv[1]);
 	limit = o.count ? 0 : LIMIT_DEFAULT;
 	if (check_words(cli, &o) == -1 ||
-	    time_option(cli, "--since", o.since, &f.since_us) == -1 ||
-	    time_option(cli, "--until", o.until, &f.until_us) == -1 ||
+	    cli_time(cli, "--since", o.since, &f.since_us) == -1 ||
+	    cli_time(cli, "--until", o.until, &f.until_us) == -1 ||
 	    number_option(cli, "--limit", o.limit, &limit) == -1 ||
 	    number_option(cli, "--after", o.after, &after) == -1)
 		return CLI_USAGE;

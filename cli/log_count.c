@@ -12,24 +12,10 @@
 #include "core/json.h"
 #include "core/mem.h"
 #include "core/tally.h"
+#include "store/outcomes.h"
 
 #define LINE_MAX_BYTES ((size_t)64 * 1024)
 #define NAME_LEN 1024
-
-enum number {
-	DELIVERIES,
-	SENT,
-	DEFERRED,
-	REFUSED,
-	DOUBTFUL,
-	OPEN,
-	DELIVERED,
-	BOUNCED,
-	COMPLAINED,
-	NUMBERS
-};
-static const char *const names[NUMBERS] = { "deliveries", "sent", "deferred",
-	"refused", "doubtful", "open", "delivered", "bounced", "complained" };
 
 /* The first len characters of a time: 10 are its day. */
 static void
@@ -184,30 +170,15 @@ log_count_free(struct log_count *c)
 	free(c);
 }
 
-/* Add one to the number of that name; waiting and sending are open. */
-static void
-count(struct tally_row *row, const char *name)
-{
-	for (int i = DELIVERIES + 1; name != NULL && i < NUMBERS; i++)
-		if (strcmp(names[i], name) == 0)
-			row->n[i]++;
-}
-
 int
 log_count_hit(void *arg, const struct search_hit *h)
 {
 	struct log_count *c = arg;
-	struct tally_row *row;
 	char name[NAME_LEN];
 
 	c->by->of(h, name);
-	row = tally_at(c->tally, name);
-	row->n[DELIVERIES]++;
-	count(row, strcmp(h->state, "waiting") == 0 ||
-		    strcmp(h->state, "sending") == 0
-		? "open"
-		: h->state);
-	count(row, h->feedback);
+	outcome_count(
+	    tally_at(c->tally, name)->n, h->state, h->feedback, h->attempts);
 	return 0;
 }
 
@@ -215,17 +186,17 @@ static void
 print_table(const struct log_count *c, const struct cli *cli,
     const struct tally_row *rows, size_t n)
 {
-	struct column columns[NUMBERS + 2] = {
+	struct column columns[OUTCOMES + 2] = {
 		[0] = { c->by->name, c->by->name, false }
 	};
 	struct table *table;
 
-	for (int i = 0; i < NUMBERS; i++)
-		columns[i + 1] = (struct column) { names[i], names[i], true };
+	for (int i = 0; i < OUTCOMES; i++)
+		columns[i + 1] = (struct column) { outcome_names[i], outcome_names[i], true };
 	table = table_new(columns);
 	for (size_t i = 0; i < n; i++) {
 		table_text(table, rows[i].name);
-		for (int k = 0; k < NUMBERS; k++)
+		for (int k = 0; k < OUTCOMES; k++)
 			table_number(table, rows[i].n[k]);
 	}
 	table_print(table, &cli->out);
@@ -241,8 +212,8 @@ print_json(const struct log_count *c, const struct cli *cli,
 	buf_init(&line, LINE_MAX_BYTES);
 	json_open(&line, '{');
 	json_add_string(&line, c->by->name, row->name);
-	for (int i = 0; i < NUMBERS; i++)
-		json_add_int(&line, names[i], row->n[i]);
+	for (int i = 0; i < OUTCOMES; i++)
+		json_add_int(&line, outcome_names[i], row->n[i]);
 	json_close(&line, '}');
 	output_json(&cli->out, &line);
 	buf_free(&line);
@@ -251,24 +222,24 @@ print_json(const struct log_count *c, const struct cli *cli,
 static void
 print_csv(const struct cli *cli, const struct tally_row *row)
 {
-	char numbers[NUMBERS][24];
-	const char *cells[NUMBERS + 1] = { row->name };
+	char numbers[OUTCOMES][24];
+	const char *cells[OUTCOMES + 1] = { row->name };
 
-	for (int i = 0; i < NUMBERS; i++) {
+	for (int i = 0; i < OUTCOMES; i++) {
 		(void)snprintf(numbers[i], sizeof(numbers[i]), "%" PRId64,
 		    row->n[i]);
 		cells[i + 1] = numbers[i];
 	}
-	output_csv(&cli->out, cells, NUMBERS + 1);
+	output_csv(&cli->out, cells, OUTCOMES + 1);
 }
 
 static void
 print_csv_head(const struct log_count *c, const struct cli *cli)
 {
-	const char *cells[NUMBERS + 1] = { c->by->name };
+	const char *cells[OUTCOMES + 1] = { c->by->name };
 
-	memcpy(cells + 1, names, sizeof(names));
-	output_csv(&cli->out, cells, NUMBERS + 1);
+	memcpy(cells + 1, outcome_names, sizeof(outcome_names));
+	output_csv(&cli->out, cells, OUTCOMES + 1);
 }
 
 size_t

@@ -24,6 +24,7 @@ static const struct verb *const verbs[] = {
 	&verb_identities,
 	&verb_rewrite,
 	&verb_srs,
+	&verb_report,
 	&verb_metrics,
 	&verb_smtp_password,
 };

@@ -19,6 +19,7 @@ core_libcore_a_SOURCES = \
 	core/header_scan.c core/header_scan.h \
 	core/json.c core/json.h \
 	core/json_split.c core/json_split.h \
+	core/histogram.c core/histogram.h \
 	core/hostname.c core/hostname.h \
 	core/lines.c core/lines.h \
 	core/log.c core/log.h \

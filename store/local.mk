@@ -21,9 +21,12 @@ store_libstore_a_SOURCES = \
 	store/journal_tx.c store/journal_tx.h \
 	store/ledger.c store/ledger.h \
 	store/migrate.c \
+	store/outcomes.c store/outcomes.h \
 	store/place.c store/place.h \
 	store/prune.c store/prune.h \
 	store/prune_plan.c \
+	store/report.c store/report.h \
+	store/report_times.c store/report_times.h \
 	store/quota.c store/quota.h \
 	store/record.c store/record.h \
 	store/record_party.c store/record_party.h \

@@ -79,7 +79,7 @@ void
 search_row_words(const char *event, const char *detail, struct buf *out)
 {
 	static const char *const keys[] = { "code", "dsn", "reply", "type",
-		"subtype", "status", "text" };
+		"kind", "subtype", "text" };
 	bool told = strcmp(event, "event") == 0 && !is_good_news(detail);
 	enum json_type type;
 	struct buf value;
