@@ -20,6 +20,7 @@ static const struct verb *const verbs[] = {
 	&verb_verify,
 	&verb_snapshot,
 	&verb_prune,
+	&verb_forget,
 	&verb_suppress,
 	&verb_identities,
 	&verb_rewrite,

@@ -148,8 +148,8 @@ const struct verb verb_verify = {
 	.name = "verify",
 	.summary = "whether the journal is what was written",
 	.usage =
-	    "verify [--projections] [--since-head SEQ:HASH] [FILE ...]\n"
-	    "       postern verify [...] --archive FILE ...\n\n"
+	    "verify [--projections] [--since-head SEQ:HASH]\n"
+	    "       postern verify [...] [--archive] FILE ...\n\n"
 	    "Follows the journal's chain and names each row that was changed,\n"
 	    "taken out or put in. With --archive the files are archives that\n"
 	    "prune made, and are checked together with the journal: one chain.\n"

@@ -239,6 +239,8 @@ static const struct {
 	{ "prune-begin", control_prune_begin },
 	{ "prune-messages", control_prune_messages },
 	{ "prune-rows", control_prune_rows },
+	{ "forget", control_forget },
+	{ "scrub", control_scrub },
 };
 
 static int

@@ -14,6 +14,9 @@
  *	prune-begin	last_seq, last_chain, archive: see store/prune.h
  *	prune-messages	as_of, messages (an array of ids)
  *	prune-rows	answers whether some are left
+ *	forget		address, message (or none), parties (an array of n and
+ *			role), suppression_too: see store/forget.h; seq
+ *	scrub		vacuum: journal_scrub; the search database is discarded
  */
 #ifndef LMTP_CONTROL_H
 #define LMTP_CONTROL_H

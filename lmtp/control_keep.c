@@ -3,17 +3,23 @@
 
 #include "lmtp/control_parts.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include "core/clock.h"
 #include "core/conf.h"
 #include "core/json.h"
-#include "store/ledger.h"
+#include "store/forget.h"
 #include "store/prune.h"
+#include "store/search.h"
 
 /*
  * Requests of those who keep the journal. The command line reads the journal
  * and writes archives, with the rights of whoever runs it; here is only done
  * what the journal's one writer has to do.
  */
+
+#define VALUE_MAX 512
 
 static int64_t
 deadline(void)
@@ -103,4 +109,120 @@ control_prune_rows(struct client *c, const char *request, struct buf *out,
 		return -1;
 	json_add_bool(out, "left", left);
 	return 0;
+}
+
+static int
+get_bool(const char *request, const char *key, bool *value_r, struct err *err)
+{
+	enum json_type type;
+	struct buf value;
+	int rc;
+
+	buf_init(&value, VALUE_MAX);
+	rc = json_get(request, key, &type, &value, err);
+	*value_r = rc == 0 && type == JSON_BOOL &&
+	    strcmp(value.data, "true") == 0;
+	buf_free(&value);
+	return rc;
+}
+
+static int
+read_party(const char *object, struct forget_party *p, struct err *err)
+{
+	struct buf role;
+	int rc;
+
+	buf_init(&role, sizeof(p->role));
+	rc = json_get_int(object, "n", &p->n, err) == 1 &&
+		json_get_string(object, "role", &role, err) == 1
+	    ? 0
+	    : err_set(err, ERR_PROTO, "not a party");
+	if (rc == 0)
+		(void)snprintf(p->role, sizeof(p->role), "%s", role.data);
+	buf_free(&role);
+	return rc;
+}
+
+static int
+read_parties(const char *array, struct forget_item *item, struct err *err)
+{
+	enum json_type type;
+	struct buf value;
+	int rc;
+
+	buf_init(&value, CONTROL_REQUEST_MAX);
+	while ((rc = json_next(&array, &type, &value, err)) == 1) {
+		if (item->nparties == FORGET_PARTIES_MAX ||
+		    read_party(value.data, &item->parties[item->nparties++],
+			err) == -1) {
+			rc = err_set(err, ERR_PROTO, "not a list of parties");
+			break;
+		}
+	}
+	buf_free(&value);
+	return rc;
+}
+
+static int
+read_item(const char *request, struct forget_item *item, struct err *err)
+{
+	struct buf message, parties;
+	enum json_type type;
+	int rc;
+
+	memset(item, 0, sizeof(*item));
+	buf_init(&message, VALUE_MAX);
+	buf_init(&parties, CONTROL_REQUEST_MAX);
+	rc = json_get_string(request, "message", &message, err);
+	item->of_message = rc == 1;
+	if (rc == 1 && uuid_parse(message.data, &item->message) == -1)
+		rc = err_set(err, ERR_PROTO, "not a message");
+	if (rc != -1)
+		rc = json_get(request, "parties", &type, &parties, err);
+	if (rc == 0)
+		rc = type == JSON_NESTED
+		    ? read_parties(parties.data, item, err)
+		    : err_set(err, ERR_PROTO, "no parties given");
+	buf_free(&message);
+	buf_free(&parties);
+	return rc;
+}
+
+int
+control_forget(struct client *c, const char *request, struct buf *out,
+    struct err *err)
+{
+	struct forget_item item;
+	struct forget_ask ask = { .item = &item, .who = c->who };
+	struct buf address;
+	int64_t seq = 0;
+	int rc = -1;
+
+	buf_init(&address, VALUE_MAX);
+	if (read_item(request, &item, err) == 0 &&
+	    get_bool(request, "suppression_too", &ask.suppression_too, err) ==
+		0 &&
+	    json_get_string(request, "address", &address, err) != -1) {
+		ask.address = address.data;
+		rc = forget_erase(
+		    c->server->journal, &ask, deadline(), &seq, err);
+	}
+	if (rc == 0 && !item.of_message && ask.suppression_too)
+		suppressions_drop(c->server->suppressions, address.data);
+	buf_free(&address);
+	json_add_int(out, "seq", seq);
+	return rc;
+}
+
+int
+control_scrub(struct client *c, const char *request, struct buf *out,
+    struct err *err)
+{
+	bool vacuum;
+
+	(void)out;
+	if (get_bool(request, "vacuum", &vacuum, err) == -1)
+		return -1;
+	search_discard(journal_path(c->server->journal));
+	return journal_scrub(c->server->journal, vacuum, err);
 }

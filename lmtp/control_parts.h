@@ -27,5 +27,9 @@ int control_prune_messages(
     struct client *, const char *request, struct buf *out, struct err *);
 int control_prune_rows(
     struct client *, const char *request, struct buf *out, struct err *);
+int control_forget(
+    struct client *, const char *request, struct buf *out, struct err *);
+int control_scrub(
+    struct client *, const char *request, struct buf *out, struct err *);
 
 #endif

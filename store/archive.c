@@ -4,7 +4,6 @@
 #include "store/archive.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +46,8 @@ static const char *const fill_text[] = {
 	"INSERT INTO main.pruned SELECT * FROM other.pruned",
 	"INSERT INTO main.suppression SELECT * FROM other.suppression "
 	"WHERE seq <= ?1",
+	"INSERT INTO main.erased SELECT * FROM other.erased "
+	"WHERE role = 'suppression' AND n <= ?1",
 	"INSERT INTO main.message SELECT t.* FROM temp.going g "
 	"CROSS JOIN other.message t ON t.id = g.id",
 	"INSERT INTO main.party SELECT t.* FROM temp.going g "
@@ -195,28 +196,6 @@ check(const char *part, struct err *err)
 	return 0;
 }
 
-/* The name lasts once the directory is on disk. */
-static int
-put_in_place(const char *part, const char *file, struct err *err)
-{
-	const char *slash = strrchr(file, '/');
-	char *dir = slash == NULL ? mem_strdup(".")
-				  : mem_strndup(file,
-					slash == file ? 1
-						      : (size_t)(slash - file));
-	int fd, rc = 0;
-
-	if (rename(part, file) == -1)
-		rc = err_sys(err, ERR_LOCAL, errno, "rename");
-	fd = rc == 0 ? open(dir, O_RDONLY | O_CLOEXEC) : -1;
-	if (rc == 0 && (fd == -1 || fsync(fd) == -1))
-		rc = err_sys(err, ERR_LOCAL, errno, "sync %s", dir);
-	if (fd != -1)
-		(void)close(fd);
-	free(dir);
-	return rc;
-}
-
 int
 archive_build(const char *path, const char *file, int64_t last_seq,
     struct archive *archive_r, struct err *err)
@@ -225,9 +204,10 @@ archive_build(const char *path, const char *file, int64_t last_seq,
 	int rc = -1;
 
 	if (make(path, part, last_seq, err) == 0 && check(part, err) == 0 &&
-	    archive_read(part, archive_r, err) == 0 &&
-	    put_in_place(part, file, err) == 0)
-		rc = 0;
+	    archive_read(part, archive_r, err) == 0)
+		rc = rename(part, file) == 0
+		    ? place_sync(file, err)
+		    : err_sys(err, ERR_LOCAL, errno, "rename");
 	if (rc == -1) {
 		(void)err_context(err, "%s", part);
 		(void)unlink(part);

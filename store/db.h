@@ -58,6 +58,7 @@ enum db_slot {
 	DB_SLOT_EVENT,
 	DB_SLOT_SETTLE,
 	DB_SLOT_PRUNE,
+	DB_SLOT_FORGET,
 	DB_SLOT_OTHER, /* for connections that serve one module */
 	DB_SLOTS
 };
@@ -71,7 +72,7 @@ int db_prepare(struct db *, const struct db_sql *, struct err *);
 
 /* The modules whose ops run on the journal's connection. */
 extern const struct db_sql record_sql, suppression_sql, event_sql,
-    settle_sql, prune_sql;
+    settle_sql, prune_sql, forget_sql;
 
 /* The statement, reset and with nothing bound. */
 sqlite3_stmt *db_stmt(struct db *, const struct db_sql *, size_t which);

@@ -17,6 +17,9 @@ store_libstore_a_SOURCES = \
 	store/event_find.c store/event_find.h \
 	store/event_read.c store/event_read.h \
 	store/event_take.c store/event_take.h \
+	store/forget.c store/forget.h \
+	store/forget_find.c \
+	store/hidden.c store/hidden.h \
 	store/journal.c store/journal.h \
 	store/journal_tx.c store/journal_tx.h \
 	store/ledger.c store/ledger.h \

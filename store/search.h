@@ -22,6 +22,12 @@
 int search_catch_up(const char *journal_path, uint64_t *rows_r, struct err *);
 
 /*
+ * Remove the search database, when it is not to know any more what it knows.
+ * The next one to catch up makes it anew. Only whoever holds the store's lock.
+ */
+void search_discard(const char *journal_path);
+
+/*
  * What deliveries must have in common; NULL and 0 ask for nothing. Addresses
  * are compared without case.
  */

@@ -659,14 +659,26 @@ catch_up(const char *journal_path, uint64_t *rows_r, struct err *err)
 }
 
 /* The store's lock belongs to the process; this is for its threads. */
+static pthread_mutex_t filling = PTHREAD_MUTEX_INITIALIZER;
+
 int
 search_catch_up(const char *journal_path, uint64_t *rows_r, struct err *err)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	int rc;
 
-	(void)pthread_mutex_lock(&lock);
+	(void)pthread_mutex_lock(&filling);
 	rc = catch_up(journal_path, rows_r, err);
-	(void)pthread_mutex_unlock(&lock);
+	(void)pthread_mutex_unlock(&filling);
 	return rc;
+}
+
+void
+search_discard(const char *journal_path)
+{
+	char *path = mem_printf("%s-search.db", journal_path);
+
+	(void)pthread_mutex_lock(&filling);
+	remove_search(path);
+	(void)pthread_mutex_unlock(&filling);
+	free(path);
 }

@@ -47,6 +47,9 @@ int suppression_append(struct journal_tx *, const char *address,
 void suppressions_note(
     struct suppressions *, const char *address, const char *reason);
 
+/* An address that was erased is not to be kept under a hidden name: forget it. */
+void suppressions_drop(struct suppressions *, const char *address);
+
 /*
  * The list as the database has it, for people: in force, or with all also what
  * has ended. fn returns non-zero to stop.

@@ -199,16 +199,18 @@ static const char *const compare_text[] = {
 	"SELECT 0, 'there is no message ' || uuid(message) || "
 	"', but what belongs to one' FROM ("
 	"SELECT message FROM other.party UNION SELECT message "
-	"FROM other.delivery UNION SELECT message FROM other.erased) "
-	"WHERE message NOT IN (SELECT id FROM other.message)",
+	"FROM other.delivery UNION SELECT message FROM other.erased "
+	"WHERE role <> 'suppression') WHERE message NOT IN (SELECT id FROM other.message)",
 
 	"SELECT s.seq, 'the suppression of row ' || s.seq || "
 	"' is not what the journal says' "
 	"FROM suppressed j LEFT JOIN other.suppression s ON s.seq = j.seq "
 	"WHERE j.seq > ?1 AND CASE WHEN s.seq IS NULL OR s.since IS NOT j.at "
 	"OR s.reason IS NOT j.reason THEN true "
-	"WHEN s.address IS NULL THEN s.salt IS NOT NULL OR NOT "
-	"EXISTS (SELECT 1 FROM erasure e WHERE e.message = x'' "
+	"WHEN s.address IS NULL OR s.address LIKE 'hmac:%' THEN "
+	"s.salt IS NOT NULL OR NOT EXISTS (SELECT 1 FROM "
+	"(SELECT * FROM erasure UNION ALL SELECT * FROM claimed "
+	"WHERE seq > ?2) e WHERE e.message = x'' "
 	"AND e.role = 'suppression' AND e.n = j.seq) "
 	"ELSE commitment(s.salt, s.address) IS NOT j.address END",
 

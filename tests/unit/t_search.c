@@ -34,7 +34,7 @@ verify(const char *path, const char *head, bool projections)
 
 	if (head != NULL)
 		assert_int_equal(verify_parse_head(head, &ask, &err), 0);
-	if (verify_journal(path, &ask, hear, &h, &result, &err) == -1)
+	if (verify_journal(&path, 1, &ask, hear, &h, &result, &err) == -1)
 		fail_msg("%s", err.text);
 	assert_int_equal(result.faults, h.n);
 	return h;
