@@ -428,7 +428,7 @@ doubts(const struct report *r, FILE *f)
 	(void)fprintf(f, "<p>SES may have these: the connection was lost "
 	    "between the final dot and the answer. An event of SES settles them. "
 	    "%" PRId64 " in all.</p>\n", r->total[OUTCOME_DOUBTFUL]);
-	table_begin(f, "t-doubts", "Doubtful deliveries", heads, 4, 4);
+	table_begin(f, "t-doubts", "The first of them", heads, 4, 4);
 	for (size_t i = 0; i < r->ndoubts; i++) {
 		row_head(f, uuid_text(&r->doubts[i].message, id));
 		text_cell(f, when_short(r->doubts[i].received_at, when));

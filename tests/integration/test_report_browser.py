@@ -19,10 +19,9 @@ def report(parts):
     post, ses = relay(parts, conf={"quota": {"daily": 1000}})
     for i in range(5):
         send(post, f"r{i}@example.com", "last@two.example.com")
-    ses.fault("dot reply text=554 Message rejected: <b>no</b>")
+    ses.fault("dot reply nth=1 text=554 Message rejected: <b>no</b>")
     send(post, "never@example.com")
-    ses.fault("dot reply text=454 Throttling failure: Daily message quota exceeded.")
-    ses.fault("dot drop")
+    ses.fault("dot lose nth=1")
     send(post, "doubtful@example.com")
     path = os.path.join(parts.rundir, "report.html")
     post.run("report", "--html", path)
