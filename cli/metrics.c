@@ -239,14 +239,33 @@ add_sample(struct buf *out, const char *name, const char *label,
 	    count);
 }
 
+/* event:TYPE or event:TYPE:KIND. The store has no other texts there, but
+ * whatever is no name is not told. */
+static void
+add_report(struct told *t, const char *kind, int64_t count)
+{
+	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ";
+	const char *type = kind + strlen("event:");
+	size_t len = strspn(type, letters);
+	const char *rest = type[len] == ':' ? type + len + 1 : "";
+
+	if ((type[len] != ':' && type[len] != '\0') ||
+	    rest[strspn(rest, letters)] != '\0')
+		return;
+	buf_addf(&t->reports,
+	    "postern_ses_events_total{type=\"%.*s\",kind=\"%s\"} %" PRId64
+	    "\n",
+	    (int)len, type, rest, count);
+}
+
 static void
 tell_rows(void *arg, const char *kind, int64_t count)
 {
 	struct told *t = arg;
 
 	if (strncmp(kind, "event:", 6) == 0)
-		add_sample(&t->reports, "ses_events_total", "type", kind + 6,
-		    count);
+		add_report(t, kind, count);
 	else
 		add_sample(&t->rows, "events_total", "event", kind, count);
 }
@@ -284,10 +303,11 @@ print_counts(const struct cli *cli, const struct conf *conf, struct err *err)
 	rc = counts_read(conf->store.path, &listener, err);
 	print_family(cli, "events_total", "counter",
 	    "What happened, by the journal's event: sent, deferred, refused "
-	    "and so on.",
+	    "and so on; unmatched: SES reported on what is not known here.",
 	    &t.rows);
 	print_family(cli, "ses_events_total", "counter",
-	    "What SES reported later, by type.", &t.reports);
+	    "What SES reported later of deliveries known here, by type.",
+	    &t.reports);
 	print_family(cli, "deliveries", "gauge",
 	    "Deliveries that are not sent, by their state now.", &t.states);
 	print_size(cli, conf->store.path, "", "journal_bytes",

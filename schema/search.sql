@@ -46,7 +46,8 @@ CREATE TABLE trail (
 ) STRICT, WITHOUT ROWID;
 
 -- How many rows of each kind the journal has for each day (UTC, days since
--- 1970). kind is the event, and for what SES reported event:TYPE.
+-- 1970). kind is the event; of what SES reported event:TYPE, for bounces
+-- event:Bounce:KIND, and unmatched where it belongs to no delivery.
 CREATE TABLE tally (
 	day	INTEGER NOT NULL,
 	kind	TEXT NOT NULL,

@@ -20,7 +20,7 @@ struct counts_journal {
 
 struct counts_listener {
 	void (*journal)(void *arg, const struct counts_journal *);
-	/* Rows of one kind: an event, or for what SES reported event:TYPE. */
+	/* Rows of one kind, as in search.sql's table tally. */
 	void (*rows)(void *arg, const char *kind, int64_t count);
 	/* Deliveries that are in a state other than `sent` now. */
 	void (*state)(void *arg, const char *state, int64_t count);

@@ -400,23 +400,34 @@ count_row(struct fill *f, const char *kind)
 	f->ncounts++;
 }
 
+/* A text of the detail behind a colon, when it is there. */
 static void
-tally(struct fill *f, const char *event, const char *detail)
+add_name(char kind[40], const char *detail, const char *key)
 {
-	char kind[40];
-	struct buf type;
+	size_t len = strlen(kind);
+	struct buf value;
 	struct err err;
 
-	if (strcmp(event, "event") != 0) {
-		count_row(f, event);
-		return;
-	}
-	buf_init(&type, sizeof(kind));
-	if (json_get_string(detail, "type", &type, &err) == 1) {
-		(void)snprintf(kind, sizeof(kind), "event:%s", type.data);
-		count_row(f, kind);
-	}
-	buf_free(&type);
+	buf_init(&value, 256);
+	if (json_get_string(detail, key, &value, &err) == 1)
+		(void)snprintf(kind + len, 40 - len, ":%s", value.data);
+	buf_free(&value);
+}
+
+/* A report that belongs to nothing is counted by its type once it does. */
+static void
+tally(struct fill *f, const char *event, const char *detail, bool about)
+{
+	char kind[40];
+
+	(void)snprintf(kind, sizeof(kind), "%s", event);
+	if (strcmp(event, "event") == 0 && !about)
+		(void)snprintf(kind, sizeof(kind), "unmatched");
+	else if (strcmp(event, "event") == 0)
+		add_name(kind, detail, "type");
+	if (strcmp(kind, "event:Bounce") == 0)
+		add_name(kind, detail, "kind");
+	count_row(f, kind);
 }
 
 static int
@@ -450,8 +461,8 @@ take_row(struct fill *f, sqlite3_stmt *row, struct err *err)
 	p = db_blob(row, 4, &len);
 	if (len == CHAIN_LEN)
 		memcpy(f->chain, p, CHAIN_LEN);
-	tally(f, event, db_text(row, 6));
 	p = db_blob(row, 2, &len);
+	tally(f, event, db_text(row, 6), len == UUID_LEN);
 	if (len != UUID_LEN)
 		return 0;
 	memcpy(message.bytes, p, UUID_LEN);
