@@ -24,6 +24,7 @@ unit_tests += tests/unit/t_header
 unit_tests += tests/unit/t_json_split
 unit_tests += tests/unit/t_message
 unit_tests += tests/unit/t_stream
+unit_tests += tests/unit/t_tally
 unit_tests += tests/unit/t_tls
 tests_unit_t_tls_CPPFLAGS = $(AM_CPPFLAGS) \
 	-DMAKE_CERTS='"$(abs_top_srcdir)/tests/unit/make-certs.sh"'

@@ -4,6 +4,7 @@
 #include "tests/unit/storetest.h"
 
 #include "store/search.h"
+#include "store/search_words.h"
 #include "store/snapshot.h"
 #include "store/suppression.h"
 #include "store/verify.h"
@@ -375,6 +376,29 @@ more_filters(void **state)
 }
 
 static void
+words(void **state)
+{
+	static const char text[] = "554 5.1.1 <{recipient:1}> No such User- "
+				   "here_now... (#5.1.1)";
+	static const char *const expected[] = { "554", "5.1.1", "recipient",
+		"1", "No", "such", "User", "here_now", "5.1.1" };
+	const char *at = text, *word;
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		assert_int_equal(search_word(&at, &word, &len), 1);
+		assert_int_equal(len, strlen(expected[i]));
+		assert_memory_equal(word, expected[i], len);
+	}
+	assert_int_equal(search_word(&at, &word, &len), 0);
+	assert_true(search_has_words(text, "user 5.1.1, SUCH"));
+	assert_true(search_has_words(text, ""));
+	assert_false(search_has_words(text, "users"));
+	assert_false(search_has_words(text, "5.1"));
+}
+
+static void
 pages(void **state)
 {
 	struct place *p = *state;
@@ -482,6 +506,7 @@ main(void)
 		store_test(snapshot),
 		store_test(filters),
 		store_test(more_filters),
+		cmocka_unit_test(words),
 		store_test(pages),
 		store_test(trails),
 		store_test(anew),
