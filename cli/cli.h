@@ -80,6 +80,7 @@ enum cli_exit cli_fail(const struct cli *, const struct err *);
 struct conf *cli_conf(struct cli *, unsigned need, enum cli_exit *exit_r);
 
 extern const struct verb verb_check;
+extern const struct verb verb_events;
 extern const struct verb verb_forget;
 extern const struct verb verb_identities;
 extern const struct verb verb_init;

@@ -11,6 +11,7 @@ cli_postern_SOURCES = \
 	cli/check_trouble.c \
 	cli/cli.h \
 	cli/control.c cli/control.h \
+	cli/events.c \
 	cli/forget.c \
 	cli/html.c cli/html.h \
 	cli/identities.c \

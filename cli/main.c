@@ -22,6 +22,7 @@ static const struct verb *const verbs[] = {
 	&verb_prune,
 	&verb_forget,
 	&verb_suppress,
+	&verb_events,
 	&verb_identities,
 	&verb_rewrite,
 	&verb_srs,

@@ -236,6 +236,7 @@ static const struct {
 	{ "suppress-add", suppress_add },
 	{ "suppress-remove", suppress_remove },
 	{ "search-catch-up", catch_up },
+	{ "events", control_events },
 	{ "prune-begin", control_prune_begin },
 	{ "prune-messages", control_prune_messages },
 	{ "prune-rows", control_prune_rows },
@@ -302,7 +303,7 @@ client_main(void *arg)
 
 	for (;;) {
 		stream_deadline(c->stream, clock_mono_us() + CONTROL_WAIT_US);
-		if (stream_line(c->stream, CONTROL_REQUEST_MAX, &line, &len,
+		if (stream_line(c->stream, CONTROL_LINE_MAX, &line, &len,
 			&err) != 1)
 			break;
 		request = mem_strndup(line, len);

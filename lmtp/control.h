@@ -11,6 +11,8 @@
  *	suppress-add	address, reason, until (wall time in microseconds, 0: for ever)
  *	suppress-remove	address, reason
  *	search-catch-up	bring the search database up to date; rows read
+ *	events		events (an array, as event_json writes them): into the
+ *			journal; what became of how many
  *	prune-begin	last_seq, last_chain, archive: see store/prune.h
  *	prune-messages	as_of, messages (an array of ids)
  *	prune-rows	answers whether some are left

@@ -9,6 +9,8 @@
 #include "lmtp/server.h"
 
 #define CONTROL_REQUEST_MAX 4096
+/* Only events come in larger lots. */
+#define CONTROL_LINE_MAX (256 * 1024)
 
 /* How long a request may wait for the journal, and a client for either of us. */
 #define CONTROL_WAIT_US (30 * US_PER_SEC)
@@ -21,6 +23,8 @@ struct client {
 };
 
 /* Handlers of requests: members of the answer go to out. 0, or -1 and err. */
+int control_events(
+    struct client *, const char *request, struct buf *out, struct err *);
 int control_prune_begin(
     struct client *, const char *request, struct buf *out, struct err *);
 int control_prune_messages(
