@@ -40,8 +40,8 @@ enum { J_ROWS, J_ENDS, J_HEAD };
 static const char *const sql_text[] = {
 	[J_ROWS] =
 	    "WITH RECURSIVE half(lo, hi) AS ("
-	    "SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) + 1 "
-	    "FROM journal UNION ALL "
+	    "SELECT coalesce((SELECT min(seq) FROM journal), 1), "
+	    "coalesce((SELECT max(seq) FROM journal), 0) + 1 UNION ALL "
 	    "SELECT CASE WHEN (SELECT at FROM journal "
 	    "WHERE seq = (lo + hi) / 2) < ?1 THEN (lo + hi) / 2 + 1 "
 	    "ELSE lo END, "

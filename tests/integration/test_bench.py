@@ -288,3 +288,90 @@ def test_by_itself(parts):
     for sessions in (1, 20, 200):
         print(f"{sessions} sessions: cost with {deliveries} deliveries "
               f"{cpu[deliveries, sessions] / cpu[0, sessions] - 1:+.0%}")
+
+
+# What is asked of a large journal
+
+
+def timed(post, *args, tries=3):
+    """The shortest of some runs, in seconds, and what the last one printed."""
+    best = None
+    for _ in range(tries):
+        began = time.monotonic()
+        out = post.run(*args, expect=None)[1]
+        took = time.monotonic() - began
+        best = took if best is None else min(best, took)
+    return best, out
+
+
+def some_delivery(post):
+    """One from the middle, to ask for."""
+    [row] = post.sql(
+        "SELECT * FROM audit WHERE message = (SELECT lower(substr(hex(id), 1, 8)"
+        " || '-' || substr(hex(id), 9, 4) || '-' || substr(hex(id), 13, 4) || '-'"
+        " || substr(hex(id), 17, 4) || '-' || substr(hex(id), 21)) FROM message"
+        " WHERE id > (SELECT message FROM journal WHERE message IS NOT NULL AND"
+        " seq > (SELECT max(seq) / 2 FROM journal) LIMIT 1) LIMIT 1)")
+    return row
+
+
+def test_asking(parts):
+    """Deliveries of 400 days: 1 million, or POSTERN_BENCH_RECORD's journal,
+    which is made with "journalfill FILE 10000000 400"."""
+    journal = os.environ.get(
+        "POSTERN_BENCH_RECORD", os.path.join(parts.rundir, "record.db"))
+    deliveries = int(1000000 * SCALE)
+    if not os.path.exists(journal):
+        subprocess.run([tool("journalfill"), journal, str(deliveries), "400"],
+                       check=True, capture_output=True)
+    size = os.path.getsize(journal)
+    relay = Relay(parts.dir("r"), ses=dict(FREE, save=None), start=False,
+                  conf={"quota": {"daily": 50000}})
+    parts.add(relay)
+    post = relay.posternd
+    move(journal, post.store)
+    for name in os.listdir(post.store_dir):
+        shutil.chown(os.path.join(post.store_dir, name), post.user)
+    [ends] = post.sql("SELECT min(seq) AS a, max(seq) AS b FROM journal")
+    rows_there = ends["b"] - ends["a"] + 1
+    [held] = post.sql("SELECT count(*) AS n FROM delivery")
+    caught_up, _ = timed(post, "log", "-n", "1", tries=1)
+    verified, _ = timed(post, "verify", tries=1)
+    post.start()
+    one = some_delivery(post)
+    domain = one["recipient"].partition("@")[2]
+    asked = {
+        "log": ("log",),
+        "log --recipient": ("log", "--recipient", one["recipient"]),
+        "log --sender": ("log", "--sender", one["sender"]),
+        "log --domain": ("log", "--domain", domain),
+        "log --client": ("log", "--client", "192.0.2.25"),
+        "log --queue-id": ("log", "--queue-id", one["queue_ids"]),
+        "log --state refused": ("log", "--state", "refused"),
+        "log --state doubtful": ("log", "--state", "doubtful"),
+        "log --reply": ("log", "--reply", "throttling rate"),
+        "log --sender --state": (
+            "log", "--sender", one["sender"], "--state", "deferred"),
+        "log --until": ("log", "--until", "200d"),
+        "show": ("show", one["queue_ids"]),
+        "quota": ("quota",),
+        "metrics": ("metrics",),
+    }
+    rows, slow = [], []
+    for name, args in asked.items():
+        took, _ = timed(post, *args)
+        limit = 0.05 if name in ("quota", "metrics") else 0.1
+        rows.append((name, f"{took * 1000:.0f} ms", f"{limit * 1000:.0f} ms"))
+        slow += [name] if took > limit else []
+    month, _ = timed(post, "report", "--since", "30d", tries=1)
+    rows += [
+        ("report, 30 days", f"{month:.1f} s", "5 s"),
+        ("verify", f"{rows_there / verified:.0f} rows/s", "300000"),
+        ("catching up", f"{rows_there / caught_up:.0f} rows/s", "50000"),
+        ("bytes a delivery", f"{size / held['n']:.0f}", "-"),
+    ]
+    post.stop()
+    move(post.store, journal)
+    table((f"{held['n']} deliveries", "took", "wanted"), rows)
+    assert slow == [] and month < 5
+    assert rows_there / verified > 300000 and rows_there / caught_up > 50000
