@@ -29,6 +29,11 @@ struct uuid uuid_new(void);
 const char *uuid_text(const struct uuid *, char text[UUID_TEXT_LEN]);
 int uuid_parse(const char *, struct uuid *uuid_r);
 
+/* The wall time in a UUIDv7, to the millisecond, and the least UUIDv7 that was
+ * made at a time: tables in the order of ids are in the order of time. */
+int64_t uuid_time_us(const struct uuid *);
+struct uuid uuid_at_us(int64_t wall_us);
+
 struct journal;
 
 /*

@@ -55,18 +55,6 @@ struct walk {
 	bool original;
 };
 
-/* A UUIDv7 of that time, all that follows the time being zero. */
-static struct uuid
-uuid_at(int64_t us)
-{
-	int64_t ms = us > 0 ? us / 1000 : 0;
-	struct uuid id = { .bytes = { 0 } };
-
-	for (int i = 5; i >= 0; i--, ms >>= 8)
-		id.bytes[i] = (unsigned char)ms;
-	return id;
-}
-
 static int
 next(struct walk *w, struct cursor *c, struct err *err)
 {
@@ -279,8 +267,8 @@ count_message(struct walk *w, struct err *err)
 static int
 walk_tables(struct walk *w, struct err *err)
 {
-	struct uuid from = uuid_at(w->report->since_us - SLACK_US);
-	struct uuid to = uuid_at(w->report->until_us + SLACK_US);
+	struct uuid from = uuid_at_us(w->report->since_us - SLACK_US);
+	struct uuid to = uuid_at_us(w->report->until_us + SLACK_US);
 
 	if (begin(w, &w->messages, SQL_MESSAGES, &from, &to, err) == -1 ||
 	    begin(w, &w->parties, SQL_PARTIES, &from, &to, err) == -1 ||

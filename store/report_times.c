@@ -23,7 +23,7 @@
 #define TEXT_MAX_BYTES ((size_t)64 * 1024)
 
 struct dot {
-	unsigned char message[UUID_LEN];
+	struct uuid message;
 	int64_t n, at;
 };
 
@@ -56,25 +56,14 @@ static const struct db_sql sql = { DB_SLOT_OTHER,
 	sizeof(sql_text) / sizeof(*sql_text), sql_text };
 
 static struct dot *
-dot_of(const struct times *t, const unsigned char *message, int64_t n)
+dot_of(const struct times *t, const struct uuid *message, int64_t n)
 {
 	uint64_t h = 14695981039346656037u; /* FNV-1a */
 
 	for (size_t i = 0; i < UUID_LEN; i++)
-		h = (h ^ message[i]) * 1099511628211u;
+		h = (h ^ message->bytes[i]) * 1099511628211u;
 	h = (h ^ (uint64_t)n) * 1099511628211u;
 	return &t->dots[(size_t)(h ^ h >> 32) & (PLACES - 1)];
-}
-
-/* The time in a UUIDv7 (RFC 9562 section 5.7). */
-static int64_t
-uuid_time(const unsigned char *message)
-{
-	int64_t ms = 0;
-
-	for (size_t i = 0; i < 6; i++)
-		ms = ms << 8 | message[i];
-	return ms * 1000;
 }
 
 static bool
@@ -88,26 +77,26 @@ is_first_attempt(const char *detail)
 }
 
 static void
-take_dot(struct times *t, const unsigned char *message, int64_t n, int64_t at,
+take_dot(struct times *t, const struct uuid *message, int64_t n, int64_t at,
     const char *detail)
 {
 	struct dot *dot = dot_of(t, message, n);
 
 	if (is_first_attempt(detail))
 		histogram_add(&t->report->phase[REPORT_TURN],
-		    at - uuid_time(message));
-	memcpy(dot->message, message, UUID_LEN);
+		    at - uuid_time_us(message));
+	dot->message = *message;
 	dot->n = n;
 	dot->at = at;
 }
 
 static void
 take_answer(
-    struct times *t, const unsigned char *message, int64_t n, int64_t at)
+    struct times *t, const struct uuid *message, int64_t n, int64_t at)
 {
 	struct dot *dot = dot_of(t, message, n);
 
-	if (dot->n == n && memcmp(dot->message, message, UUID_LEN) == 0)
+	if (dot->n == n && memcmp(&dot->message, message, sizeof(*message)) == 0)
 		histogram_add(
 		    &t->report->phase[REPORT_ANSWER], at - dot->at);
 }
@@ -131,18 +120,20 @@ static void
 take_row(struct times *t, sqlite3_stmt *row)
 {
 	const char *event = db_text(row, 1);
-	const unsigned char *message;
+	struct uuid message;
+	const void *id;
 	size_t len;
 
 	t->report->rows++;
-	message = db_blob(row, 2, &len);
+	id = db_blob(row, 2, &len);
 	if (len != UUID_LEN)
 		return;
+	memcpy(message.bytes, id, UUID_LEN);
 	if (strcmp(event, "sending") == 0)
-		take_dot(t, message, db_int(row, 3), db_int(row, 0),
+		take_dot(t, &message, db_int(row, 3), db_int(row, 0),
 		    db_text(row, 4));
 	else if (strcmp(event, "sent") == 0)
-		take_answer(t, message, db_int(row, 3), db_int(row, 0));
+		take_answer(t, &message, db_int(row, 3), db_int(row, 0));
 	else if (strcmp(event, "event") == 0)
 		take_report(t, db_text(row, 4));
 }

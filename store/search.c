@@ -10,6 +10,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/mem.h"
 #include "store/db.h"
 #include "store/search_term.h"
@@ -26,6 +27,9 @@
 
 /* How far to count when looking for the rarest term. */
 #define RARE_ENOUGH 2000
+
+/* How far the clock of ids and that of rows may be apart. */
+#define ID_SLACK_US (3600 * US_PER_SEC)
 
 #define WORDS_MAX_BYTES ((size_t)256 * 1024)
 
@@ -71,9 +75,10 @@ static const char *const search_text[] = {
 static const struct db_sql search_sql = { DB_SLOT_OTHER,
 	sizeof(search_text) / sizeof(*search_text), search_text };
 
-enum { J_LAST, J_HIT, J_ROW };
+enum { J_LAST, J_OLDEST, J_HIT, J_ROW };
 static const char *const journal_text[] = {
 	[J_LAST] = "SELECT coalesce(max(seq), 0) FROM journal",
+	[J_OLDEST] = "SELECT min(id) FROM message",
 	[J_HIT] =
 	    "SELECT m.size, m.queue_ids, m.header_message_id, "
 	    "CASE WHEN w.role IS NULL THEN s.value ELSE w.value END, "
@@ -177,6 +182,7 @@ enum lead { LEAD_ALL, LEAD_TERM, LEAD_STATE, LEAD_FEEDBACK };
 
 struct question {
 	const struct search_filter *filter;
+	int64_t since_us; /* nothing older is wanted, or there any more */
 	int64_t terms[TERMS_MAX];
 	size_t n;
 	const char *state;    /* asked for and listed, so not `sent` */
@@ -514,7 +520,7 @@ visit(struct search *s, const struct question *q, int64_t id, search_fn *fn,
 	rc = has_the_rest(s, q, id, err);
 	if (rc == 1)
 		rc = load_key(s, id, &h, err);
-	if (rc == 1 && h.received_at < q->filter->since_us)
+	if (rc == 1 && h.received_at < q->since_us)
 		return VISIT_PAST;
 	if (rc == 1)
 		rc = was_said(s, &h, q->filter->reply, err);
@@ -587,6 +593,30 @@ run(struct search *s, const struct question *q, int64_t *cursor, size_t limit,
 	    : hits;
 }
 
+/*
+ * What was pruned is still listed. A message's id is made when it arrives, so
+ * the oldest that is left tells up to where all are gone.
+ */
+static int
+find_oldest(struct search *s, struct question *q, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(s->journal, &journal_sql, J_OLDEST);
+	enum db_result result = db_step(s->journal, stmt, err);
+	struct uuid oldest;
+	const void *id;
+	size_t len = 0;
+
+	q->since_us = q->filter->since_us;
+	id = result == DB_ROW ? db_blob(stmt, 0, &len) : NULL;
+	if (len == UUID_LEN) {
+		memcpy(oldest.bytes, id, UUID_LEN);
+		if (uuid_time_us(&oldest) - ID_SLACK_US > q->since_us)
+			q->since_us = uuid_time_us(&oldest) - ID_SLACK_US;
+	}
+	db_reset(stmt);
+	return result == DB_ROW ? 0 : -1;
+}
+
 int64_t
 search_run(struct search *s, const struct search_filter *filter,
     int64_t *cursor, size_t limit, search_fn *fn, void *arg, struct err *err)
@@ -594,7 +624,7 @@ search_run(struct search *s, const struct search_filter *filter,
 	struct question q;
 
 	make_question(&q, filter);
-	if (choose_leader(s, &q, err) == -1)
+	if (find_oldest(s, &q, err) == -1 || choose_leader(s, &q, err) == -1)
 		return -1;
 	if (*cursor == 0 &&
 	    below_time(s, filter->until_us, cursor, err) == -1)
