@@ -12,6 +12,7 @@ where it is kept.
 import os
 import shutil
 import subprocess
+import threading
 import time
 
 import pytest
@@ -375,3 +376,37 @@ def test_asking(parts):
     table((f"{held['n']} deliveries", "took", "wanted"), rows)
     assert slow == [] and month < 5
     assert rows_there / verified > 300000 and rows_there / caught_up > 50000
+
+
+def test_mail_while_asked(parts):
+    """Mail at full load beside somebody who asks something every second."""
+    relay = parts.add(Relay(
+        parts.dir("r"), ses=dict(FREE, save=None, keep=10)))
+    post = relay.posternd
+    questions = [
+        ("metrics",), ("log", "-n", "50"), ("log", "--state", "refused"),
+        ("log", "--count", "--by", "domain"), ("quota",), ("report",),
+        ("verify",),
+    ]
+    messages = max(int(10000 * SCALE), 200)
+    load(relay, SESSIONS, messages)
+    alone = min(load(relay, SESSIONS, messages) for _ in range(3))
+    stop, asked = threading.Event(), []
+
+    def ask():
+        while not stop.is_set():
+            for question in questions:
+                post.run(*question, expect=None)
+                asked.append(question)
+                stop.wait(1)
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    beside = min(load(relay, SESSIONS, messages) for _ in range(3))
+    stop.set()
+    asker.join()
+    table(("20 sessions", "messages a second"), [
+        ("alone", f"{messages / alone:.0f}"),
+        (f"beside {len(asked)} questions", f"{messages / beside:.0f}"),
+        ("less by", f"{1 - alone / beside:.0%}")])
+    assert asked and beside < alone * 1.1
