@@ -351,7 +351,7 @@ const struct verb verb_prune = {
 	.name = "prune",
 	.summary = "move old days of the journal into an archive",
 	.usage =
-	    "prune --before DATE --archive FILE [--unsettled] [--json]\n\n"
+	    "prune --before DATE --archive FILE [--unsettled]\n\n"
 	    "Moves what is older than DATE (YYYY-MM-DD, UTC, or 400d ago; whole\n"
 	    "days) out of the journal into FILE, a new database that reads and\n"
 	    "verifies as the journal does, and prints its head. The chain goes on\n"

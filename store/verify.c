@@ -23,10 +23,10 @@
  */
 #define ROW_MAX_BYTES (size_t)(1024 * 1024 * 1024)
 
-enum { SQL_SPAN, SQL_ROWS, SQL_PRUNED, SQL_UNSAID, SQL_UNLISTED };
+enum { SQL_SPAN, SQL_ROWS, SQL_PRUNED, SQL_UNSAID, SQL_UNLISTED, SQL_LEFT };
 
 #define IS_SAID                                                         \
-	"j.event = 'pruned' "                                           \
+	"j.event = 'pruned' AND json_valid(j.detail) "                  \
 	"AND json_extract(j.detail, '$.last_seq') IS p.last_seq "       \
 	"AND json_extract(j.detail, '$.last_chain') IS "                \
 	"lower(hex(p.last_chain)) "                                     \
@@ -55,6 +55,11 @@ static const char *const sql_text[] = {
 	    "SELECT j.seq FROM other.journal j LEFT JOIN other.pruned p "
 	    "ON p.seq = j.seq AND " IS_SAID
 	    " WHERE j.event = 'pruned' AND j.seq > ?1 AND p.seq IS NULL",
+	[SQL_LEFT] =
+	    "SELECT j.seq FROM other.journal j LEFT JOIN other.journal next "
+	    "ON next.seq = j.seq + 1 WHERE j.seq < ?1 AND next.seq IS NULL "
+	    "UNION ALL SELECT j.seq FROM other.journal j JOIN other.pruned p "
+	    "ON p.last_seq = j.seq WHERE j.chain IS NOT p.last_chain",
 };
 
 static const struct db_sql sql = { DB_SLOT_JOURNAL,
@@ -245,11 +250,19 @@ walk_rows(struct walk *w, const struct part *p, struct err *err)
 	return result == DB_DONE ? 0 : -1;
 }
 
-/* `pruned` tells what may be missing, so it has to be told by the chain. */
+/*
+ * `pruned` tells what may be missing, so it has to be told by the chain. What a
+ * prune has not taken out yet are the last of the rows that it may.
+ */
 static int
 check_pruned(
     struct walk *w, const struct part *p, size_t which, struct err *err)
 {
+	static const char *const words[] = {
+		[SQL_UNSAID] = "`pruned` says of it what the journal does not",
+		[SQL_UNLISTED] = "`pruned` does not say what it says",
+		[SQL_LEFT] = "it was pruned, and is there again",
+	};
 	sqlite3_stmt *stmt = db_stmt(w->db, &sql, which);
 	enum db_result result;
 
@@ -257,11 +270,8 @@ check_pruned(
 	if (which == SQL_UNSAID)
 		db_bind_int(stmt, 2, p->archive ? p->last_seq : INT64_MAX);
 	while ((result = db_step(w->db, stmt, err)) == DB_ROW)
-		tell(w, db_int(stmt, 0),
-		    which == SQL_UNSAID
-			? "`pruned` says what row %" PRId64 " does not"
-			: "row %" PRId64 " says what `pruned` does not",
-		    db_int(stmt, 0));
+		tell(w, db_int(stmt, 0), "row %" PRId64 ": %s", db_int(stmt, 0),
+		    words[which]);
 	db_reset(stmt);
 	return result == DB_DONE ? 0 : -1;
 }
@@ -318,7 +328,8 @@ check_part(struct walk *w, struct part *p, struct err *err)
 	if (db_prepare(w->db, &sql, err) == -1 ||
 	    read_span(w->db, p, err) == -1 || walk_rows(w, p, err) == -1 ||
 	    check_pruned(w, p, SQL_UNSAID, err) == -1 ||
-	    check_pruned(w, p, SQL_UNLISTED, err) == -1)
+	    check_pruned(w, p, SQL_UNLISTED, err) == -1 ||
+	    check_pruned(w, p, SQL_LEFT, err) == -1)
 		return -1;
 	return w->ask->projections
 	    ? verify_tables_part(w->db, &span, count_fault, w, err)

@@ -23,12 +23,15 @@
  *	committed	the commitments to parties
  *	placed		messages that some file has
  *	suppressed	suppressions, as the journal has them
+ *	lifted		those that were, and when
  *	erasure		what rows `erased` name; role `suppression`, with the
  *			seq as n, for one of those
  *	claimed		what an archive says was erased later than its end
  *	reported	events that belong to a delivery
  *	lone		those that do not, and did not later either
- *	start		when the first row of all was written
+ *	start		when the first row of all was written, -1 for row 1
+ *	told		the rows of the file; of one that is damaged, that it is
+ *			there
  *
  * A message lies with its last row, so what a file has is compared as things
  * stood at its end. A message that was introduced before the first row looked
@@ -43,14 +46,19 @@ static const char work_tables[] =
     "CREATE TABLE committed (message, n, role, commitment, seq, "
     "PRIMARY KEY (message, n, role)) WITHOUT ROWID;"
     "CREATE TABLE placed (message PRIMARY KEY) WITHOUT ROWID;"
-    "CREATE TABLE suppressed (seq INTEGER PRIMARY KEY, at, reason, address);"
+    "CREATE TABLE suppressed (seq INTEGER PRIMARY KEY, at, reason, address, "
+    "until);"
+    "CREATE TABLE lifted (seq INTEGER PRIMARY KEY, at);"
     "CREATE TABLE erasure (message, n, role, seq, "
-    "PRIMARY KEY (message, n, role)) WITHOUT ROWID;"
+    "PRIMARY KEY (message, n, role, seq)) WITHOUT ROWID;"
     "CREATE TABLE claimed (message, n, role, seq);"
     "CREATE TABLE reported (message, n, key, seq, attempt, "
     "PRIMARY KEY (message, n, key)) WITHOUT ROWID;"
     "CREATE TABLE lone (seq INTEGER PRIMARY KEY, ses_id, key);"
-    "CREATE TABLE start (at)";
+    "CREATE TABLE start (at);"
+    "CREATE TEMP VIEW told AS SELECT seq, at, message, n, event, "
+    "CASE WHEN json_valid(detail) THEN detail ELSE '{}' END AS detail "
+    "FROM other.journal";
 
 #define EVENT_KEY                                                     \
 	"event_key(json_extract(detail, '$.type'), "                  \
@@ -61,7 +69,7 @@ static const char work_tables[] =
 /* All are bound: ?1 bound, ?2 last_seq. */
 static const char *const take_text[] = {
 	"INSERT INTO start SELECT CASE seq WHEN 1 THEN -1 ELSE at END "
-	"FROM other.journal WHERE seq > ?1 AND NOT EXISTS "
+	"FROM told WHERE seq > ?1 AND NOT EXISTS "
 	"(SELECT 1 FROM start) ORDER BY seq LIMIT 1",
 
 	"INSERT OR IGNORE INTO introduced SELECT message, seq, at, "
@@ -69,33 +77,38 @@ static const char *const take_text[] = {
 	"coalesce(json_extract(detail, '$.size'), 0), "
 	"json_extract(detail, '$.queue_ids'), "
 	"json_extract(detail, '$.repairs'), "
-	"json_extract(detail, '$.message_id') FROM other.journal "
+	"json_extract(detail, '$.message_id') FROM told "
 	"WHERE seq > ?1 AND event = 'received' AND message IS NOT NULL",
 
 	"INSERT OR IGNORE INTO committed SELECT j.message, 0, p.key, p.value, "
-	"j.seq FROM other.journal j, json_each(j.detail) p "
+	"j.seq FROM told j, json_each(j.detail) p "
 	"WHERE j.seq > ?1 AND j.event IN ('received', 'offered') "
 	"AND p.key IN ('sender', 'rewritten', 'original', 'from', 'client', "
 	"'user')",
 
 	"INSERT OR IGNORE INTO committed SELECT j.message, "
 	"CAST(r.key AS INTEGER), 'recipient', r.value, j.seq "
-	"FROM other.journal j, json_each(j.detail, '$.recipient') r "
+	"FROM told j, json_each(j.detail, '$.recipient') r "
 	"WHERE j.seq > ?1 AND j.event IN ('received', 'offered')",
 
 	"INSERT INTO delivery (message, n, state, attempts, updated_at) "
 	"SELECT j.message, CAST(r.key AS INTEGER), 'waiting', 0, j.at "
-	"FROM other.journal j, json_each(j.detail, '$.recipient') r "
+	"FROM told j, json_each(j.detail, '$.recipient') r "
 	"WHERE j.seq > ?1 AND j.event IN ('received', 'offered') "
 	"ON CONFLICT DO NOTHING",
 
 	"INSERT OR IGNORE INTO suppressed SELECT seq, at, "
-	"json_extract(detail, '$.reason'), json_extract(detail, '$.address') "
-	"FROM other.journal WHERE seq > ?1 AND event = 'suppressed'",
+	"json_extract(detail, '$.reason'), json_extract(detail, '$.address'), "
+	"json_extract(detail, '$.until') "
+	"FROM told WHERE seq > ?1 AND event = 'suppressed'",
+
+	"INSERT OR IGNORE INTO lifted SELECT p.value, j.at "
+	"FROM told j, json_each(j.detail, '$.suppressed') p "
+	"WHERE j.seq > ?1 AND j.event = 'unsuppressed'",
 
 	"INSERT OR IGNORE INTO erasure SELECT coalesce(j.message, x''), "
 	"json_extract(p.value, '$.n'), json_extract(p.value, '$.role'), j.seq "
-	"FROM other.journal j, json_each(j.detail, '$.parties') p "
+	"FROM told j, json_each(j.detail, '$.parties') p "
 	"WHERE j.seq > ?1 AND j.event = 'erased'",
 
 	"INSERT INTO claimed SELECT message, n, role, seq FROM other.erased "
@@ -104,15 +117,15 @@ static const char *const take_text[] = {
 	"INSERT OR IGNORE INTO placed SELECT id FROM other.message",
 
 	"INSERT OR IGNORE INTO reported SELECT message, n, " EVENT_KEY ", seq, "
-	"json_extract(detail, '$.attempt') FROM other.journal "
+	"json_extract(detail, '$.attempt') FROM told "
 	"WHERE seq > ?1 AND event = 'event' AND message IS NOT NULL",
 
 	"INSERT INTO lone SELECT seq, json_extract(detail, '$.ses_id'), "
-	EVENT_KEY " FROM other.journal "
+	EVENT_KEY " FROM told "
 	"WHERE seq > ?1 AND event = 'event' AND message IS NULL",
 
 	"DELETE FROM lone WHERE seq IN "
-	"(SELECT json_extract(detail, '$.unmatched') FROM other.journal "
+	"(SELECT json_extract(detail, '$.unmatched') FROM told "
 	"WHERE seq > ?1 AND event = 'event' AND message IS NOT NULL)",
 };
 #define NTAKE (sizeof(take_text) / sizeof(*take_text))
@@ -127,7 +140,7 @@ static const char *const build_text[] = {
 		     "json_extract(detail, '$.reply'), "
 		     "json_extract(detail, '$.ses_id'), "
 		     "json_extract(detail, '$.feedback'), "
-		     "json_extract(detail, '$.sent_at') FROM other.journal "
+		     "json_extract(detail, '$.sent_at') FROM told "
 		     "WHERE seq > ? AND n > 0 ORDER BY seq",
 	[SQL_SENDING] = RECORD_SQL_SENDING,
 	[SQL_OUTCOME] = RECORD_SQL_OUTCOME,
@@ -139,10 +152,10 @@ static const struct db_sql build_sql = { DB_SLOT_RECORD,
 
 #define KNOWN "IN (SELECT message FROM introduced)"
 
-/* Whether the row of `erased` at hand is one that an archive may have. */
-#define ERASED_LATER                                             \
-	"EXISTS (SELECT 1 FROM claimed e WHERE e.seq > ?2 "      \
-	"AND e.message = c.message AND e.n = c.n AND e.role = c.role)"
+/* What was erased in this file says so there. */
+#define ERASED(id, number, what)                                            \
+	"EXISTS (SELECT 1 FROM other.erased e WHERE e.message = " id        \
+	" AND e.n = " number " AND e.role = " what ")"
 
 #define IS_ARCHIVE \
 	"EXISTS (SELECT 1 FROM other.mark WHERE name = 'archive')"
@@ -152,9 +165,9 @@ static const char *const compare_text[] = {
 	"SELECT 0, 'delivery ' || uuid(message) || ' ' || n || "
 	"' is not what the journal says' FROM ("
 	"SELECT message, n, state, attempts, ses_id, code, dsn, reply, "
-	"feedback, sent_at FROM other.delivery WHERE message " KNOWN " EXCEPT "
+	"feedback, sent_at, updated_at FROM other.delivery WHERE message " KNOWN " EXCEPT "
 	"SELECT message, n, state, attempts, ses_id, code, dsn, reply, "
-	"feedback, sent_at FROM main.delivery)",
+	"feedback, sent_at, updated_at FROM main.delivery)",
 
 	"SELECT 0, 'delivery ' || uuid(message) || ' ' || n || "
 	"' is missing' FROM ("
@@ -169,10 +182,8 @@ static const char *const compare_text[] = {
 	"OR base64(m.digest) IS NOT i.digest OR m.size IS NOT i.size "
 	"OR m.queue_ids IS NOT i.queue_ids OR m.repairs IS NOT i.repairs "
 	"OR (commitment(m.salt, m.header_message_id) IS NOT i.message_id "
-	"AND NOT (m.header_message_id IS NULL AND m.salt IS NULL AND EXISTS "
-	"(SELECT 1 FROM (SELECT * FROM erasure UNION ALL SELECT * FROM claimed "
-	"WHERE seq > ?2) e WHERE e.message = m.id AND e.n = 0 "
-	"AND e.role = 'message_id')))",
+	"AND NOT (m.header_message_id IS NULL AND m.salt IS NULL AND "
+	ERASED("m.id", "0", "'message_id'") "))",
 
 	"SELECT 0, 'message ' || uuid(m.id) || "
 	"' was never introduced by the journal' FROM other.message m "
@@ -186,8 +197,7 @@ static const char *const compare_text[] = {
 	"ON p.message = c.message AND p.n = c.n AND p.role = c.role "
 	"WHERE CASE WHEN p.role IS NULL THEN true "
 	"WHEN p.value IS NULL THEN p.salt IS NOT NULL OR NOT "
-	"(EXISTS (SELECT 1 FROM erasure e WHERE e.message = c.message "
-	"AND e.n = c.n AND e.role = c.role) OR " ERASED_LATER ") "
+	ERASED("c.message", "c.n", "c.role") " "
 	"ELSE commitment(p.salt, p.value) IS NOT c.commitment END",
 
 	"SELECT 0, p.role || ' ' || p.n || ' of message ' || "
@@ -200,18 +210,23 @@ static const char *const compare_text[] = {
 	"', but what belongs to one' FROM ("
 	"SELECT message FROM other.party UNION SELECT message "
 	"FROM other.delivery UNION SELECT message FROM other.erased "
-	"WHERE role <> 'suppression') WHERE message NOT IN (SELECT id FROM other.message)",
+	"WHERE role <> 'suppression') "
+	"WHERE message NOT IN (SELECT id FROM other.message)",
 
-	"SELECT s.seq, 'the suppression of row ' || s.seq || "
+	/* An archive has them as they were when it was made. */
+	"SELECT j.seq, 'the suppression of row ' || j.seq || "
 	"' is not what the journal says' "
 	"FROM suppressed j LEFT JOIN other.suppression s ON s.seq = j.seq "
-	"WHERE j.seq > ?1 AND CASE WHEN s.seq IS NULL OR s.since IS NOT j.at "
-	"OR s.reason IS NOT j.reason THEN true "
+	"LEFT JOIN lifted l ON l.seq = j.seq "
+	"WHERE CASE WHEN s.seq IS NULL THEN j.seq > ?1 "
+	"WHEN s.since IS NOT j.at OR s.reason IS NOT j.reason THEN true "
+	"WHEN NOT " IS_ARCHIVE " AND CASE WHEN l.seq IS NOT NULL "
+	"THEN s.until IS NOT l.at ELSE s.until IS NOT j.until AND "
+	"coalesce(s.until NOT IN (SELECT at FROM suppressed), true) END "
+	"THEN true "
 	"WHEN s.address IS NULL OR s.address LIKE 'hmac:%' THEN "
-	"s.salt IS NOT NULL OR NOT EXISTS (SELECT 1 FROM "
-	"(SELECT * FROM erasure UNION ALL SELECT * FROM claimed "
-	"WHERE seq > ?2) e WHERE e.message = x'' "
-	"AND e.role = 'suppression' AND e.n = j.seq) "
+	"s.salt IS NOT NULL OR NOT "
+	ERASED("x''", "j.seq", "'suppression'") " "
 	"ELSE commitment(s.salt, s.address) IS NOT j.address END",
 
 	"SELECT s.seq, 'the suppression of row ' || s.seq || "
@@ -222,8 +237,9 @@ static const char *const compare_text[] = {
 	"SELECT e.seq, 'no row says that ' || e.role || ' ' || e.n || "
 	"' of message ' || uuid(e.message) || ' was erased' "
 	"FROM other.erased e LEFT JOIN erasure j ON j.message = e.message "
-	"AND j.n = e.n AND j.role = e.role WHERE j.role IS NULL "
-	"AND e.seq > ?1 AND e.seq <= ?2",
+	"AND j.n = e.n AND j.role = e.role AND j.seq = e.seq "
+	"WHERE j.role IS NULL AND e.seq <= ?2 "
+	"AND (e.seq > ?1 OR (SELECT at FROM start) = -1)",
 
 	/* An archive has neither of these tables filled. */
 	"SELECT e.seq, 'the event of row ' || e.seq || "
@@ -256,7 +272,8 @@ static const char *const end_text[] = {
 	"SELECT c.seq, 'no row says that ' || c.role || ' ' || c.n || "
 	"' of message ' || uuid(c.message) || ' was erased' "
 	"FROM claimed c LEFT JOIN erasure j ON j.message = c.message "
-	"AND j.n = c.n AND j.role = c.role WHERE j.role IS NULL",
+	"AND j.n = c.n AND j.role = c.role AND j.seq = c.seq "
+	"WHERE j.role IS NULL",
 };
 #define NEND (sizeof(end_text) / sizeof(*end_text))
 static const struct db_sql end_sql = { DB_SLOT_PRUNE, NEND, end_text };
@@ -411,9 +428,14 @@ compare(struct db *db, sqlite3_stmt *stmt, verify_fault *fault, void *arg,
     struct err *err)
 {
 	enum db_result result;
+	const char *words;
 
-	while ((result = db_step(db, stmt, err)) == DB_ROW)
-		fault(arg, db_int(stmt, 0), db_text(stmt, 1));
+	while ((result = db_step(db, stmt, err)) == DB_ROW) {
+		words = db_text(stmt, 1);
+		/* NULL in any of its parts makes all of it NULL. */
+		fault(arg, db_int(stmt, 0),
+		    words != NULL ? words : "a row without a key");
+	}
 	db_reset(stmt);
 	return result == DB_DONE ? 0 : -1;
 }
