@@ -121,78 +121,90 @@ event_set_tag(struct event *e, const char *value)
 	e->tagged = e->n > 0 && e->attempt > 0 && strcmp(again, value) == 0;
 }
 
+/* Read in one go, which members that are looked for by name can't be. */
 void
 event_json(const struct event *e, struct buf *out)
 {
+	const char *const texts[] = { e->type, e->kind, e->subtype, e->action,
+		e->ses_id, e->feedback_id, e->dsn, e->text };
 	char tag[EVENT_TAG_LEN];
 
+	json_open(out, '[');
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
+		json_string(out, texts[i]);
 	event_tag(e, tag);
-	json_open(out, '{');
-	json_add_string(out, "type", e->type);
-	json_add_string(out, "kind", e->kind);
-	json_add_string(out, "subtype", e->subtype);
-	json_add_string(out, "action", e->action);
-	json_add_string(out, "ses_id", e->ses_id);
-	json_add_string(out, "feedback_id", e->feedback_id);
-	json_add_string(out, "dsn", e->dsn);
-	json_add_string(out, "text", e->text);
-	json_add_int(out, "time", e->time);
-	json_add_int(out, "accepted", e->accepted);
-	json_add_string(out, "tag", e->tagged ? tag : NULL);
-	json_close(out, '}');
+	json_string(out, tag);
+	json_int(out, e->time);
+	json_int(out, e->accepted);
+	json_close(out, ']');
 }
 
+/* A string or null, of at most max bytes. */
 static int
-get_text(const char *json, const char *key, size_t max, char **text_r,
-    struct err *err)
+next_text(const char **at, size_t max, char **text_r, struct err *err)
 {
+	enum json_type type;
 	struct buf value;
 	int rc;
 
 	buf_init(&value, max);
-	rc = json_get_string(json, key, &value, err);
-	if (rc == 1)
+	rc = json_next(at, &type, &value, err);
+	if (rc == 0 || (rc == 1 && type != JSON_STRING && type != JSON_NULL))
+		rc = err_set(err, ERR_PROTO, "not an event");
+	if (rc == 1 && type == JSON_STRING)
 		*text_r = buf_take(&value);
 	buf_free(&value);
-	return rc;
+	return rc == 1 ? 0 : -1;
+}
+
+static int
+next_time(const char **at, int64_t *time_r, struct err *err)
+{
+	enum json_type type;
+	struct buf value;
+	char *end = NULL;
+	int rc;
+
+	buf_init(&value, 24);
+	rc = json_next(at, &type, &value, err);
+	if (rc == 1) {
+		*time_r = strtoll(value.data, &end, 10);
+		rc = type == JSON_NUMBER && *end == '\0' ? 1 : 0;
+	}
+	buf_free(&value);
+	if (rc == 0)
+		return err_set(err, ERR_PROTO, "not an event");
+	return rc == 1 ? 0 : -1;
 }
 
 int
 event_parse(const char *json, struct event *e, struct err *err)
 {
 	const struct {
-		const char *key;
-		size_t max;
 		char **text;
-	} texts[] = {
-		{ "type", 64, &e->type },
-		{ "kind", 64, &e->kind },
-		{ "subtype", 64, &e->subtype },
-		{ "action", 64, &e->action },
-		{ "ses_id", 256, &e->ses_id },
-		{ "feedback_id", 256, &e->feedback_id },
-		{ "dsn", 64, &e->dsn },
-		{ "text", 2 * EVENT_TEXT_MAX, &e->text },
-	};
+		size_t max;
+	} texts[] = { { &e->type, 64 }, { &e->kind, 64 }, { &e->subtype, 64 },
+		{ &e->action, 64 }, { &e->ses_id, 256 },
+		{ &e->feedback_id, 256 }, { &e->dsn, 64 },
+		{ &e->text, 2 * EVENT_TEXT_MAX } };
 	char *tag = NULL;
 	int rc = 0;
 
 	memset(e, 0, sizeof(*e));
-	for (size_t i = 0; rc != -1 && i < sizeof(texts) / sizeof(texts[0]); i++)
-		rc = get_text(
-		    json, texts[i].key, texts[i].max, texts[i].text, err);
-	if (rc != -1)
-		rc = json_get_int(json, "time", &e->time, err);
-	if (rc != -1)
-		rc = json_get_int(json, "accepted", &e->accepted, err);
-	if (rc != -1)
-		rc = get_text(json, "tag", EVENT_TAG_LEN, &tag, err);
-	if (rc == 1)
+	for (size_t i = 0; rc == 0 && i < sizeof(texts) / sizeof(texts[0]); i++)
+		rc = next_text(&json, texts[i].max, texts[i].text, err);
+	if (rc == 0)
+		rc = next_text(&json, EVENT_TAG_LEN, &tag, err);
+	if (rc == 0 && tag != NULL)
 		event_set_tag(e, tag);
 	free(tag);
-	if (rc != -1 && (e->type == NULL || e->ses_id == NULL))
-		rc = err_set(err, ERR_PROTO, "an event without type or ses_id");
+	if (rc == 0)
+		rc = next_time(&json, &e->time, err);
+	if (rc == 0)
+		rc = next_time(&json, &e->accepted, err);
+	if (rc == 0 && (e->type == NULL || e->ses_id == NULL))
+		rc = err_set(err, ERR_PROTO, "an event without type or SES id");
 	if (rc == -1)
 		event_free(e);
-	return rc == -1 ? -1 : 0;
+	return rc;
 }

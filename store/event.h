@@ -65,7 +65,7 @@ void event_tag(const struct event *, char tag[EVENT_TAG_LEN]);
 /* Take the value of a tag named postern; what is none leaves it untagged. */
 void event_set_tag(struct event *, const char *value);
 
-/* As an object for posternd's control socket, and back: -1 and err. */
+/* As an array for posternd's control socket, and back: -1 and err. */
 void event_json(const struct event *, struct buf *out);
 int event_parse(const char *json, struct event *, struct err *);
 

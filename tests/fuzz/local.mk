@@ -61,3 +61,7 @@ fuzz_targets += tests/fuzz/f_json_split
 tests_fuzz_f_json_split_LDFLAGS = $(FUZZER_LINK)
 tests_fuzz_f_json_split_LDADD = $(CORE_LIBS)
 EXTRA_DIST += tests/fuzz/f_json_split.seeds tests/fuzz/f_json_split.dict
+fuzz_targets += tests/fuzz/f_event
+tests_fuzz_f_event_LDFLAGS = $(FUZZER_LINK)
+tests_fuzz_f_event_LDADD = $(STORE_LIBS) $(CORE_LIBS)
+EXTRA_DIST += tests/fuzz/f_event.seeds tests/fuzz/f_event.dict
