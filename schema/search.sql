@@ -21,11 +21,15 @@ CREATE TABLE found (
 CREATE UNIQUE INDEX found_message ON found (message, n);
 
 -- One row for each thing that a delivery can be found by. term is 64 bits of a
--- hash over what it is and its value; added in large sorted lots.
+-- hash over what it is and its value; added in large sorted lots. part is the
+-- id without its last 18 bits: what is added lies in the latest part, so that
+-- adding costs the same however many parts there are, and a question asks them
+-- one after the other.
 CREATE TABLE posting (
+	part	INTEGER NOT NULL,
 	term	INTEGER NOT NULL,
 	id	INTEGER NOT NULL,
-	PRIMARY KEY (term, id)
+	PRIMARY KEY (part, term, id)
 ) STRICT, WITHOUT ROWID;
 
 -- Deliveries that are not simply sent (and delivered, as far as SES tells).

@@ -53,15 +53,18 @@ static const char *const search_text[] = {
 	[S_PROGRESS] = "SELECT seq, at FROM progress",
 	[S_ALL] = "SELECT id FROM found WHERE id < ? ORDER BY id DESC",
 	[S_BY_TERM] = "SELECT id FROM posting WHERE id < ?1 AND term = ?2 "
-		      "ORDER BY id DESC",
+		      "AND part = ?3 ORDER BY id DESC",
 	[S_BY_STATE] = "SELECT id FROM odd WHERE id < ?1 AND state = ?2 "
 		       "ORDER BY id DESC",
 	[S_BY_FEEDBACK] = "SELECT id FROM odd WHERE id < ?1 AND feedback = ?2 "
 			  "ORDER BY id DESC",
-	[S_HAS_TERM] = "SELECT 1 FROM posting WHERE term = ? AND id = ?",
+	[S_HAS_TERM] = "SELECT 1 FROM posting "
+		       "WHERE term = ? AND id = ? AND part = ?",
 	[S_ODD] = "SELECT state, feedback FROM odd WHERE id = ?",
-	[S_COUNT] = "SELECT count(*) FROM (SELECT 1 FROM posting "
-		    "WHERE term = ? LIMIT ?)",
+	[S_COUNT] = "WITH RECURSIVE each(part) AS (SELECT ?3 UNION ALL "
+		    "SELECT part - 1 FROM each WHERE part > 0) "
+		    "SELECT count(*) FROM (SELECT 1 FROM each "
+		    "CROSS JOIN posting USING (part) WHERE term = ?1 LIMIT ?2)",
 	[S_COUNT_STATE] = "SELECT count(*) FROM (SELECT 1 FROM odd "
 			  "WHERE state = ? LIMIT ?)",
 	[S_COUNT_FEEDBACK] = "SELECT count(*) FROM (SELECT 1 FROM odd "
@@ -185,6 +188,7 @@ struct question {
 	int64_t since_us; /* nothing older is wanted, or there any more */
 	int64_t terms[TERMS_MAX];
 	size_t n;
+	int64_t last; /* the newest id */
 	const char *state;    /* asked for and listed, so not `sent` */
 	const char *feedback; /* the same, so not `delivered` */
 	enum lead lead;
@@ -234,13 +238,14 @@ make_question(struct question *q, const struct search_filter *f)
 }
 
 static int
-count_postings(
-    struct search *s, int64_t term, int64_t *count_r, struct err *err)
+count_postings(struct search *s, const struct question *q, size_t i,
+    int64_t *count_r, struct err *err)
 {
 	sqlite3_stmt *stmt = db_stmt(s->search, &search_sql, S_COUNT);
 
-	db_bind_int(stmt, 1, term);
+	db_bind_int(stmt, 1, q->terms[i]);
 	db_bind_int(stmt, 2, RARE_ENOUGH);
+	db_bind_int(stmt, 3, SEARCH_PART(q->last));
 	return get_int(s->search, stmt, count_r, err);
 }
 
@@ -277,7 +282,7 @@ choose_leader(struct search *s, struct question *q, struct err *err)
 	    weigh_odd(s, q, LEAD_FEEDBACK, q->feedback, &least, err) == -1)
 		return -1;
 	for (size_t i = 0; i < q->n; i++) {
-		if (count_postings(s, q->terms[i], &count, err) == -1)
+		if (count_postings(s, q, i, &count, err) == -1)
 			return -1;
 		if (count >= least)
 			continue;
@@ -299,12 +304,29 @@ leader(struct search *s, const struct question *q, int64_t below)
 	sqlite3_stmt *stmt = db_stmt(s->search, &search_sql, ways[q->lead]);
 
 	db_bind_int(stmt, 1, below);
-	if (q->lead == LEAD_TERM)
+	if (q->lead == LEAD_TERM) {
 		db_bind_int(stmt, 2, q->terms[0]);
-	else if (q->lead != LEAD_ALL)
+		db_bind_int(stmt, 3, SEARCH_PART(below - 1));
+	} else if (q->lead != LEAD_ALL) {
 		db_bind_text(stmt, 2,
 		    q->lead == LEAD_STATE ? q->state : q->feedback);
+	}
 	return stmt;
+}
+
+/* The next that the leader has found; a term's lie in parts. */
+static enum db_result
+next_found(struct search *s, const struct question *q, sqlite3_stmt **stmt,
+    int64_t *part, struct err *err)
+{
+	enum db_result result = db_step(s->search, *stmt, err);
+
+	while (result == DB_DONE && q->lead == LEAD_TERM && *part > 0) {
+		*stmt = leader(s, q, *part << SEARCH_PART_BITS);
+		(*part)--;
+		result = db_step(s->search, *stmt, err);
+	}
+	return result;
 }
 
 static bool
@@ -345,6 +367,7 @@ has_the_rest(struct search *s, const struct question *q, int64_t id,
 		stmt = db_stmt(s->search, &search_sql, S_HAS_TERM);
 		db_bind_int(stmt, 1, q->terms[i]);
 		db_bind_int(stmt, 2, id);
+		db_bind_int(stmt, 3, SEARCH_PART(id));
 		rc = get_int(s->search, stmt, &one, err);
 	}
 	return rc;
@@ -570,13 +593,13 @@ static int64_t
 run(struct search *s, const struct question *q, int64_t *cursor, size_t limit,
     search_fn *fn, void *arg, struct err *err)
 {
+	int64_t hits = 0, id, part = SEARCH_PART(*cursor - 1);
 	sqlite3_stmt *stmt = leader(s, q, *cursor);
 	enum db_result result = DB_DONE;
 	enum visit verdict = VISIT_MISS;
-	int64_t hits = 0, id;
 
 	while ((size_t)hits < limit &&
-	    (result = db_step(s->search, stmt, err)) == DB_ROW) {
+	    (result = next_found(s, q, &stmt, &part, err)) == DB_ROW) {
 		id = db_int(stmt, 0);
 		verdict = visit(s, q, id, fn, arg, err);
 		*cursor = id;
@@ -624,8 +647,13 @@ search_run(struct search *s, const struct search_filter *filter,
 	struct question q;
 
 	make_question(&q, filter);
-	if (find_oldest(s, &q, err) == -1 || choose_leader(s, &q, err) == -1)
+	if (find_oldest(s, &q, err) == -1 ||
+	    get_int(s->search, db_stmt(s->search, &search_sql, S_LAST),
+		&q.last, err) == -1 ||
+	    choose_leader(s, &q, err) == -1)
 		return -1;
+	if (*cursor > q.last)
+		*cursor = q.last + 1;
 	if (*cursor == 0 &&
 	    below_time(s, filter->until_us, cursor, err) == -1)
 		return -1;

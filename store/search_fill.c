@@ -33,7 +33,7 @@
 #define LOT_ROWS 100000
 #define CACHE "PRAGMA cache_size = -32768; PRAGMA synchronous = NORMAL"
 #define CHECKPOINT_PAGES 8000
-#define SEARCH_VERSION 2
+#define SEARCH_VERSION 3
 #define WORDS_MAX_BYTES ((size_t)256 * 1024)
 
 enum {
@@ -84,8 +84,8 @@ static const char *const search_text[] = {
 			"VALUES (?, ?, ?, ?) "
 			"ON CONFLICT DO NOTHING",
 	[S_FOUND] = "SELECT id FROM found WHERE message = ? AND n = ?",
-	[S_ADD_POSTING] = "INSERT INTO posting (term, id) VALUES (?, ?) "
-			  "ON CONFLICT DO NOTHING",
+	[S_ADD_POSTING] = "INSERT INTO posting (part, term, id) "
+			  "VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
 	[S_ADD_ODD] = "INSERT INTO odd (id, state, feedback) VALUES (?, ?, ?) "
 		      "ON CONFLICT (id) DO UPDATE SET state = excluded.state, "
 		      "feedback = excluded.feedback",
@@ -138,10 +138,12 @@ add_posting(struct fill *f, enum term_kind kind, const char *value, int64_t id)
 }
 
 static int
-by_term(const void *a, const void *b)
+by_place(const void *a, const void *b)
 {
 	const struct posting *p = a, *q = b;
 
+	if (SEARCH_PART(p->id) != SEARCH_PART(q->id))
+		return p->id < q->id ? -1 : 1;
 	if (p->term != q->term)
 		return p->term < q->term ? -1 : 1;
 	return p->id < q->id ? -1 : p->id > q->id;
@@ -153,11 +155,12 @@ write_postings(struct fill *f, struct err *err)
 	sqlite3_stmt *stmt;
 
 	if (f->n > 1)
-		qsort(f->postings, f->n, sizeof(*f->postings), by_term);
+		qsort(f->postings, f->n, sizeof(*f->postings), by_place);
 	for (size_t i = 0; i < f->n; i++) {
 		stmt = db_stmt(f->search, &search_sql, S_ADD_POSTING);
-		db_bind_int(stmt, 1, f->postings[i].term);
-		db_bind_int(stmt, 2, f->postings[i].id);
+		db_bind_int(stmt, 1, SEARCH_PART(f->postings[i].id));
+		db_bind_int(stmt, 2, f->postings[i].term);
+		db_bind_int(stmt, 3, f->postings[i].id);
 		if (db_run(f->search, stmt, err) == -1)
 			return -1;
 	}
@@ -587,7 +590,7 @@ set_up(struct db *db, struct err *err)
 	if (version == 0 &&
 	    (db_exec(db, "BEGIN IMMEDIATE", err) == -1 ||
 		db_exec(db, schema_search, err) == -1 ||
-		db_exec(db, "PRAGMA user_version = 2", err) == -1 ||
+		db_exec(db, "PRAGMA user_version = 3", err) == -1 ||
 		db_exec(db, "COMMIT", err) == -1))
 		return -1;
 	if (version != 0 && version != SEARCH_VERSION)

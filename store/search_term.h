@@ -24,6 +24,10 @@ enum term_kind {
 int64_t search_term(enum term_kind, const char *value);
 int64_t search_term_len(enum term_kind, const char *value, size_t len);
 
+/* The part of the postings that holds a delivery's. */
+#define SEARCH_PART_BITS 18
+#define SEARCH_PART(id) ((int64_t)(id) >> SEARCH_PART_BITS)
+
 /*
  * From "host[192.0.2.1]" what stands between the brackets, to be freed, or
  * NULL.

@@ -278,22 +278,37 @@ assert_found(
 #define D1 "d@example.net:refused "
 #define B2 "B@example.net:waiting "
 
+/* As if half a million deliveries lay between any two of them. */
 static void
-filters(void **state)
+spread_out(const char *path)
 {
-	struct place *p = *state;
+	char search[128];
+
+	(void)snprintf(search, sizeof(search), "%s-search.db", path);
+	raw_ok(search, "UPDATE found SET id = -id; "
+		       "UPDATE found SET id = -id * 524288; "
+		       "UPDATE posting SET id = id * 524288, part = id * 2; "
+		       "UPDATE odd SET id = -id; "
+		       "UPDATE odd SET id = -id * 524288");
+}
+
+static void
+filters_with(const char *path, bool spread)
+{
 	struct search *s;
 	char head[100];
 	uint64_t rows;
 	struct err err;
 	int64_t lag, at;
 
-	fill(p->path, head);
-	assert_null(search_open(p->path, &err));
+	fill(path, head);
+	assert_null(search_open(path, &err));
 	assert_int_equal(err.class, ERR_STATE);
-	assert_int_equal(search_catch_up(p->path, &rows, &err), 0);
+	assert_int_equal(search_catch_up(path, &rows, &err), 0);
 	assert_true(rows > 10);
-	s = search_open(p->path, &err);
+	if (spread)
+		spread_out(path);
+	s = search_open(path, &err);
 	assert_non_null(s);
 	assert_int_equal(search_lag(s, &lag, &at, &err), 0);
 	assert_int_equal(lag, 0);
@@ -317,6 +332,18 @@ filters(void **state)
 	FIND(s, B2 B2 D1 C1 B1, .until_us = clock_wall_us());
 	FIND(s, "", .until_us = 1);
 	search_close(s);
+}
+
+static void
+filters(void **state)
+{
+	filters_with(((struct place *)*state)->path, false);
+}
+
+static void
+filters_over_parts(void **state)
+{
+	filters_with(((struct place *)*state)->path, true);
 }
 
 /* Who logged in, what SES reported, and what replies said, even those that
@@ -505,6 +532,7 @@ main(void)
 		store_test(tampered_tables),
 		store_test(snapshot),
 		store_test(filters),
+		store_test(filters_over_parts),
 		store_test(more_filters),
 		cmocka_unit_test(words),
 		store_test(pages),
