@@ -24,13 +24,20 @@ void
 chart_patterns(FILE *f)
 {
 	(void)fputs(
-	    "<svg class=\"patterns\" width=\"0\" height=\"0\" aria-hidden=\"true\" focusable=\"false\"><defs>\n"
-	    "<pattern id=\"hatch\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">"
-	    "<rect width=\"6\" height=\"6\" class=\"ground\"/><rect width=\"3\" height=\"6\" class=\"ink2\"/></pattern>\n"
-	    "<pattern id=\"grid\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\">"
-	    "<rect width=\"6\" height=\"6\" class=\"ground\"/><path d=\"M0 0H6M0 0V6\" class=\"ink3\"/></pattern>\n"
-	    "<pattern id=\"dots\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\">"
-	    "<rect width=\"5\" height=\"5\" class=\"ground\"/><circle cx=\"2.5\" cy=\"2.5\" r=\"1.3\" class=\"ink4\"/></pattern>\n"
+	    "<svg class=\"patterns\" width=\"0\" height=\"0\" "
+	    "aria-hidden=\"true\" focusable=\"false\"><defs>\n"
+	    "<pattern id=\"hatch\" width=\"6\" height=\"6\" "
+	    "patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">"
+	    "<rect width=\"6\" height=\"6\" class=\"ground\"/><rect "
+	    "width=\"3\" height=\"6\" class=\"ink2\"/></pattern>\n"
+	    "<pattern id=\"grid\" width=\"6\" height=\"6\" "
+	    "patternUnits=\"userSpaceOnUse\">"
+	    "<rect width=\"6\" height=\"6\" class=\"ground\"/><path d=\"M0 "
+	    "0H6M0 0V6\" class=\"ink3\"/></pattern>\n"
+	    "<pattern id=\"dots\" width=\"5\" height=\"5\" "
+	    "patternUnits=\"userSpaceOnUse\">"
+	    "<rect width=\"5\" height=\"5\" class=\"ground\"/><circle "
+	    "cx=\"2.5\" cy=\"2.5\" r=\"1.3\" class=\"ink4\"/></pattern>\n"
 	    "</defs></svg>\n",
 	    f);
 }
@@ -39,7 +46,8 @@ static void
 open_svg(FILE *f, const char *id, const char *title, double height)
 {
 	(void)fprintf(f,
-	    "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" aria-labelledby=\"%s-t\">"
+	    "<svg viewBox=\"0 0 %.0f %.0f\" role=\"img\" "
+	    "aria-labelledby=\"%s-t\">"
 	    "<title id=\"%s-t\">",
 	    WIDTH, height, id, id);
 	html_text(f, title);
@@ -163,8 +171,7 @@ chart_columns(FILE *f, const struct chart *c, const char *const classes[],
 				(void)fprintf(f,
 				    "<rect class=\"%s\" x=\"%.2f\" y=\"%.2f\" "
 				    "width=\"%.2f\" height=\"%.2f\"/>\n",
-				    classes[k],
-				    x_of(c, i) - wide * 0.4,
+				    classes[k], x_of(c, i) - wide * 0.4,
 				    y_of(sum, TICKS * step), wide * 0.8,
 				    PLOT_HEIGHT * v / (TICKS * step));
 		}
@@ -204,7 +211,8 @@ chart_line(FILE *f, const struct chart *c,
 		v = value(c->arg, i);
 		if (v >= 0)
 			(void)fprintf(f,
-			    "<circle class=\"point\" cx=\"%.1f\" cy=\"%.1f\" r=\"2.5\"/>\n",
+			    "<circle class=\"point\" cx=\"%.1f\" cy=\"%.1f\" "
+			    "r=\"2.5\"/>\n",
 			    x_of(c, i), y_of(v, TICKS * step));
 	}
 	draw_labels(f, c);
@@ -226,7 +234,8 @@ chart_shares(FILE *f, const char *id, const char *title,
 		wide = WIDTH * (double)values[i] / (double)sum;
 		if (values[i] > 0)
 			(void)fprintf(f,
-			    "<rect class=\"%s\" x=\"%.2f\" y=\"1\" width=\"%.2f\" height=\"32\"/>\n",
+			    "<rect class=\"%s\" x=\"%.2f\" y=\"1\" "
+			    "width=\"%.2f\" height=\"32\"/>\n",
 			    classes[i], x, wide);
 		x += wide;
 	}
@@ -250,7 +259,7 @@ x_of_time(int64_t us)
 	static const int64_t longest = INT64_C(10) * 86400 * 1000000;
 
 	return 150 + (WIDTH - 170) * power_of(us < longest ? us : longest) /
-	    power_of(longest);
+			 power_of(longest);
 }
 
 static void
@@ -259,9 +268,8 @@ draw_time_scale(FILE *f, double height)
 	static const struct {
 		int64_t us;
 		const char *name;
-	} ticks[] = { { 1000, "1 ms" }, { 10000, "10 ms" },
-		{ 100000, "0.1 s" }, { 1000000, "1 s" },
-		{ 10000000, "10 s" }, { 60000000, "1 min" },
+	} ticks[] = { { 1000, "1 ms" }, { 10000, "10 ms" }, { 100000, "0.1 s" },
+		{ 1000000, "1 s" }, { 10000000, "10 s" }, { 60000000, "1 min" },
 		{ 600000000, "10 min" }, { 3600000000, "1 h" },
 		{ 36000000000, "10 h" }, { 259200000000, "3 d" } };
 
@@ -269,8 +277,8 @@ draw_time_scale(FILE *f, double height)
 		(void)fprintf(f,
 		    "<path class=\"rule\" d=\"M%.1f 8V%.0f\"/>"
 		    "<text x=\"%.1f\" y=\"%.0f\" class=\"mid\">%s</text>\n",
-		    x_of_time(ticks[i].us), height - 24,
-		    x_of_time(ticks[i].us), height - 8, ticks[i].name);
+		    x_of_time(ticks[i].us), height - 24, x_of_time(ticks[i].us),
+		    height - 8, ticks[i].name);
 }
 
 void
@@ -291,7 +299,8 @@ chart_ranges(FILE *f, const char *id, const char *title,
 		(void)fprintf(f,
 		    "<path class=\"line\" d=\"M%.1f %.0fH%.1f\"/>"
 		    "<circle class=\"point\" cx=\"%.1f\" cy=\"%.0f\" r=\"5\"/>"
-		    "<rect class=\"point\" x=\"%.1f\" y=\"%.0f\" width=\"8\" height=\"8\"/>"
+		    "<rect class=\"point\" x=\"%.1f\" y=\"%.0f\" width=\"8\" "
+		    "height=\"8\"/>"
 		    "<path class=\"line\" d=\"M%.1f %.0fv16\"/>\n",
 		    x_of_time(rows[i].half_us), y, x_of_time(rows[i].all_us),
 		    x_of_time(rows[i].half_us), y,

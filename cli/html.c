@@ -64,7 +64,7 @@ html_duration(int64_t us, char text[HTML_DURATION_LEN])
 	double v;
 
 	while (i < sizeof(units) / sizeof(units[0]) - 1 &&
-	    (double)us < units[i].us)
+	       (double)us < units[i].us)
 		i++;
 	v = (double)us / units[i].us;
 	(void)snprintf(text, HTML_DURATION_LEN, v < 10 ? "%.1f %s" : "%.0f %s",

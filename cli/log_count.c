@@ -68,8 +68,8 @@ by_recipient(const struct search_hit *h, char name[NAME_LEN])
 static void
 by_domain(const struct search_hit *h, char name[NAME_LEN])
 {
-	const char *at = h->recipient != NULL ? strrchr(h->recipient, '@')
-					      : NULL;
+	const char *at =
+	    h->recipient != NULL ? strrchr(h->recipient, '@') : NULL;
 
 	set(name, at != NULL ? at + 1 : h->recipient, "(erased)");
 }
@@ -150,7 +150,8 @@ log_count_new(const char *by)
 	const struct key *key = by == NULL ? &all : NULL;
 	struct log_count *c;
 
-	for (size_t i = 0; by != NULL && i < sizeof(keys) / sizeof(keys[0]); i++)
+	for (size_t i = 0; by != NULL && i < sizeof(keys) / sizeof(keys[0]);
+	     i++)
 		if (strcmp(keys[i].name, by) == 0)
 			key = &keys[i];
 	if (key == NULL)
@@ -186,13 +187,13 @@ static void
 print_table(const struct log_count *c, const struct cli *cli,
     const struct tally_row *rows, size_t n)
 {
-	struct column columns[OUTCOMES + 2] = {
-		[0] = { c->by->name, c->by->name, false }
-	};
+	struct column columns[OUTCOMES + 2] = { [0] = { c->by->name,
+						    c->by->name, false } };
 	struct table *table;
 
 	for (int i = 0; i < OUTCOMES; i++)
-		columns[i + 1] = (struct column) { outcome_names[i], outcome_names[i], true };
+		columns[i + 1] =
+		    (struct column){ outcome_names[i], outcome_names[i], true };
 	table = table_new(columns);
 	for (size_t i = 0; i < n; i++) {
 		table_text(table, rows[i].name);
@@ -226,8 +227,8 @@ print_csv(const struct cli *cli, const struct tally_row *row)
 	const char *cells[OUTCOMES + 1] = { row->name };
 
 	for (int i = 0; i < OUTCOMES; i++) {
-		(void)snprintf(numbers[i], sizeof(numbers[i]), "%" PRId64,
-		    row->n[i]);
+		(void)snprintf(
+		    numbers[i], sizeof(numbers[i]), "%" PRId64, row->n[i]);
 		cells[i + 1] = numbers[i];
 	}
 	output_csv(&cli->out, cells, OUTCOMES + 1);

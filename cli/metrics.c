@@ -28,11 +28,12 @@
 
 /* No name has two help texts: each family is told in one place. */
 static void
-family(const struct cli *cli, const char *name, const char *type,
-    const char *help)
+family(
+    const struct cli *cli, const char *name, const char *type, const char *help)
 {
-	(void)fprintf(cli->out.file, "# HELP postern_%s %s\n# TYPE postern_%s %s\n",
-	    name, help, name, type);
+	(void)fprintf(cli->out.file,
+	    "# HELP postern_%s %s\n# TYPE postern_%s %s\n", name, help, name,
+	    type);
 }
 
 static void
@@ -70,7 +71,7 @@ number(const char *answer, const char *key, double *value_r)
 
 	buf_init(&value, VALUE_MAX_BYTES);
 	is = json_get(answer, key, &type, &value, &err) == 0 &&
-	    type == JSON_NUMBER;
+	     type == JSON_NUMBER;
 	if (is)
 		*value_r = strtod(value.data, NULL);
 	buf_free(&value);
@@ -141,11 +142,10 @@ print_breakers(const struct cli *cli, const char *answer)
 	buf_init(&what, VALUE_MAX_BYTES);
 	if (json_get(answer, "breakers", &type, &list, &err) == 0 &&
 	    type == JSON_NESTED)
-		for (at = list.data;
-		     json_next(&at, &type, &one, &err) == 1;)
+		for (at = list.data; json_next(&at, &type, &one, &err) == 1;)
 			if (json_get_string(one.data, "what", &what, &err) == 1)
-				labelled(cli, "breaker_open", "what",
-				    what.data, 1);
+				labelled(
+				    cli, "breaker_open", "what", what.data, 1);
 	buf_free(&list);
 	buf_free(&one);
 	buf_free(&what);
@@ -170,8 +170,8 @@ print_status(const struct cli *cli, const char *answer)
 		family(cli, "rcpt_put_off_total", "counter",
 		    "Recipients put off at RCPT because the day was spent, "
 		    "since posternd started.");
-		(void)fprintf(cli->out.file,
-		    "postern_rcpt_put_off_total %.17g\n", value);
+		(void)fprintf(
+		    cli->out.file, "postern_rcpt_put_off_total %.17g\n", value);
 	}
 	print_breakers(cli, answer);
 }
@@ -227,8 +227,8 @@ tell_journal(void *arg, const struct counts_journal *j)
 	gauge(cli, "journal_uncounted_rows",
 	    "Rows that are not in the counters yet, nor in the search.",
 	    (double)(j->last_seq - j->counted_seq));
-	gauge(cli, "suppressed_addresses",
-	    "Addresses that are not written to.", (double)j->suppressed);
+	gauge(cli, "suppressed_addresses", "Addresses that are not written to.",
+	    (double)j->suppressed);
 }
 
 static void
@@ -254,8 +254,7 @@ add_report(struct told *t, const char *kind, int64_t count)
 	    rest[strspn(rest, letters)] != '\0')
 		return;
 	buf_addf(&t->reports,
-	    "postern_ses_events_total{type=\"%.*s\",kind=\"%s\"} %" PRId64
-	    "\n",
+	    "postern_ses_events_total{type=\"%.*s\",kind=\"%s\"} %" PRId64 "\n",
 	    (int)len, type, rest, count);
 }
 
@@ -313,7 +312,8 @@ print_counts(const struct cli *cli, const struct conf *conf, struct err *err)
 	print_size(cli, conf->store.path, "", "journal_bytes",
 	    "Size of the journal's file.");
 	print_size(cli, conf->store.path, "-wal", "journal_wal_bytes",
-	    "Size of its write-ahead log; grows while somebody reads for long.");
+	    "Size of its write-ahead log; grows while somebody reads for "
+	    "long.");
 	print_size(cli, conf->store.path, "-search.db", "search_bytes",
 	    "Size of the search database.");
 	return rc;
@@ -336,8 +336,8 @@ run(struct cli *cli, int argc, char **argv)
 	/* What is not caught up is told as postern_journal_uncounted_rows. */
 	(void)control_catch_up(conf, &err);
 	print_posternd(cli, conf);
-	status = print_counts(cli, conf, &err) == 0 ? CLI_DONE
-						    : cli_fail(cli, &err);
+	status =
+	    print_counts(cli, conf, &err) == 0 ? CLI_DONE : cli_fail(cli, &err);
 	conf_release(conf);
 	return status;
 }
@@ -345,11 +345,13 @@ run(struct cli *cli, int argc, char **argv)
 const struct verb verb_metrics = {
 	.name = "metrics",
 	.summary = "figures for Prometheus",
-	.usage = "metrics\n\n"
-		 "Prints figures in the Prometheus text format: limits and what is\n"
-		 "spent of them, what waits, open breakers, counters of what\n"
-		 "happened, sizes. Cheap however large the journal is. For a\n"
-		 "textfile collector:\n"
-		 "  postern metrics >postern.prom.new && mv postern.prom.new postern.prom\n",
+	.usage =
+	    "metrics\n\n"
+	    "Prints figures in the Prometheus text format: limits and what is\n"
+	    "spent of them, what waits, open breakers, counters of what\n"
+	    "happened, sizes. Cheap however large the journal is. For a\n"
+	    "textfile collector:\n"
+	    "  postern metrics >postern.prom.new && mv postern.prom.new "
+	    "postern.prom\n",
 	.run = run,
 };

@@ -67,10 +67,9 @@ report_rate(
 static void
 print_totals(const struct report *r, const struct output *out)
 {
-	static const struct column columns[] = {
-		{ "WHAT", "what", false }, { "COUNT", "count", true },
-		{ "SHARE", "share", false }, { 0 }
-	};
+	static const struct column columns[] = { { "WHAT", "what", false },
+		{ "COUNT", "count", true }, { "SHARE", "share", false },
+		{ 0 } };
 	struct table *t = table_new(columns);
 	char share[HTML_SHARE_LEN];
 	bool later;
@@ -83,10 +82,11 @@ print_totals(const struct report *r, const struct output *out)
 		table_text(t, outcome_names[i]);
 		table_number(t, r->total[i]);
 		table_text(t, i == OUTCOME_DELIVERIES || i == OUTCOME_ATTEMPTS
-			? NULL
-			: html_share(r->total[i], later
-				  ? r->total[OUTCOME_SENT]
-				  : r->total[OUTCOME_DELIVERIES], share));
+				  ? NULL
+				  : html_share(r->total[i],
+					later ? r->total[OUTCOME_SENT]
+					      : r->total[OUTCOME_DELIVERIES],
+					share));
 	}
 	table_print(t, out);
 	table_free(t);
@@ -95,12 +95,11 @@ print_totals(const struct report *r, const struct output *out)
 static void
 print_phases(const struct report *r, const struct output *out)
 {
-	static const struct column columns[] = {
-		{ "DELAY", "delay", false }, { "DELIVERIES", "deliveries", true },
-		{ "50 %", "p50", false }, { "90 %", "p90", false },
-		{ "95 %", "p95", false }, { "99 %", "p99", false },
-		{ "LONGEST", "longest", false }, { 0 }
-	};
+	static const struct column columns[] = { { "DELAY", "delay", false },
+		{ "DELIVERIES", "deliveries", true }, { "50 %", "p50", false },
+		{ "90 %", "p90", false }, { "95 %", "p95", false },
+		{ "99 %", "p99", false }, { "LONGEST", "longest", false },
+		{ 0 } };
 	static const double shares[] = { 0.5, 0.9, 0.95, 0.99, 1 };
 	struct table *t = table_new(columns);
 	char text[HTML_DURATION_LEN];
@@ -109,9 +108,12 @@ print_phases(const struct report *r, const struct output *out)
 		table_text(t, report_phases[i]);
 		table_number(t, r->phase[i].count);
 		for (size_t k = 0; k < 5; k++)
-			table_text(t, r->phase[i].count == 0 ? NULL
-				: html_duration(histogram_at(&r->phase[i],
-				      shares[k]), text));
+			table_text(
+			    t, r->phase[i].count == 0
+				   ? NULL
+				   : html_duration(
+					 histogram_at(&r->phase[i], shares[k]),
+					 text));
 	}
 	table_print(t, out);
 	table_free(t);
@@ -134,15 +136,15 @@ static struct table *
 outcome_table(struct column columns[OUTCOME_COLUMNS], const char *first)
 {
 	static const struct column rest[OUTCOME_COLUMNS - 1] = {
-		{ "DELIVERIES", "deliveries", true },
-		{ "SENT", "sent", true }, { "DEFERRED", "deferred", true },
+		{ "DELIVERIES", "deliveries", true }, { "SENT", "sent", true },
+		{ "DEFERRED", "deferred", true },
 		{ "REFUSED", "refused", true },
 		{ "DOUBTFUL", "doubtful", true },
 		{ "BOUNCED", "bounced", true },
 		{ "COMPLAINED", "complained", true }, { 0 }
 	};
 
-	columns[0] = (struct column) { first, "name", false };
+	columns[0] = (struct column){ first, "name", false };
 	memcpy(columns + 1, rest, sizeof(rest));
 	return table_new(columns);
 }
@@ -155,8 +157,8 @@ print_slots(const struct report *r, const struct output *out)
 	char name[24];
 
 	for (size_t i = 0; i < r->nslots; i++)
-		print_outcome_row(t, report_slot_name(r, i, name),
-		    r->slots[i].n);
+		print_outcome_row(
+		    t, report_slot_name(r, i, name), r->slots[i].n);
 	table_print(t, out);
 	table_free(t);
 }
@@ -178,11 +180,9 @@ print_top(const char *first, struct tally *tally, const struct output *out)
 static void
 print_reasons(const struct report *r, const struct output *out)
 {
-	static const struct column columns[] = {
-		{ "REFUSED", "refused", true },
+	static const struct column columns[] = { { "REFUSED", "refused", true },
 		{ "DEFERRED", "deferred", true },
-		{ "WHAT WAS ANSWERED", "reason", false }, { 0 }
-	};
+		{ "WHAT WAS ANSWERED", "reason", false }, { 0 } };
 	const struct tally_row *rows = tally_sorted(r->reasons, TALLY_LARGEST);
 	struct table *t = table_new(columns);
 
@@ -199,11 +199,10 @@ print_reasons(const struct report *r, const struct output *out)
 static void
 print_doubts(const struct report *r, const struct output *out)
 {
-	static const struct column columns[] = {
-		{ "DOUBTFUL", "message", false },
+	static const struct column columns[] = { { "DOUBTFUL", "message",
+						     false },
 		{ "RECEIVED (UTC)", "received", false },
-		{ "RECIPIENT", "recipient", false }, { 0 }
-	};
+		{ "RECIPIENT", "recipient", false }, { 0 } };
 	char id[UUID_TEXT_LEN], when[WHEN_LEN];
 	struct table *t = table_new(columns);
 
@@ -222,11 +221,14 @@ print_chain(const struct report_page *p, const struct output *out)
 {
 	char hex[CHAIN_TEXT_LEN];
 
-	output_printf(out, "Journal: %" PRId64 " rows in this period, head "
-	    "%" PRId64 ":%s\n", p->report->rows, p->report->head_seq,
+	output_printf(out,
+	    "Journal: %" PRId64 " rows in this period, head "
+	    "%" PRId64 ":%s\n",
+	    p->report->rows, p->report->head_seq,
 	    chain_text(p->report->head, hex));
 	if (!p->verified)
-		output_printf(out, "Its chain was not checked; --verify does.\n");
+		output_printf(
+		    out, "Its chain was not checked; --verify does.\n");
 	else
 		output_printf(out, "Its chain: %s, %" PRIu64 " faults\n",
 		    p->faults == 0 ? "good" : "broken", p->faults);
@@ -311,8 +313,8 @@ verify_chain(const char *journal, struct report_page *p, struct err *err)
 	const struct verify_ask ask = { .projections = false };
 	struct verify_result result;
 
-	if (verify_journal(&journal, 1, &ask, ignore_fault, NULL, &result,
-		err) == -1)
+	if (verify_journal(
+		&journal, 1, &ask, ignore_fault, NULL, &result, err) == -1)
 		return -1;
 	p->verified = true;
 	p->faults = result.faults;
@@ -330,8 +332,7 @@ make(struct cli *cli, const struct conf *conf, const struct wish *w)
 	struct err err;
 
 	p.host = hostname(host);
-	p.report = r =
-	    report_new(conf->store.path, w->since, w->until, &err);
+	p.report = r = report_new(conf->store.path, w->since, w->until, &err);
 	if (r == NULL ||
 	    (w->verify && verify_chain(conf->store.path, &p, &err) == -1)) {
 		status = cli_fail(cli, &err);
@@ -352,21 +353,20 @@ run(struct cli *cli, int argc, char **argv)
 	const char *since = NULL, *until = NULL;
 	struct wish w = { .html = NULL };
 	bool text = false;
-	const struct cli_option options[] = {
-		{ .name = "since", .value = &since },
+	const struct cli_option options[] = { { .name = "since",
+						  .value = &since },
 		{ .name = "until", .value = &until },
 		{ .name = "html", .value = &w.html },
 		{ .name = "text", .flag = &text },
-		{ .name = "verify", .flag = &w.verify }, { 0 }
-	};
+		{ .name = "verify", .flag = &w.verify }, { 0 } };
 	enum cli_exit status;
 	struct conf *conf;
 
 	if (!cli_options(cli, options, &argc, argv, &status))
 		return status;
 	if (argc > 1)
-		return cli_usage(cli, "what is %s? --html takes the file",
-		    argv[1]);
+		return cli_usage(
+		    cli, "what is %s? --html takes the file", argv[1]);
 	if (text && w.html != NULL)
 		return cli_usage(cli, "--html or --text");
 	w.until = clock_wall_us();
@@ -388,12 +388,17 @@ run(struct cli *cli, int argc, char **argv)
 const struct verb verb_report = {
 	.name = "report",
 	.summary = "a period in figures and charts",
-	.usage =
-	    "report [--since TIME] [--until TIME] [--html FILE | --text] [--verify]\n\n"
-	    "Volume, outcomes, delays, bounce and complaint rates, top senders and\n"
-	    "domains, reasons, doubtful deliveries, and the journal's head; of the\n"
-	    "last 30 days unless told otherwise. --html writes one page that needs\n"
-	    "nothing else (- for standard output). --verify also checks the whole\n"
-	    "chain, at some 300,000 rows a second, and exits 1 when it is broken.\n",
+	.usage = "report [--since TIME] [--until TIME] [--html FILE | --text] "
+		 "[--verify]\n\n"
+		 "Volume, outcomes, delays, bounce and complaint rates, top "
+		 "senders and\n"
+		 "domains, reasons, doubtful deliveries, and the journal's "
+		 "head; of the\n"
+		 "last 30 days unless told otherwise. --html writes one page "
+		 "that needs\n"
+		 "nothing else (- for standard output). --verify also checks "
+		 "the whole\n"
+		 "chain, at some 300,000 rows a second, and exits 1 when it is "
+		 "broken.\n",
 	.run = run,
 };

@@ -27,6 +27,8 @@ struct report_page {
 /* One page that needs nothing else: no script, no picture, no font. */
 void report_html(const struct report_page *, FILE *);
 
+extern const char report_style[]; /* its style sheet */
+
 extern const char *const report_phases[REPORT_PHASES];
 
 /* The rates that SES judges by, over the `over` slots that end with slot i (a

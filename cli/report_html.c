@@ -13,60 +13,9 @@
 
 /*
  * The page. Each chart is followed, at the end of the page, by the table with
- * its figures; so all is there on paper, for a screen reader, and where pictures
- * are not drawn.
+ * its figures; so all is there on paper, for a screen reader, and where
+ * pictures are not drawn.
  */
-static const char style[] =
-    ":root{color-scheme:light dark;--paper:#fff;--ink:#1c2024;--soft:#565e67;"
-    "--rule:#d5d9de;--panel:#f4f5f7;--sent:#2a6fbb;--deferred:#9a6700;"
-    "--refused:#b3261e;--doubtful:#6639ba;--link:#0b57b0}\n"
-    "@media (prefers-color-scheme:dark){:root{--paper:#14171a;--ink:#e8eaed;"
-    "--soft:#a9b1ba;--rule:#3a4149;--panel:#1e2226;--sent:#6cb0f5;"
-    "--deferred:#e0ac3b;--refused:#ff8a80;--doubtful:#c3a6ff;--link:#8ab8ff}}\n"
-    "*{box-sizing:border-box}\n"
-    "body{margin:0 auto;max-width:62rem;padding:1.5rem;background:var(--paper);"
-    "color:var(--ink);font:1rem/1.5 system-ui,sans-serif}\n"
-    "h1{font-size:1.7rem;margin:0}h2{font-size:1.25rem;margin:2.5rem 0 .5rem}\n"
-    "p{margin:.4rem 0;max-width:46rem}.soft,figcaption{color:var(--soft)}\n"
-    "a{color:var(--link)}nav ul{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;"
-    "list-style:none;padding:0}\n"
-    "dl.facts{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));"
-    "gap:.75rem;margin:1rem 0}\n"
-    "dl.facts div{background:var(--panel);border:1px solid var(--rule);"
-    "border-radius:.4rem;padding:.6rem .8rem}\n"
-    "dl.facts dt{color:var(--soft);font-size:.875rem}"
-    "dl.facts dd{margin:0;font-size:1.35rem;font-variant-numeric:tabular-nums}\n"
-    "figure{margin:.75rem 0}svg{display:block;width:100%;height:auto}"
-    "svg.patterns{position:absolute;width:0;height:0}\n"
-    "svg text{font:12px system-ui,sans-serif;fill:var(--ink)}"
-    "svg .end{text-anchor:end}svg .mid{text-anchor:middle}"
-    "svg .strong{font-weight:600}\n"
-    ".rule{stroke:var(--rule);stroke-width:1}"
-    ".mark{stroke:var(--ink);stroke-width:1.5;stroke-dasharray:7 4}"
-    ".line{stroke:var(--sent);stroke-width:2;fill:none}.point{fill:var(--sent)}\n"
-    ".sent{fill:var(--sent)}.deferred{fill:url(#hatch)}.refused{fill:url(#grid)}"
-    ".doubtful{fill:url(#dots)}.open{fill:var(--paper)}\n"
-    ".sent,.deferred,.refused,.doubtful,.open{stroke:var(--ink);stroke-width:.5}\n"
-    ".ground{fill:var(--paper)}.ink2{fill:var(--deferred)}"
-    ".ink3{stroke:var(--refused);stroke-width:2.5;fill:none}"
-    ".ink4{fill:var(--doubtful)}\n"
-    "ul.key{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;list-style:none;"
-    "padding:0;margin:.4rem 0}ul.key svg{display:inline-block;width:1.6rem;"
-    "height:.9rem;vertical-align:-.1rem;margin-right:.35rem}\n"
-    ".wide{overflow-x:auto}table{border-collapse:collapse;width:100%;"
-    "font-size:.9rem}caption{text-align:left;font-weight:600;padding:.4rem 0}\n"
-    "th,td{border-bottom:1px solid var(--rule);padding:.25rem .6rem;"
-    "text-align:left;vertical-align:top}\n"
-    "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}"
-    "td.w{overflow-wrap:anywhere}th[scope=row]{font-weight:400;overflow-wrap:anywhere}\n"
-    "code{font-size:.85rem;overflow-wrap:anywhere}\n"
-    "@media print{:root{color-scheme:light;--paper:#fff;--ink:#000;--soft:#333;"
-    "--rule:#999;--panel:#fff;--sent:#2a6fbb;--deferred:#7a5200;--refused:#b3261e;"
-    "--doubtful:#53299b;--link:#000}body{max-width:none;padding:0;font-size:9.5pt}"
-    "nav{display:none}h2{break-after:avoid}figure,tr,dl.facts div{break-inside:avoid}"
-    ".wide{overflow:visible}thead{display:table-header-group}"
-    "*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}\n";
-
 static const char *const classes[] = { "sent", "deferred", "refused",
 	"doubtful", "open" };
 static const char *const words[] = { "sent", "deferred", "refused", "doubtful",
@@ -107,13 +56,14 @@ text_cell(FILE *f, const char *text)
 	(void)fputs("</td>", f);
 }
 
-/* heads: "" before a head says that its column holds numbers. */
+/* Columns from first_number on hold numbers. */
 static void
 table_begin(FILE *f, const char *id, const char *caption,
     const char *const heads[], size_t n, size_t first_number)
 {
 	(void)fprintf(f,
-	    "<div class=\"wide\" tabindex=\"0\" role=\"region\" aria-labelledby=\"%s\">"
+	    "<div class=\"wide\" tabindex=\"0\" role=\"region\" "
+	    "aria-labelledby=\"%s\">"
 	    "<table><caption id=\"%s\">%s</caption>\n<thead><tr>",
 	    id, id, caption);
 	for (size_t i = 0; i < n; i++)
@@ -142,8 +92,10 @@ key(FILE *f)
 	(void)fputs("<ul class=\"key\">", f);
 	for (size_t i = 0; i < PARTS; i++)
 		(void)fprintf(f,
-		    "<li><svg viewBox=\"0 0 28 16\" aria-hidden=\"true\" focusable=\"false\">"
-		    "<rect class=\"%s\" x=\".5\" y=\".5\" width=\"27\" height=\"15\"/></svg>%s</li>",
+		    "<li><svg viewBox=\"0 0 28 16\" aria-hidden=\"true\" "
+		    "focusable=\"false\">"
+		    "<rect class=\"%s\" x=\".5\" y=\".5\" width=\"27\" "
+		    "height=\"15\"/></svg>%s</li>",
 		    classes[i], words[i]);
 	(void)fputs("</ul>\n", f);
 }
@@ -155,18 +107,23 @@ head(const struct report_page *p, FILE *f)
 	char since[WHEN_LEN], until[WHEN_LEN], made[WHEN_LEN];
 
 	(void)fprintf(f,
-	    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-	    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
-	    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+	    "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta "
+	    "charset=\"utf-8\">\n"
+	    "<meta name=\"viewport\" "
+	    "content=\"width=device-width,initial-scale=1\">\n"
+	    "<meta http-equiv=\"Content-Security-Policy\" "
+	    "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
 	    "<meta name=\"referrer\" content=\"no-referrer\">\n"
 	    "<title>Mail through Amazon SES, %.10s to %.10s</title>\n"
 	    "<style>\n%s</style>\n</head>\n<body>\n<header>\n"
-	    "<h1>Mail through Amazon SES</h1>\n<p>%s to %s (UTC), from the journal of ",
-	    when_short(r->since_us, since), when_short(r->until_us, until), style,
-	    since, until);
+	    "<h1>Mail through Amazon SES</h1>\n<p>%s to %s (UTC), from the "
+	    "journal of ",
+	    when_short(r->since_us, since), when_short(r->until_us, until),
+	    report_style, since, until);
 	html_text(f, p->host);
-	(void)fprintf(f, ".</p>\n<p class=\"soft\">Made %s by Postern "
-	    PACKAGE_VERSION ". Deliveries count for the time at which their "
+	(void)fprintf(f,
+	    ".</p>\n<p class=\"soft\">Made %s by Postern " PACKAGE_VERSION
+	    ". Deliveries count for the time at which their "
 	    "message was first received; each recipient is one delivery.</p>\n"
 	    "<nav aria-label=\"Sections\"><ul>"
 	    "<li><a href=\"#volume\">Volume</a></li>"
@@ -176,7 +133,9 @@ head(const struct report_page *p, FILE *f)
 	    "<li><a href=\"#why\">Refused and deferred</a></li>"
 	    "<li><a href=\"#doubts\">Doubtful</a></li>"
 	    "<li><a href=\"#chain\">The journal's chain</a></li>"
-	    "<li><a href=\"#figures\">Figures</a></li></ul></nav>\n</header>\n<main>\n",
+	    "<li><a "
+	    "href=\"#figures\">Figures</a></li></ul></nav>\n</"
+	    "header>\n<main>\n",
 	    when_short(p->made_at, made));
 	chart_patterns(f);
 }
@@ -191,14 +150,14 @@ facts(const struct report *r, FILE *f)
 	fact(f, "Messages", html_count(r->messages, count));
 	fact(f, "Deliveries", html_count(n[OUTCOME_DELIVERIES], count));
 	fact(f, "Accepted by SES", html_count(n[OUTCOME_SENT], count));
-	fact(f, "Of all", html_share(n[OUTCOME_SENT], n[OUTCOME_DELIVERIES],
-	    share));
+	fact(f, "Of all",
+	    html_share(n[OUTCOME_SENT], n[OUTCOME_DELIVERIES], share));
 	fact(f, "Refused", html_count(n[OUTCOME_REFUSED], count));
 	fact(f, "Doubtful", html_count(n[OUTCOME_DOUBTFUL], count));
-	fact(f, "Bounced", html_share(n[OUTCOME_BOUNCED], n[OUTCOME_SENT],
-	    share));
-	fact(f, "Complained", html_share(n[OUTCOME_COMPLAINED],
-	    n[OUTCOME_SENT], share));
+	fact(f, "Bounced",
+	    html_share(n[OUTCOME_BOUNCED], n[OUTCOME_SENT], share));
+	fact(f, "Complained",
+	    html_share(n[OUTCOME_COMPLAINED], n[OUTCOME_SENT], share));
 	(void)fputs("</dl>\n", f);
 }
 
@@ -250,8 +209,8 @@ volume(const struct report_page *p, FILE *f)
 
 	section(f, "volume", "Volume and outcomes");
 	facts(r, f);
-	(void)snprintf(name, sizeof(name), "daily limit %s",
-	    html_count(p->daily, limit));
+	(void)snprintf(
+	    name, sizeof(name), "daily limit %s", html_count(p->daily, limit));
 	(void)fputs("<figure>\n", f);
 	for (size_t i = 0; i < PARTS; i++)
 		values[i] = r->total[parts[i]];
@@ -262,11 +221,16 @@ volume(const struct report_page *p, FILE *f)
 	(void)fprintf(f, "<figcaption>Deliveries %s. ",
 	    r->slot_us > INT64_C(3600000000) ? "a day" : "an hour");
 	if (p->daily >= 0)
-		(void)fprintf(f, "The account may send to %s recipients in "
-		    "any window of a day%s. ", limit,
-		    daily ? "; the dashed line, unless it lies far above the rest"
-			  : "");
-	(void)fputs("<a href=\"#t-volume\">The figures</a></figcaption>\n</figure>\n</section>\n", f);
+		(void)fprintf(f,
+		    "The account may send to %s recipients in "
+		    "any window of a day%s. ",
+		    limit,
+		    daily
+			? "; the dashed line, unless it lies far above the rest"
+			: "");
+	(void)fputs("<a href=\"#t-volume\">The "
+		    "figures</a></figcaption>\n</figure>\n</section>\n",
+	    f);
 }
 
 static void
@@ -282,24 +246,31 @@ delays(const struct report *r, FILE *f)
 	section(f, "delays", "Delays");
 	for (size_t i = 0; i < REPORT_PHASES; i++) {
 		h = &r->phase[i];
-		ranges[i] = (struct chart_range) { report_phases[i],
+		ranges[i] = (struct chart_range){ report_phases[i],
 			histogram_at(h, 0.5), histogram_at(h, 0.9),
 			histogram_at(h, 0.99) };
 	}
 	(void)fputs("<figure>\n", f);
-	chart_ranges(f, "delay-chart", "Delays by phase, from the median to the 99th percentile", ranges,
+	chart_ranges(f, "delay-chart",
+	    "Delays by phase, from the median to the 99th percentile", ranges,
 	    REPORT_PHASES);
-	(void)fputs("<figcaption>A dot where half are done, a square at 90 %, "
+	(void)fputs(
+	    "<figcaption>A dot where half are done, a square at 90 %, "
 	    "a bar at 99 %. A turn is waited for until the final dot goes to "
-	    "SES, retries of the mail server included. <a href=\"#t-delays\">The figures</a></figcaption>\n</figure>\n", f);
+	    "SES, retries of the mail server included. <a "
+	    "href=\"#t-delays\">The figures</a></figcaption>\n</figure>\n",
+	    f);
 	table_begin(f, "t-delays", "Delays by phase", heads, 7, 1);
 	for (size_t i = 0; i < REPORT_PHASES; i++) {
 		h = &r->phase[i];
 		row_head(f, report_phases[i]);
 		number_cell(f, h->count);
 		for (size_t k = 0; k < 4; k++)
-			(void)fprintf(f, "<td class=\"n\">%s</td>", h->count == 0
-			    ? "-" : html_duration(histogram_at(h, shares[k]), text));
+			(void)fprintf(f, "<td class=\"n\">%s</td>",
+			    h->count == 0
+				? "-"
+				: html_duration(
+				      histogram_at(h, shares[k]), text));
 		(void)fprintf(f, "<td class=\"n\">%s</td></tr>\n",
 		    h->count == 0 ? "-" : html_duration(h->max_us, text));
 	}
@@ -329,23 +300,32 @@ rates(const struct report *r, FILE *f)
 		share_scale };
 	static const struct chart_mark bounce_marks[] = {
 		{ REPORT_BOUNCE_REVIEW, "SES reviews: 5 %" },
-		{ REPORT_BOUNCE_PAUSE, "SES pauses: 10 %" } };
+		{ REPORT_BOUNCE_PAUSE, "SES pauses: 10 %" }
+	};
 	static const struct chart_mark complaint_marks[] = {
 		{ REPORT_COMPLAINT_REVIEW, "SES reviews: 0.1 %" },
-		{ REPORT_COMPLAINT_PAUSE, "SES pauses: 0.5 %" } };
-	const char *over = r->slot_us > INT64_C(3600000000) ? "seven days"
-							    : "24 hours";
+		{ REPORT_COMPLAINT_PAUSE, "SES pauses: 0.5 %" }
+	};
+	const char *over =
+	    r->slot_us > INT64_C(3600000000) ? "seven days" : "24 hours";
 
 	section(f, "rates", "Bounces and complaints");
-	(void)fprintf(f, "<p>Of the deliveries of the %s up to each point that "
-	    "SES accepted, those that it later reported as bounced or complained "
+	(void)fprintf(f,
+	    "<p>Of the deliveries of the %s up to each point that "
+	    "SES accepted, those that it later reported as bounced or "
+	    "complained "
 	    "about. SES counts only some kinds of bounces. Without its events "
-	    "(<code>postern events ingest</code>) nothing is known of either.</p>\n<figure>\n",
+	    "(<code>postern events ingest</code>) nothing is known of "
+	    "either.</p>\n<figure>\n",
 	    over);
 	chart_line(f, &bounces, bounce_rate, bounce_marks, 2);
-	(void)fputs("<figcaption>Bounce rate. <a href=\"#t-volume\">The figures</a></figcaption>\n</figure>\n<figure>\n", f);
+	(void)fputs("<figcaption>Bounce rate. <a href=\"#t-volume\">The "
+		    "figures</a></figcaption>\n</figure>\n<figure>\n",
+	    f);
 	chart_line(f, &complaints, complaint_rate, complaint_marks, 2);
-	(void)fputs("<figcaption>Complaint rate. <a href=\"#t-volume\">The figures</a></figcaption>\n</figure>\n</section>\n", f);
+	(void)fputs("<figcaption>Complaint rate. <a href=\"#t-volume\">The "
+		    "figures</a></figcaption>\n</figure>\n</section>\n",
+	    f);
 }
 
 static const char *const outcome_heads[] = { NULL, "deliveries", "sent",
@@ -364,8 +344,8 @@ outcome_cells(FILE *f, const int64_t n[])
 }
 
 static void
-outcome_table_begin(FILE *f, const char *id, const char *caption,
-    const char *first)
+outcome_table_begin(
+    FILE *f, const char *id, const char *caption, const char *first)
 {
 	const char *heads[OUTCOME_COLUMNS + 1];
 
@@ -387,8 +367,8 @@ top(FILE *f, const char *id, const char *caption, const char *first,
 	}
 	table_end(f);
 	if (tally_size(t) > REPORT_TOP)
-		(void)fprintf(f, "<p class=\"soft\">%zu in all.</p>\n",
-		    tally_size(t));
+		(void)fprintf(
+		    f, "<p class=\"soft\">%zu in all.</p>\n", tally_size(t));
 }
 
 static void
@@ -399,9 +379,11 @@ reasons(const struct report *r, FILE *f)
 	const struct tally_row *rows = tally_sorted(r->reasons, TALLY_LARGEST);
 
 	section(f, "why", "Refused and deferred");
-	(void)fputs("<p>As deliveries stand now: one that was deferred and then "
+	(void)fputs(
+	    "<p>As deliveries stand now: one that was deferred and then "
 	    "sent is not here. In the words, names of people are "
-	    "replaced, and numbers are #.</p>\n", f);
+	    "replaced, and numbers are #.</p>\n",
+	    f);
 	table_begin(f, "t-why", "Reasons", heads, 3, 1);
 	for (size_t i = 0; i < tally_size(r->reasons) && i < REPORT_TOP; i++) {
 		row_head(f, rows[i].name);
@@ -425,15 +407,19 @@ doubts(const struct report *r, FILE *f)
 		(void)fputs("<p>None.</p>\n</section>\n", f);
 		return;
 	}
-	(void)fprintf(f, "<p>SES may have these: the connection was lost "
-	    "between the final dot and the answer. An event of SES settles them. "
-	    "%" PRId64 " in all.</p>\n", r->total[OUTCOME_DOUBTFUL]);
+	(void)fprintf(f,
+	    "<p>SES may have these: the connection was lost "
+	    "between the final dot and the answer. An event of SES settles "
+	    "them. "
+	    "%" PRId64 " in all.</p>\n",
+	    r->total[OUTCOME_DOUBTFUL]);
 	table_begin(f, "t-doubts", "The first of them", heads, 4, 4);
 	for (size_t i = 0; i < r->ndoubts; i++) {
 		row_head(f, uuid_text(&r->doubts[i].message, id));
 		text_cell(f, when_short(r->doubts[i].received_at, when));
 		text_cell(f, r->doubts[i].recipient != NULL
-			? r->doubts[i].recipient : "(erased)");
+				 ? r->doubts[i].recipient
+				 : "(erased)");
 		text_cell(f, r->doubts[i].reply);
 		(void)fputs("</tr>\n", f);
 	}
@@ -448,22 +434,29 @@ chain(const struct report_page *p, FILE *f)
 	const struct report *r = p->report;
 
 	section(f, "chain", "The journal's chain");
-	(void)fprintf(f, "<p>%s rows of the journal fall into this period. It "
+	(void)fprintf(f,
+	    "<p>%s rows of the journal fall into this period. It "
 	    "begins with row %" PRId64 ", and its head is "
 	    "<code>%" PRId64 ":%s</code>.</p>\n",
 	    html_count(r->rows, count), r->first_seq, r->head_seq,
 	    chain_text(r->head, hex));
 	if (!p->verified)
 		(void)fputs("<p>The chain was not checked for this report "
-		    "(<code>--verify</code> does). To prove later that nothing up "
-		    "to this head was changed: <code>postern verify --since-head "
-		    "SEQ:HASH</code>.</p>\n", f);
+			    "(<code>--verify</code> does). To prove later that "
+			    "nothing up "
+			    "to this head was changed: <code>postern verify "
+			    "--since-head "
+			    "SEQ:HASH</code>.</p>\n",
+		    f);
 	else if (p->faults == 0)
 		(void)fputs("<p><strong>Good:</strong> every row follows from "
-		    "the one before it.</p>\n", f);
+			    "the one before it.</p>\n",
+		    f);
 	else
-		(void)fprintf(f, "<p><strong>%" PRIu64 " faults were "
-		    "found:</strong> <code>postern verify</code> names them.</p>\n",
+		(void)fprintf(f,
+		    "<p><strong>%" PRIu64 " faults were "
+		    "found:</strong> <code>postern verify</code> names "
+		    "them.</p>\n",
 		    p->faults);
 	(void)fputs("</section>\n", f);
 }
@@ -478,17 +471,22 @@ figures(const struct report *r, FILE *f)
 	double rate;
 
 	section(f, "figures", "Figures");
-	table_begin(f, "t-volume", "Deliveries over time, and the rates up to each point",
-	    heads, 10, 1);
+	table_begin(f, "t-volume",
+	    "Deliveries over time, and the rates up to each point", heads, 10,
+	    1);
 	for (size_t i = 0; i < r->nslots; i++) {
 		row_head(f, report_slot_name(r, i, name));
 		for (size_t k = 0; k < OUTCOME_COLUMNS; k++)
 			number_cell(f, r->slots[i].n[outcome_columns[k]]);
 		rate = bounce_rate(r, i);
-		(void)snprintf(bounced, sizeof(bounced), rate < 0 ? "-" : "%.2f %%", rate * 100);
+		(void)snprintf(bounced, sizeof(bounced),
+		    rate < 0 ? "-" : "%.2f %%", rate * 100);
 		rate = complaint_rate(r, i);
-		(void)snprintf(complained, sizeof(complained), rate < 0 ? "-" : "%.3f %%", rate * 100);
-		(void)fprintf(f, "<td class=\"n\">%s</td><td class=\"n\">%s</td></tr>\n", bounced, complained);
+		(void)snprintf(complained, sizeof(complained),
+		    rate < 0 ? "-" : "%.3f %%", rate * 100);
+		(void)fprintf(f,
+		    "<td class=\"n\">%s</td><td class=\"n\">%s</td></tr>\n",
+		    bounced, complained);
 	}
 	table_end(f);
 	(void)fputs("</section>\n", f);

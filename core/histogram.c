@@ -28,8 +28,8 @@ last_in(size_t bucket)
 {
 	if (bucket < STEPS)
 		return (int64_t)bucket;
-	return ((int64_t)(bucket % STEPS + STEPS + 1)
-		   << (bucket / STEPS - 1)) - 1;
+	return ((int64_t)(bucket % STEPS + STEPS + 1) << (bucket / STEPS - 1)) -
+	       1;
 }
 
 void

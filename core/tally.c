@@ -60,7 +60,7 @@ place_of(struct tally *t, const char *name)
 	size_t i = hash(name) & (t->nplaces - 1);
 
 	while (t->places[i] != 0 &&
-	    strcmp(t->rows[t->places[i] - 1].name, name) != 0)
+	       strcmp(t->rows[t->places[i] - 1].name, name) != 0)
 		i = (i + 1) & (t->nplaces - 1);
 	return &t->places[i];
 }
@@ -90,7 +90,7 @@ tally_at(struct tally *t, const char *name)
 		t->cap = t->cap > 0 ? 2 * t->cap : 64;
 		t->rows = mem_grow(t->rows, t->cap, sizeof(*t->rows));
 	}
-	t->rows[t->n] = (struct tally_row) { .name = mem_strdup(name) };
+	t->rows[t->n] = (struct tally_row){ .name = mem_strdup(name) };
 	*place = ++t->n;
 	if (t->n * 2 > t->nplaces)
 		widen(t);

@@ -88,16 +88,16 @@ tell(struct db *journal, struct db *search, const struct counts_listener *l,
 		&j.counted_seq, &j.counted_at, err) == -1)
 		return -1;
 	l->journal(l->arg, &j);
-	if (each(search, db_stmt(search, &search_sql, S_ROWS), l->rows,
-		l->arg, err) == -1)
+	if (each(search, db_stmt(search, &search_sql, S_ROWS), l->rows, l->arg,
+		err) == -1)
 		return -1;
 	return each(search, db_stmt(search, &search_sql, S_STATES), l->state,
 	    l->arg, err);
 }
 
 int
-counts_read(const char *journal_path, const struct counts_listener *l,
-    struct err *err)
+counts_read(
+    const char *journal_path, const struct counts_listener *l, struct err *err)
 {
 	char *path = mem_printf("%s-search.db", journal_path);
 	struct db *journal = db_open_journal(journal_path, err);

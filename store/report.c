@@ -109,7 +109,7 @@ read_sender(struct walk *w, const struct uuid *message, struct err *err)
 	w->sender = NULL;
 	w->original = false;
 	while ((order = compare(&w->parties, message)) < 0 ||
-	    (order == 0 && db_int(w->parties.stmt, 1) == 0)) {
+	       (order == 0 && db_int(w->parties.stmt, 1) == 0)) {
 		if (order == 0)
 			take_sender(w);
 		if (next(w, &w->parties, err) == -1)
@@ -125,7 +125,7 @@ read_recipient(struct walk *w, const struct uuid *message, int64_t n,
 {
 	*recipient_r = NULL;
 	while (compare(&w->parties, message) == 0 &&
-	    db_int(w->parties.stmt, 1) < n)
+	       db_int(w->parties.stmt, 1) < n)
 		if (next(w, &w->parties, err) == -1)
 			return -1;
 	if (compare(&w->parties, message) == 0 &&
@@ -144,8 +144,8 @@ name_reason(sqlite3_stmt *d, char name[REASON_MAX])
 	(void)snprintf(name, REASON_MAX, "%lld %s ", (long long)db_int(d, 4),
 	    dsn != NULL ? dsn : "");
 	len = strlen(name);
-	for (const char *p = reply; p != NULL && *p != '\0' &&
-	     len < REASON_MAX - 1; p++) {
+	for (const char *p = reply;
+	     p != NULL && *p != '\0' && len < REASON_MAX - 1; p++) {
 		if (isdigit((unsigned char)p[0]) &&
 		    isdigit((unsigned char)p[1])) {
 			name[len++] = '#';
@@ -238,7 +238,7 @@ count_message(struct walk *w, struct err *err)
 	const void *id;
 	size_t len;
 	bool within = received_at >= w->report->since_us &&
-	    received_at < w->report->until_us;
+		      received_at < w->report->until_us;
 
 	id = db_blob(m, 0, &len);
 	if (len != UUID_LEN)
@@ -302,8 +302,8 @@ make_slots(struct report *r, struct err *err)
 {
 	int64_t first;
 
-	r->slot_us = r->until_us - r->since_us <= HOURS_UP_TO_US ? HOUR_US
-								 : DAY_US;
+	r->slot_us =
+	    r->until_us - r->since_us <= HOURS_UP_TO_US ? HOUR_US : DAY_US;
 	first = r->since_us - r->since_us % r->slot_us;
 	r->nslots = (size_t)((r->until_us - 1 - first) / r->slot_us) + 1;
 	if (r->nslots > SLOTS_MAX)
@@ -325,8 +325,7 @@ report_new(const char *journal_path, int64_t since_us, int64_t until_us,
 	r->senders = tally_new();
 	r->domains = tally_new();
 	r->reasons = tally_new();
-	if (make_slots(r, err) == 0 &&
-	    read_tables(journal_path, r, err) == 0 &&
+	if (make_slots(r, err) == 0 && read_tables(journal_path, r, err) == 0 &&
 	    report_times(journal_path, r, err) == 0)
 		return r;
 	report_free(r);

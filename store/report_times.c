@@ -15,8 +15,8 @@
 /*
  * A dot and its answer are seconds apart, and posternd has at most some hundred
  * dots out, so they are remembered in a table in which a newcomer takes the
- * place of whoever stands there: a dot without an answer needs no clearing away,
- * and once in a great while one delivery's time is not counted.
+ * place of whoever stands there: a dot without an answer needs no clearing
+ * away, and once in a great while one delivery's time is not counted.
  */
 #define PLACES ((size_t)1 << 16)
 
@@ -72,8 +72,8 @@ is_first_attempt(const char *detail)
 	static const char start[] = "{\"attempt\":1";
 
 	return strncmp(detail, start, sizeof(start) - 1) == 0 &&
-	    (detail[sizeof(start) - 1] == ',' ||
-		detail[sizeof(start) - 1] == '}');
+	       (detail[sizeof(start) - 1] == ',' ||
+		   detail[sizeof(start) - 1] == '}');
 }
 
 static void
@@ -83,22 +83,21 @@ take_dot(struct times *t, const struct uuid *message, int64_t n, int64_t at,
 	struct dot *dot = dot_of(t, message, n);
 
 	if (is_first_attempt(detail))
-		histogram_add(&t->report->phase[REPORT_TURN],
-		    at - uuid_time_us(message));
+		histogram_add(
+		    &t->report->phase[REPORT_TURN], at - uuid_time_us(message));
 	dot->message = *message;
 	dot->n = n;
 	dot->at = at;
 }
 
 static void
-take_answer(
-    struct times *t, const struct uuid *message, int64_t n, int64_t at)
+take_answer(struct times *t, const struct uuid *message, int64_t n, int64_t at)
 {
 	struct dot *dot = dot_of(t, message, n);
 
-	if (dot->n == n && memcmp(&dot->message, message, sizeof(*message)) == 0)
-		histogram_add(
-		    &t->report->phase[REPORT_ANSWER], at - dot->at);
+	if (dot->n == n &&
+	    memcmp(&dot->message, message, sizeof(*message)) == 0)
+		histogram_add(&t->report->phase[REPORT_ANSWER], at - dot->at);
 }
 
 /* Both times are of SES's clock. */
@@ -112,8 +111,8 @@ take_report(struct times *t, const char *detail)
 	    strcmp(t->value.data, "Delivery") == 0 &&
 	    json_get_int(detail, "accepted", &accepted, &err) == 1 &&
 	    json_get_int(detail, "time", &delivered, &err) == 1)
-		histogram_add(&t->report->phase[REPORT_DELIVERED],
-		    delivered - accepted);
+		histogram_add(
+		    &t->report->phase[REPORT_DELIVERED], delivered - accepted);
 }
 
 static void
@@ -146,7 +145,7 @@ read_rows(struct db *db, struct times *t, struct err *err)
 
 	db_bind_int(rows, 1, t->report->since_us);
 	while ((result = db_step(db, rows, err)) == DB_ROW &&
-	    db_int(rows, 0) < t->report->until_us)
+	       db_int(rows, 0) < t->report->until_us)
 		take_row(t, rows);
 	db_reset(rows);
 	return result == DB_ROW || result == DB_DONE ? 0 : -1;

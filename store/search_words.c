@@ -25,8 +25,8 @@ search_word(const char **at, const char **word_r, size_t *len_r)
 	while (*p != '\0' && !in_word((unsigned char)*p))
 		p++;
 	for (end = p; in_word((unsigned char)*end) ||
-	     (*end != '\0' && end > p && strchr(".-_", *end) != NULL &&
-		 in_word((unsigned char)end[1]));
+		      (*end != '\0' && end > p && strchr(".-_", *end) != NULL &&
+			  in_word((unsigned char)end[1]));
 	     end++)
 		;
 	*word_r = p;
@@ -69,8 +69,8 @@ is_good_news(const char *detail)
 
 	buf_init(&value, VALUE_MAX_BYTES);
 	good = json_get(detail, "type", &type, &value, &err) == 0 &&
-	    (strcasecmp(value.data, "send") == 0 ||
-		strcasecmp(value.data, "delivery") == 0);
+	       (strcasecmp(value.data, "send") == 0 ||
+		   strcasecmp(value.data, "delivery") == 0);
 	buf_free(&value);
 	return good;
 }
