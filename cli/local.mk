@@ -29,6 +29,7 @@ cli_postern_SOURCES = \
 	cli/quota.c cli/quota.h \
 	cli/report.c cli/report.h \
 	cli/report_html.c \
+	cli/report_json.c \
 	cli/report_style.c \
 	cli/rewrite.c \
 	cli/run.c cli/run.h \

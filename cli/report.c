@@ -336,6 +336,8 @@ make(struct cli *cli, const struct conf *conf, const struct wish *w)
 	if (r == NULL ||
 	    (w->verify && verify_chain(conf->store.path, &p, &err) == -1)) {
 		status = cli_fail(cli, &err);
+	} else if (w->html == NULL && cli->out.json) {
+		report_json(&p, &cli->out);
 	} else if (w->html == NULL) {
 		print_text(&p, &cli->out);
 	} else if (strcmp(w->html, "-") == 0) {

@@ -27,6 +27,9 @@ struct report_page {
 /* One page that needs nothing else: no script, no picture, no font. */
 void report_html(const struct report_page *, FILE *);
 
+/* The same figures as one JSON object. */
+void report_json(const struct report_page *, const struct output *);
+
 extern const char report_style[]; /* its style sheet */
 
 extern const char *const report_phases[REPORT_PHASES];

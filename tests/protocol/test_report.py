@@ -43,6 +43,18 @@ def test_figures(parts):
     assert re.search(r"deliveries +0\b", before)
 
 
+def test_for_programs(parts):
+    post, _ = some_mail(parts)
+    r = post.json("report")
+    assert (r["messages"], r["deliveries"], r["sent"], r["refused"]) == (4, 7, 6, 1)
+    assert r["senders"][0]["sender"] == SENDER and r["doubts"] == []
+    assert sum(slot["deliveries"] for slot in r["slots"]) == 7
+    assert r["delays"]["accepted"]["deliveries"] == 6
+    assert 0 < r["delays"]["answer"]["p50_us"] <= r["delays"]["accepted"]["longest_us"]
+    assert HOSTILE in r["reasons"][0]["reason"] and "faults" not in r
+    assert post.json("report", "--verify")["faults"] == 0
+
+
 def test_usage(parts):
     post, _ = relay(parts)
     post.run("report", "--since", "1d", "--until", "2d", expect=2)
