@@ -209,7 +209,8 @@ static const char *const compare_text[] = {
 	"SELECT 0, 'there is no message ' || uuid(message) || "
 	"', but what belongs to one' FROM ("
 	"SELECT message FROM other.party UNION SELECT message "
-	"FROM other.delivery UNION SELECT message FROM other.erased "
+	"FROM other.delivery UNION SELECT message FROM other.event "
+	"UNION SELECT message FROM other.erased "
 	"WHERE role <> 'suppression') "
 	"WHERE message NOT IN (SELECT id FROM other.message)",
 
@@ -254,7 +255,8 @@ static const char *const compare_text[] = {
 	"SELECT u.seq, 'the unmatched event of row ' || u.seq || "
 	"' is not what the journal says' FROM other.unmatched u "
 	"LEFT JOIN lone l ON l.seq = u.seq AND l.ses_id IS u.ses_id "
-	"AND l.key IS u.key WHERE u.seq > ?1 AND l.seq IS NULL",
+	"AND l.key IS u.key WHERE l.seq IS NULL "
+	"AND (u.seq > ?1 OR (SELECT at FROM start) = -1)",
 
 	"SELECT l.seq, 'the unmatched event of row ' || l.seq || "
 	"' is missing' FROM lone l WHERE l.seq > ?1 AND NOT " IS_ARCHIVE

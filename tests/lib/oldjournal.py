@@ -131,6 +131,27 @@ class OldJournal:
         self.sending(at, ident, n, attempt)
         self.outcome(at + 1000, ident, n, state, attempt)
 
+    def report(self, at, ses_id, what, feedback=None, ident=None, n=0,
+               attempt=None, feedback_id=None):
+        """An event of SES's; without ident it belongs to nothing."""
+        stated = {"type": what, "feedback": feedback, "attempt": attempt,
+                  "ses_id": ses_id, "feedback_id": feedback_id, "time": at}
+        seq = self.row(at, "event", ident, n,
+                       **{k: v for k, v in stated.items() if v is not None})
+        digest = hashlib.sha256("\0".join(
+            (what, ses_id, feedback_id or str(at))).encode()).digest()
+        key = int.from_bytes(digest[:8], "big", signed=True)
+        if ident is None:
+            self.db.execute("INSERT INTO unmatched VALUES (?,?,?)",
+                            [ses_id, key, seq])
+            return
+        self.db.execute("INSERT INTO event VALUES (?,?,?,?,?)",
+                        [ident, n, key, seq, attempt])
+        if feedback is not None:
+            self.db.execute("UPDATE delivery SET feedback = ?, updated_at = ?"
+                            " WHERE message = ? AND n = ?",
+                            [feedback, at, ident, n])
+
     def suppress(self, at, address, until=None):
         salt, commitment = self.commit_to(address)
         detail = {"address": commitment, "reason": "bounced", "who": "test"}
@@ -143,8 +164,11 @@ class OldJournal:
                         [seq, address, salt, at, until])
         return seq
 
-    def days(self, first, each, last=0, people=PEOPLE):
-        """Messages on each day; the last of a day is done on the next one."""
+    def days(self, first, each, last=0, people=PEOPLE, reports=False):
+        """Messages on each day; the last of a day is done on the next one.
+
+        reports: what SES had to say of those that were sent, and of others.
+        """
         late = None
         for ago in range(first, last, -1):
             start = midnight(ago)
@@ -161,3 +185,9 @@ class OldJournal:
                     last_one = i == each - 1 and n == 1
                     self.deliver(at + n * 10000, late, n,
                                  "deferred" if last_one else "sent")
+                    if reports and not last_one:
+                        self.report(at + n * 10000 + 2000, f"0101-{late.hex()}-{n}",
+                                    "Delivery", "delivered", late, n, 1)
+                if reports:
+                    self.report(at + count * 10000 + 5000, f"0101-{self.n}",
+                                "Bounce", "bounced", feedback_id=f"F{self.n}")

@@ -11,6 +11,7 @@ import pytest
 
 from lib.lmtp import message
 from lib.rig import SENDER, journal, relay, send, states
+from lib.store import Store
 
 TO = "b@example.com"
 SIMULATOR = "simulator.amazonses.com"
@@ -256,6 +257,35 @@ def test_nothing_of_others_is_kept(parts):
     for name in (post.store, post.store + "-wal"):
         with open(name, "rb") as f:
             assert b"forwarded@" not in f.read()
+
+
+def test_reports_of_old_days_are_pruned(rundir):
+    """With their messages; what is reported again then belongs to nothing."""
+    store = Store(rundir)
+    store.fill(40, 3, reports=True).close()
+    store.run("verify", "--projections")
+    store.prune(20)
+    store.verify("a")
+    store.verify()
+    for table in ("event", "unmatched"):
+        [(n,)] = store.get(f"SELECT count(*) FROM {table}", store.archive())
+        assert n == 0
+    [(first,)] = store.get("SELECT min(seq) FROM journal")
+    [(least,)] = store.get("SELECT min(seq) FROM unmatched")
+    assert least >= first
+    [(n, lost)] = store.get(
+        "SELECT count(*), count(*) FILTER (WHERE message NOT IN"
+        " (SELECT id FROM message)) FROM event")
+    assert n > 0 and lost == 0
+    [(gone,)] = store.get("SELECT json_extract(detail, '$.ses_id') FROM journal"
+                          " WHERE event = 'sent' LIMIT 1", store.archive())
+    record = {"eventType": "Open", "mail": {
+        "messageId": gone, "timestamp": "2026-01-01T00:00:00Z"}}
+    path = f"{rundir}/record"
+    with open(path, "w", encoding="ascii") as f:
+        json.dump(record, f)
+    assert "1 kept, of no delivery" in store.run("events", "ingest", path)
+    store.verify("a")
 
 
 def test_who_may_not_and_what_is_not_there(parts):
