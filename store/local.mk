@@ -36,6 +36,7 @@ store_libstore_a_SOURCES = \
 	store/record_sql.h \
 	store/schema.h \
 	store/search.c store/search.h \
+	store/search_days.c store/search_days.h \
 	store/search_fill.c \
 	store/search_term.c store/search_term.h \
 	store/search_words.c store/search_words.h \

@@ -4,19 +4,18 @@
 #include "store/search.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/clock.h"
-#include "core/json.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "store/chain.h"
 #include "store/db.h"
 #include "store/place.h"
 #include "store/schema.h"
+#include "store/search_days.h"
 #include "store/search_term.h"
 #include "store/search_words.h"
 
@@ -103,16 +102,9 @@ struct posting {
 	int64_t term, id;
 };
 
-/* Rows of one kind on one day. */
-struct count {
-	int64_t day, count;
-	char kind[40];
-};
-
 struct fill {
 	struct db *journal, *search;
-	struct count *counts;
-	size_t ncounts;
+	struct search_days days;
 	struct posting *postings;
 	size_t n, cap;
 	int64_t seq, at, next_id; /* seq and at of the row in hand */
@@ -384,69 +376,20 @@ add_trail(struct fill *f, const struct uuid *message, int64_t n,
 	return db_run(f->search, stmt, err);
 }
 
-/* A day's rows come together, so the latest counts are at the end. */
-static void
-count_row(struct fill *f, const char *kind)
-{
-	int64_t day = f->at / (86400 * US_PER_SEC);
-	size_t i;
-
-	for (i = f->ncounts; i > 0 && f->counts[i - 1].day == day; i--)
-		if (strcmp(f->counts[i - 1].kind, kind) == 0) {
-			f->counts[i - 1].count++;
-			return;
-		}
-	f->counts = mem_grow(f->counts, f->ncounts + 1, sizeof(*f->counts));
-	f->counts[f->ncounts] = (struct count) { .day = day, .count = 1 };
-	(void)snprintf(f->counts[f->ncounts].kind,
-	    sizeof(f->counts[f->ncounts].kind), "%s", kind);
-	f->ncounts++;
-}
-
-/* A text of the detail behind a colon, when it is there. */
-static void
-add_name(char kind[40], const char *detail, const char *key)
-{
-	size_t len = strlen(kind);
-	struct buf value;
-	struct err err;
-
-	buf_init(&value, 256);
-	if (json_get_string(detail, key, &value, &err) == 1)
-		(void)snprintf(kind + len, 40 - len, ":%s", value.data);
-	buf_free(&value);
-}
-
-/* A report that belongs to nothing is counted by its type once it does. */
-static void
-tally(struct fill *f, const char *event, const char *detail, bool about)
-{
-	char kind[40];
-
-	(void)snprintf(kind, sizeof(kind), "%s", event);
-	if (strcmp(event, "event") == 0 && !about)
-		(void)snprintf(kind, sizeof(kind), "unmatched");
-	else if (strcmp(event, "event") == 0)
-		add_name(kind, detail, "type");
-	if (strcmp(kind, "event:Bounce") == 0)
-		add_name(kind, detail, "kind");
-	count_row(f, kind);
-}
-
 static int
-write_counts(struct fill *f, struct err *err)
+write_days(struct fill *f, struct err *err)
 {
 	sqlite3_stmt *stmt;
 
-	for (size_t i = 0; i < f->ncounts; i++) {
+	for (size_t i = 0; i < f->days.n; i++) {
 		stmt = db_stmt(f->search, &search_sql, S_ADD_TALLY);
-		db_bind_int(stmt, 1, f->counts[i].day);
-		db_bind_text(stmt, 2, f->counts[i].kind);
-		db_bind_int(stmt, 3, f->counts[i].count);
+		db_bind_int(stmt, 1, f->days.days[i].day);
+		db_bind_text(stmt, 2, f->days.days[i].kind);
+		db_bind_int(stmt, 3, f->days.days[i].count);
 		if (db_run(f->search, stmt, err) == -1)
 			return -1;
 	}
-	f->ncounts = 0;
+	f->days.n = 0;
 	return 0;
 }
 
@@ -465,7 +408,8 @@ take_row(struct fill *f, sqlite3_stmt *row, struct err *err)
 	if (len == CHAIN_LEN)
 		memcpy(f->chain, p, CHAIN_LEN);
 	p = db_blob(row, 2, &len);
-	tally(f, event, db_text(row, 6), len == UUID_LEN);
+	search_days_count(
+	    &f->days, f->at, event, db_text(row, 6), len == UUID_LEN);
 	if (len != UUID_LEN)
 		return 0;
 	memcpy(message.bytes, p, UUID_LEN);
@@ -512,7 +456,7 @@ take_lot(struct fill *f, struct err *err)
 	}
 	db_reset(rows);
 	if (result != DB_DONE || write_postings(f, err) == -1 ||
-	    write_counts(f, err) == -1 || save_progress(f, err) == -1)
+	    write_days(f, err) == -1 || save_progress(f, err) == -1)
 		return -1;
 	return n;
 }
@@ -665,7 +609,7 @@ catch_up(const char *journal_path, uint64_t *rows_r, struct err *err)
 	if (rc == -1)
 		(void)err_context(err, "%s", path);
 	free(f.postings);
-	free(f.counts);
+	free(f.days.days);
 	db_close(f.search);
 	db_close(f.journal);
 	free(path);
