@@ -68,7 +68,11 @@ failed(struct db *db, const char *what, struct err *err)
 	int errnum = sqlite3_system_errno(db->handle);
 	enum err_class class = classify(code, &db->fault);
 
-	if (errnum != 0 && db->fault == DB_FAULT_BROKEN)
+	if (code == SQLITE_READONLY_ROLLBACK)
+		(void)err_set(err, class,
+		    "%s: whoever wrote it last was interrupted, and has to do "
+		    "that again", what);
+	else if (errnum != 0 && db->fault == DB_FAULT_BROKEN)
 		(void)err_sys(err, class, errnum, "%s: %s", what,
 		    sqlite3_errmsg(db->handle));
 	else

@@ -1,6 +1,8 @@
 """A journal without posternd, for tests of those who keep it."""
 
+import os
 import re
+import signal
 import sqlite3
 import subprocess
 
@@ -10,6 +12,12 @@ from lib.oldjournal import OldJournal, day
 CONF = """store {{ path = "{path}" }}
 daemon {{ control = "{rundir}/none" }}
 """
+
+
+def remains(path):
+    """A journal's files, once nobody has it open."""
+    return [path + end for end in ("", "-wal", "-shm", "-journal")
+            if os.path.exists(path + end)]
 
 
 class Store:
@@ -37,6 +45,18 @@ class Store:
                               text=True, check=False)
         assert done.returncode == expect, done.stdout + done.stderr
         return re.sub(r"\s+", " ", done.stdout + done.stderr)
+
+    def killed(self, call, when, *args):
+        """Run a verb and kill it at its nth call of a kind; whether it was killed."""
+        # Two can't trace one process, and LeakSanitizer would.
+        env = {**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "")
+               + ":detect_leaks=0"}
+        done = subprocess.run(
+            ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
+             "-e", f"inject={call}:signal=KILL:when={when}", *self.postern, *args],
+            capture_output=True, check=False, env=env)
+        assert done.returncode in (0, -signal.SIGKILL), done
+        return done.returncode != 0
 
     def prune(self, days_ago, name="a", *more, expect=0):
         return self.run("prune", "--before", day(days_ago), "--archive",

@@ -2,13 +2,14 @@
 
 import os
 import re
+import shutil
 import sqlite3
 
 import pytest
 
 from lib.oldjournal import OldJournal, midnight
 from lib.rig import relay, send
-from lib.store import Store
+from lib.store import Store, remains
 
 ANN = "ann@example.org"
 SRS = "SRS0=ab12=T3=example.org=Ann@example.com"
@@ -135,6 +136,34 @@ def test_an_erasure_that_nobody_journalled_is_found(store):
         db.close()
     assert "no row says that" in store.verify("a", expect=1)
     assert "no row says that" in store.verify(expect=1)
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="no strace here")
+def test_killed_at_every_sync_it_can_be_run_again(store, rundir):
+    fill(store, 24, 2)
+    store.prune(13)
+    saved = f"{rundir}/saved"
+    os.mkdir(saved)
+    for path in remains(store.path) + remains(store.archive()):
+        shutil.copy(path, saved)
+    forget = ["forget", ANN, "--archive", store.archive()]
+    kills = 0
+    while True:
+        for path in remains(store.path) + remains(store.archive()):
+            os.unlink(path)
+        shutil.copytree(saved, rundir, dirs_exist_ok=True)
+        if not store.killed("fdatasync,fsync", 1 + 2 * kills, *forget):
+            break
+        kills += 1
+        hot = f"{store.archive()}-journal" in remains(store.archive())
+        try:
+            store.verify("a")
+        except AssertionError as e:
+            assert hot and "whoever wrote it last was interrupted" in str(e)
+        store.run(*forget)
+        assert with_bytes(store, ANN) == []
+        store.verify("a")
+    assert kills > 5
 
 
 def test_through_posternd(parts):

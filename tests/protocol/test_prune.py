@@ -3,16 +3,14 @@
 import os
 import re
 import shutil
-import signal
 import sqlite3
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from lib.oldjournal import OldJournal, day, midnight
 from lib.rig import relay, send
-from lib.store import Store
+from lib.store import Store, remains
 from lib.verifier import verifier as make_verifier
 
 @pytest.fixture
@@ -146,12 +144,6 @@ def test_suppressions_in_force_stay(store):
     assert len(store.get("SELECT address FROM suppression", store.archive())) == 2
 
 
-def remains(path):
-    """A journal's files, once nobody has it open."""
-    return [path + end for end in ("", "-wal", "-shm", "-journal")
-            if os.path.exists(path + end)]
-
-
 def test_through_posternd_while_mail_flows(parts):
     post, _ = relay(parts)
     post.stop()
@@ -182,20 +174,6 @@ def test_through_posternd_while_mail_flows(parts):
     post.run("quota")
 
 
-def killed(store, call, when):
-    """Run prune and kill it at its nth call of a kind; whether it was killed."""
-    # Two can't trace one process, and LeakSanitizer would.
-    env = {**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "")
-           + ":detect_leaks=0"}
-    done = subprocess.run(
-        ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
-         "-e", f"inject={call}:signal=KILL:when={when}", *store.postern,
-         "prune", "--before", day(20), "--archive", store.archive()],
-        capture_output=True, check=False, env=env)
-    assert done.returncode in (0, -signal.SIGKILL), done
-    return done.returncode != 0
-
-
 # Each thread counts its own calls; prune does what counts in two of them.
 @pytest.mark.parametrize("call, step", [
     ("fdatasync,fsync", 1), ("rename,unlink", 1), ("pwrite64", 9)])
@@ -213,7 +191,8 @@ def test_killed_at_every_step_it_loses_nothing(store, rundir, call, step):
         for path in remains(store.path) + remains(store.archive()):
             os.unlink(path)
         shutil.copytree(saved, rundir, dirs_exist_ok=True)
-        if not killed(store, call, 1 + (kills - 1) * step):
+        if not store.killed(call, 1 + (kills - 1) * step, "prune", "--before",
+                            day(20), "--archive", store.archive()):
             break
         there = ["a"] if os.path.exists(store.archive()) else []
         store.verify()
