@@ -16,7 +16,7 @@
 
 struct event_reader;
 
-/* Holds a database in memory, for SQLite's JSON functions. NULL and err. */
+/* Holds a connection to SQLite, for its JSON functions. NULL and err. */
 struct event_reader *event_reader_new(struct err *);
 void event_reader_free(struct event_reader *);
 

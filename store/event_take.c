@@ -28,7 +28,7 @@
  * Events in one op: what they take of the journal's time is what other ops of
  * the same transaction wait for, some milliseconds.
  */
-#define EVENTS_A_STEP 64
+#define EVENTS_A_STEP 128
 
 #define DETAIL_MAX_BYTES 65536
 #define REASON_MAX_BYTES 400

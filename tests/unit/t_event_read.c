@@ -370,7 +370,8 @@ test_mixed_list(void **state)
 
 	(void)state;
 	assert_read(text, strlen(text),
-	    "1:it is no JSON\n2:it is no event of SES's\n3:Send +101" TAG "\n");
+	    "1:it is no JSON\n2:it is no event of SES's\n"
+	    "3:it is no event of SES's\n4:Send +101" TAG "\n");
 	free(text);
 }
 
