@@ -17,7 +17,7 @@ struct keeper {
 	char who[WHO_LEN];
 };
 
-/* ERR_NET when neither can be. */
+/* -1 and err when neither can be: why we can't, or what posternd says. */
 int keeper_open(struct keeper *, const struct conf *, struct err *);
 void keeper_close(struct keeper *);
 
