@@ -8,6 +8,7 @@
 #include "core/clock.h"
 #include "core/conf.h"
 #include "core/json.h"
+#include "core/log.h"
 #include "core/mem.h"
 #include "store/event_take.h"
 
@@ -70,6 +71,12 @@ control_events(struct client *c, const char *request, struct buf *out,
 		    clock_mono_us() + CONTROL_WAIT_US, &counts, err);
 	batch_free(&b);
 	conf_release(conf);
+	if (counts.taken > 0 || counts.unmatched > 0)
+		log_info(NULL, "events", "who", c->who, "taken",
+		    LOG_NUM(counts.taken), "unmatched",
+		    LOG_NUM(counts.unmatched), "suppressed",
+		    LOG_NUM(counts.suppressed), "settled",
+		    LOG_NUM(counts.settled));
 	json_add_int(out, "taken", (int64_t)counts.taken);
 	json_add_int(out, "repeated", (int64_t)counts.repeated);
 	json_add_int(out, "unmatched", (int64_t)counts.unmatched);

@@ -5,10 +5,13 @@ what becomes of it, in one line a record.
 """
 
 import json
+import re
 import sqlite3
+import subprocess
 
 import pytest
 
+from lib import build
 from lib.lmtp import message
 from lib.rig import SENDER, journal, relay, send, states
 from lib.store import Store
@@ -240,6 +243,30 @@ def test_without_tags_by_the_ses_id(parts):
     answer = ingest(post, stdin="".join(lines))
     assert counts(answer) == {"taken": 2}
     assert feedback(post) == ["delivered"] * 2
+
+
+def test_a_stream_that_goes_on(parts):
+    """What is there is taken, whenever more may come; in little memory."""
+    post, ses = publishing(parts)
+    send(post, *(f"r{i}@example.com" for i in range(3)))
+    records = [json.dumps(r) for r in ses.published("Delivery")]
+    with subprocess.Popen(
+            [post.postern(), "-c", post.conf_file, "events", "ingest", "--json"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as proc:
+        for n, record in enumerate(records, 1):
+            proc.stdin.write(record + "\n")
+            proc.stdin.flush()
+            event = post.daemon.wait_events("events", n)[-1]
+            assert event["taken"] == "1"
+        junk = '{"eventType":"Send","pad":"' + "x" * 900_000 + '"}\n'
+        for _ in range(40):
+            proc.stdin.write(junk)
+        with open(f"/proc/{proc.pid}/status", encoding="ascii") as f:
+            peak = int(re.search(r"VmHWM:\s+(\d+) kB", f.read()).group(1))
+        answer = json.loads(proc.communicate()[0])
+    assert proc.returncode == 1
+    assert (answer["taken"], answer["bad"]) == (3, 40)
+    assert peak < 64 * 1024 or build.SANITIZER
 
 
 def test_nothing_of_others_is_kept(parts):
