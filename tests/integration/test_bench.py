@@ -348,6 +348,8 @@ def test_asking(parts):
         "log --domain": ("log", "--domain", domain),
         "log --client": ("log", "--client", "192.0.2.25"),
         "log --queue-id": ("log", "--queue-id", one["queue_ids"]),
+        "log --ses-id": ("log", "--ses-id", one["ses_id"] or "none"),
+        "log --feedback bounced": ("log", "--feedback", "bounced"),
         "log --state refused": ("log", "--state", "refused"),
         "log --state doubtful": ("log", "--state", "doubtful"),
         "log --reply": ("log", "--reply", "throttling rate"),
