@@ -14,8 +14,9 @@ enum { S_PROGRESS, S_ROWS, S_STATES };
 static const char *const search_text[] = {
 	[S_PROGRESS] = "SELECT seq, at FROM progress",
 	[S_ROWS] = "SELECT kind, sum(count) FROM tally GROUP BY kind",
-	[S_STATES] = "SELECT state, count(*) FROM odd WHERE state IS NOT NULL "
-		     "GROUP BY state",
+	/* In parentheses for clang, which suspects a missing comma. */
+	[S_STATES] = ("SELECT state, count(*) FROM odd "
+		      "WHERE state IS NOT NULL GROUP BY state"),
 };
 static const struct db_sql search_sql = { DB_SLOT_OTHER,
 	sizeof(search_text) / sizeof(*search_text), search_text };
