@@ -390,8 +390,8 @@ run(struct cli *cli, int argc, char **argv)
 const struct verb verb_report = {
 	.name = "report",
 	.summary = "a period in figures and charts",
-	.usage = "report [--since TIME] [--until TIME] [--html FILE | --text]\n"
-		 "       [--verify]\n\n"
+	.usage = "report [--since TIME] [--until TIME]\n"
+		 "           [--html FILE | --text] [--verify]\n\n"
 		 "Volume, outcomes, delays, bounce and complaint rates, top "
 		 "senders and\n"
 		 "domains, reasons, doubtful deliveries, and the journal's "
