@@ -349,9 +349,9 @@ const struct verb verb_metrics = {
 	    "metrics\n\n"
 	    "Prints figures in the Prometheus text format: limits and what is\n"
 	    "spent of them, what waits, open breakers, counters of what\n"
-	    "happened, sizes. Cheap however large the journal is. For a\n"
-	    "textfile collector:\n"
-	    "  postern metrics >postern.prom.new && mv postern.prom.new "
-	    "postern.prom\n",
+	    "happened, sizes. Cheap however large the journal is. For a textfile\n"
+	    "collector:\n"
+	    "  postern metrics >postern.prom.new &&\n"
+	    "      mv postern.prom.new postern.prom\n",
 	.run = run,
 };

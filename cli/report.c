@@ -390,17 +390,14 @@ run(struct cli *cli, int argc, char **argv)
 const struct verb verb_report = {
 	.name = "report",
 	.summary = "a period in figures and charts",
-	.usage = "report [--since TIME] [--until TIME]\n"
-		 "           [--html FILE | --text] [--verify]\n\n"
-		 "Volume, outcomes, delays, bounce and complaint rates, top "
-		 "senders and\n"
-		 "domains, reasons, doubtful deliveries, and the journal's "
-		 "head; of the\n"
-		 "last 30 days unless told otherwise. --html writes one page "
-		 "that needs\n"
-		 "nothing else (- for standard output). --verify also checks "
-		 "the whole\n"
-		 "chain, at some 300,000 rows a second, and exits 1 when it is "
-		 "broken.\n",
+	.usage =
+	    "report [--since TIME] [--until TIME]\n"
+	    "           [--html FILE | --text] [--verify]\n\n"
+	    "Volume, outcomes, delays, bounce and complaint rates, top senders\n"
+	    "and domains, reasons, doubtful deliveries, and the journal's head;\n"
+	    "of the last 30 days unless told otherwise. --html writes one page\n"
+	    "that needs nothing else (- for standard output). --verify also\n"
+	    "checks the whole chain, at some 300,000 rows a second, and exits 1\n"
+	    "when it is broken.\n",
 	.run = run,
 };
