@@ -67,6 +67,11 @@ bool cli_global_options(struct cli *, int *argc, char **argv,
 enum cli_exit cli_usage(const struct cli *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* A time in the past that an option gave, as when_parse reads it; NULL leaves
+ * *us_r as it is. -1 when it is none, and that has been said. */
+int cli_time(const struct cli *, const char *option, const char *text,
+    int64_t *us_r);
+
 /* Say on stderr what went wrong; CLI_WRONG for ERR_CONFIG and ERR_POLICY,
  * otherwise CLI_NOT_THERE. */
 enum cli_exit cli_fail(const struct cli *, const struct err *);
@@ -75,10 +80,15 @@ enum cli_exit cli_fail(const struct cli *, const struct err *);
 struct conf *cli_conf(struct cli *, unsigned need, enum cli_exit *exit_r);
 
 extern const struct verb verb_check;
+extern const struct verb verb_events;
+extern const struct verb verb_forget;
 extern const struct verb verb_identities;
 extern const struct verb verb_init;
 extern const struct verb verb_log;
+extern const struct verb verb_metrics;
+extern const struct verb verb_prune;
 extern const struct verb verb_quota;
+extern const struct verb verb_report;
 extern const struct verb verb_rewrite;
 extern const struct verb verb_show;
 extern const struct verb verb_smtp_password;

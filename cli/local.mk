@@ -1,6 +1,7 @@
 bin_PROGRAMS += cli/postern
 
 cli_postern_SOURCES = \
+	cli/chart.c cli/chart.h \
 	cli/check.c cli/check.h \
 	cli/check_host.c \
 	cli/check_mta.c \
@@ -10,15 +11,26 @@ cli_postern_SOURCES = \
 	cli/check_trouble.c \
 	cli/cli.h \
 	cli/control.c cli/control.h \
+	cli/events.c \
+	cli/forget.c \
+	cli/html.c cli/html.h \
 	cli/identities.c \
 	cli/init.c \
+	cli/keeper.c cli/keeper.h \
 	cli/log.c \
+	cli/log_count.c cli/log_count.h \
 	cli/main.c \
 	cli/options.c \
 	cli/output.c cli/output.h \
 	cli/placeholder.c cli/placeholder.h \
 	cli/postfix.c cli/postfix.h \
-	cli/quota.c \
+	cli/metrics.c \
+	cli/prune.c \
+	cli/quota.c cli/quota.h \
+	cli/report.c cli/report.h \
+	cli/report_html.c \
+	cli/report_json.c \
+	cli/report_style.c \
 	cli/rewrite.c \
 	cli/run.c cli/run.h \
 	cli/show.c \
@@ -27,6 +39,7 @@ cli_postern_SOURCES = \
 	cli/steps.c cli/steps.h \
 	cli/suppress.c \
 	cli/verify.c \
-	cli/when.c cli/when.h
+	cli/when.c cli/when.h \
+	cli/who.c cli/who.h
 cli_postern_LDADD = identity/libidentity.a ses/libses.a $(STORE_LIBS) \
 	$(CORE_LIBS)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "cli/control.h"
+#include "cli/log_count.h"
 #include "cli/placeholder.h"
 #include "cli/when.h"
 #include "core/json.h"
@@ -22,8 +23,9 @@
 
 struct options {
 	const char *sender, *recipient, *domain, *client, *queue_id, *ses_id;
-	const char *message_id, *state, *since, *until, *limit, *after;
-	bool csv;
+	const char *message_id, *user, *state, *feedback, *reply;
+	const char *since, *until, *limit, *after, *by;
+	bool csv, count;
 };
 
 struct page {
@@ -138,25 +140,6 @@ put_json(struct cli *cli, const struct values *v)
 	buf_free(&line);
 }
 
-/*
- * RFC 4180; a formula's first character is kept from spreadsheets' eyes by the
- * quotes alone.
- */
-static void
-put_csv_row(struct cli *cli, const char *const text[])
-{
-	for (size_t i = 0; i < NKEYS; i++) {
-		(void)fputs(i > 0 ? ",\"" : "\"", cli->out.file);
-		for (const char *p = text[i]; p != NULL && *p != '\0'; p++) {
-			if (*p == '"')
-				(void)fputc('"', cli->out.file);
-			(void)fputc(*p, cli->out.file);
-		}
-		(void)fputc('"', cli->out.file);
-	}
-	(void)fputs("\r\n", cli->out.file);
-}
-
 /* Whom people know as the sender, not what was made of him for SES. */
 static const char *
 sender_text(const struct search_hit *h)
@@ -194,21 +177,9 @@ put_hit(void *arg, const struct search_hit *h)
 	else if (page->cli->out.json)
 		put_json(page->cli, &v);
 	else
-		put_csv_row(page->cli, v.text);
+		output_csv(&page->cli->out, v.text, NKEYS);
 	buf_free(&v.reply);
 	return 0;
-}
-
-static int
-time_option(struct cli *cli, const char *name, const char *text, int64_t *us_r)
-{
-	if (text == NULL || when_parse(text, 0, us_r) == 0)
-		return 0;
-	(void)cli_usage(cli,
-	    "%s %s: a time is YYYY-MM-DD, YYYY-MM-DDTHH:MM:SSZ, or how long "
-	    "ago, like 90s, 2h, 3d",
-	    name, text);
-	return -1;
 }
 
 static int
@@ -223,6 +194,48 @@ number_option(struct cli *cli, const char *name, const char *text, int64_t *v_r)
 	if (errno == 0 && *end == '\0' && *v_r > 0)
 		return 0;
 	(void)cli_usage(cli, "%s %s: not a number above 0", name, text);
+	return -1;
+}
+
+/* NULL is fine: nothing was asked for. */
+static int
+word_option(struct cli *cli, const char *name, const char *text,
+    const char *const *words)
+{
+	size_t i;
+
+	for (i = 0; text != NULL && words[i] != NULL; i++)
+		if (strcmp(words[i], text) == 0)
+			return 0;
+	if (text == NULL)
+		return 0;
+	(void)cli_usage(cli, "%s %s: there is no such", name, text);
+	return -1;
+}
+
+static int
+check_words(struct cli *cli, const struct options *o)
+{
+	static const char *const states[] = { "waiting", "sending", "sent",
+		"deferred", "refused", "doubtful", NULL };
+	static const char *const feedbacks[] = { "complained", "bounced",
+		"rejected", "delivered", "delayed", NULL };
+	struct log_count *counts;
+
+	if (word_option(cli, "--state", o->state, states) == -1 ||
+	    word_option(cli, "--feedback", o->feedback, feedbacks) == -1)
+		return -1;
+	counts = log_count_new(o->by);
+	log_count_free(counts);
+	if (counts == NULL)
+		(void)cli_usage(cli, "--by %s: not one of %s", o->by,
+		    log_count_keys);
+	else if (o->by != NULL && !o->count)
+		(void)cli_usage(cli, "--by says what to --count by");
+	else if (o->after != NULL && o->count)
+		(void)cli_usage(cli, "--count knows no pages");
+	else
+		return 0;
 	return -1;
 }
 
@@ -261,7 +274,7 @@ print_page(struct cli *cli, struct search *s, const struct search_filter *f,
 	if (!cli->out.json && !o->csv)
 		page.table = table_new(columns);
 	else if (o->csv)
-		put_csv_row(cli, keys);
+		output_csv(&cli->out, keys, NKEYS);
 	hits = search_run(
 	    s, f, &after, (size_t)limit, put_hit, &page, &err);
 	if (page.table != NULL && hits > 0)
@@ -273,6 +286,29 @@ print_page(struct cli *cli, struct search *s, const struct search_filter *f,
 	if (hits == limit && !cli->out.json && !o->csv)
 		(void)fprintf(stderr,
 		    "postern log: more with --after %" PRId64 "\n", page.next);
+	return hits > 0 ? CLI_DONE : CLI_WRONG;
+}
+
+static enum cli_exit
+print_counts(struct cli *cli, struct search *s, const struct search_filter *f,
+    const struct options *o, int64_t limit)
+{
+	struct log_count *counts = log_count_new(o->by);
+	int64_t hits, all = 0;
+	struct err err;
+	size_t rows;
+
+	hits = search_run(
+	    s, f, &all, SIZE_MAX / 2, log_count_hit, counts, &err);
+	if (hits == -1) {
+		log_count_free(counts);
+		return cli_fail(cli, &err);
+	}
+	rows = log_count_print(counts, cli, o->csv, (size_t)limit);
+	if (limit > 0 && rows > (size_t)limit && !cli->out.json && !o->csv)
+		(void)fprintf(stderr, "postern log: %zu more\n",
+		    rows - (size_t)limit);
+	log_count_free(counts);
 	return hits > 0 ? CLI_DONE : CLI_WRONG;
 }
 
@@ -292,7 +328,8 @@ search(struct cli *cli, const struct conf *conf, const struct search_filter *f,
 			    err.class == ERR_STATE ? &why : &err);
 	if (caught_up == -1)
 		say_lag(s, &why);
-	status = print_page(cli, s, f, o, after, limit);
+	status = o->count ? print_counts(cli, s, f, o, limit)
+			  : print_page(cli, s, f, o, after, limit);
 	search_close(s);
 	return status;
 }
@@ -309,14 +346,19 @@ run(struct cli *cli, int argc, char **argv)
 		{ .name = "queue-id", .value = &o.queue_id },
 		{ .name = "ses-id", .value = &o.ses_id },
 		{ .name = "message-id", .value = &o.message_id },
+		{ .name = "user", .value = &o.user },
 		{ .name = "state", .value = &o.state },
+		{ .name = "feedback", .value = &o.feedback },
+		{ .name = "reply", .value = &o.reply },
 		{ .name = "since", .value = &o.since },
 		{ .name = "until", .value = &o.until },
 		{ .letter = 'n', .name = "limit", .value = &o.limit },
 		{ .name = "after", .value = &o.after },
+		{ .name = "count", .flag = &o.count },
+		{ .name = "by", .value = &o.by },
 		{ .name = "csv", .flag = &o.csv }, { 0 }
 	};
-	int64_t limit = LIMIT_DEFAULT, after = 0;
+	int64_t limit, after = 0;
 	struct search_filter f = { .sender = NULL };
 	enum cli_exit status;
 	struct conf *conf;
@@ -326,8 +368,10 @@ run(struct cli *cli, int argc, char **argv)
 	if (argc > 1)
 		return cli_usage(
 		    cli, "what is %s? Filters are options", argv[1]);
-	if (time_option(cli, "--since", o.since, &f.since_us) == -1 ||
-	    time_option(cli, "--until", o.until, &f.until_us) == -1 ||
+	limit = o.count ? 0 : LIMIT_DEFAULT;
+	if (check_words(cli, &o) == -1 ||
+	    cli_time(cli, "--since", o.since, &f.since_us) == -1 ||
+	    cli_time(cli, "--until", o.until, &f.until_us) == -1 ||
 	    number_option(cli, "--limit", o.limit, &limit) == -1 ||
 	    number_option(cli, "--after", o.after, &after) == -1)
 		return CLI_USAGE;
@@ -338,7 +382,10 @@ run(struct cli *cli, int argc, char **argv)
 	f.queue_id = o.queue_id;
 	f.ses_id = o.ses_id;
 	f.message_id = o.message_id;
+	f.user = o.user;
 	f.state = o.state;
+	f.feedback = o.feedback;
+	f.reply = o.reply;
 	conf = cli_conf(cli, CONF_NEED_STORE, &status);
 	if (conf == NULL)
 		return status;
@@ -351,7 +398,8 @@ const struct verb verb_log = {
 	.name = "log",
 	.summary = "deliveries by sender, recipient, queue id, SES id, time ...",
 	.usage =
-	    "log [FILTER ...] [-n N] [--after CURSOR] [--csv]\n\n"
+	    "log [FILTER ...] [-n N] [--after CURSOR] [--csv]\n"
+	    "       postern log [FILTER ...] --count [--by KEY] [-n N] [--csv]\n\n"
 	    "Lists deliveries, newest first. All filters given must hold:\n"
 	    "  --sender ADDRESS     as the MTA gave it or as SES saw it; \"\" for none\n"
 	    "  --recipient ADDRESS\n"
@@ -360,10 +408,15 @@ const struct verb verb_log = {
 	    "  --queue-id ID        of any MTA on the way\n"
 	    "  --ses-id ID\n"
 	    "  --message-id ID      the header field, with its angle brackets\n"
+	    "  --user NAME          who logged in to submit it\n"
 	    "  --state STATE        waiting, sending, sent, deferred, refused, doubtful\n"
+	    "  --feedback WHAT      SES's: complained, bounced, rejected, delivered, delayed\n"
+	    "  --reply WORDS        all in one refusal or report, in any order\n"
 	    "  --since, --until TIME  YYYY-MM-DD[THH:MM:SS] (UTC), or 90s, 2h, 3d ago\n"
 	    "  -n, --limit N        how many (50)\n"
 	    "  --after CURSOR       the page after the one that ended there\n"
+	    "--count counts them, by hour, day, month, sender, recipient, domain,\n"
+	    "client, user, state, feedback or reply.\n"
 	    "--csv writes RFC 4180, --json an object a line. Exits 1 when nothing\n"
 	    "was found.\n",
 	.run = run,

@@ -19,10 +19,15 @@ static const struct verb *const verbs[] = {
 	&verb_show,
 	&verb_verify,
 	&verb_snapshot,
+	&verb_prune,
+	&verb_forget,
 	&verb_suppress,
+	&verb_events,
 	&verb_identities,
 	&verb_rewrite,
 	&verb_srs,
+	&verb_report,
+	&verb_metrics,
 	&verb_smtp_password,
 };
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/when.h"
+
 /*
  * Options may stand before and after operands, as people type them; "--" ends
  * them. getopt_long is not used because systems differ in just that.
@@ -41,6 +43,19 @@ cli_usage(const struct cli *cli, const char *fmt, ...)
 	else
 		(void)fprintf(stderr, "Try \"postern --help\".\n");
 	return CLI_USAGE;
+}
+
+int
+cli_time(const struct cli *cli, const char *option, const char *text,
+    int64_t *us_r)
+{
+	if (text == NULL || when_parse(text, 0, us_r) == 0)
+		return 0;
+	(void)cli_usage(cli,
+	    "%s %s: a time is YYYY-MM-DD, YYYY-MM-DDTHH:MM:SSZ, or how long "
+	    "ago, like 90s, 2h, 3d",
+	    option, text);
+	return -1;
 }
 
 enum cli_exit

@@ -23,6 +23,21 @@
 #define LINE_WIDTH 80
 #define JSON_MAX ((size_t)1 << 30)
 
+void
+output_csv(const struct output *o, const char *const text[], size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		(void)fputs(i > 0 ? ",\"" : "\"", o->file);
+		for (const char *p = text[i]; p != NULL && *p != '\0'; p++) {
+			if (*p == '"')
+				(void)fputc('"', o->file);
+			(void)fputc(*p, o->file);
+		}
+		(void)fputc('"', o->file);
+	}
+	(void)fputs("\r\n", o->file);
+}
+
 struct cell {
 	char *text; /* NULL when empty */
 	enum color color;

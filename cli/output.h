@@ -51,6 +51,13 @@ void output_folded(const struct output *, size_t indent, const char *text);
 void output_json(const struct output *, const struct buf *);
 
 /*
+ * A record of n fields as RFC 4180 has it, each in quotes; NULL is an empty
+ * field. A formula's first character is kept from spreadsheets' eyes by the
+ * quotes alone.
+ */
+void output_csv(const struct output *, const char *const text[], size_t n);
+
+/*
  * A table: columns as wide as they need to be, heads in bold, or with --json an
  * array of objects. Cells are given row by row, from left to right.
  */

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config.h"
 
-#include "cli/cli.h"
+#include "cli/quota.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "cli/cli.h"
 #include "cli/control.h"
 #include "core/clock.h"
 #include "core/json.h"
@@ -90,6 +91,23 @@ from_journal(const struct conf *conf, struct buf *answer, struct err *err)
 	if (rc == 0)
 		from_ends(conf, &e, answer);
 	free(e.until);
+	return rc;
+}
+
+int
+quota_answer(const struct conf *conf, struct buf *answer, bool *running_r,
+    struct err *err)
+{
+	int rc = 0;
+
+	*running_r =
+	    control_op(conf, "quota", CONTROL_WITHIN_US, answer, err) == 0;
+	if (!*running_r) {
+		buf_reset(answer);
+		rc = from_journal(conf, answer, err);
+	}
+	while (answer->len > 0 && answer->data[answer->len - 1] == '\n')
+		buf_cut(answer, answer->len - 1);
 	return rc;
 }
 
@@ -179,15 +197,9 @@ run(struct cli *cli, int argc, char **argv)
 	if (conf == NULL)
 		return status;
 	buf_init(&answer, ANSWER_MAX_BYTES);
-	running = control_op(conf, "quota", CONTROL_WITHIN_US, &answer,
-		      &err) == 0;
-	if (!running)
-		buf_reset(&answer);
-	if (!running && from_journal(conf, &answer, &err) == -1) {
+	if (quota_answer(conf, &answer, &running, &err) == -1) {
 		status = cli_fail(cli, &err);
 	} else {
-		while (answer.len > 0 && answer.data[answer.len - 1] == '\n')
-			buf_cut(&answer, answer.len - 1);
 		if (cli->out.json)
 			output_json(&cli->out, &answer);
 		else

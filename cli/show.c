@@ -204,13 +204,37 @@ delivery(void *arg, const struct audit_delivery *d)
 	buf_free(&line);
 }
 
-/* Commitments tell people nothing, so they are left out. */
+static bool
+is_time(const char *key)
+{
+	return strcmp(key, "time") == 0 || strcmp(key, "accepted") == 0 ||
+	    strcmp(key, "sent_at") == 0;
+}
+
+static void
+add_value(const struct story *s, const char *key, const char *value,
+    const char *ses_id, struct buf *out)
+{
+	char when[CLOCK_RFC3339_LEN];
+
+	buf_addf(out, " %s=", key);
+	if (is_time(key))
+		buf_adds(out, clock_rfc3339(strtoll(value, NULL, 10), when));
+	else
+		put_back(s, value, ses_id, out);
+}
+
+/*
+ * Commitments tell people nothing, so they are left out. time and accepted are
+ * SES's clock's.
+ */
 static void
 add_detail(const struct story *s, const char *detail, struct buf *out)
 {
-	static const char *const keys[] = { "attempt", "counts", "offered",
-		"code", "dsn", "reply", "endpoint", "size", "queue_ids",
-		"repairs", "reason" };
+	static const char *const keys[] = { "type", "kind", "subtype",
+		"action", "feedback", "attempt", "counts", "offered", "code",
+		"dsn", "reply", "text", "time", "accepted", "sent_at",
+		"endpoint", "size", "queue_ids", "repairs", "reason", "who" };
 	struct buf value, ses_id;
 	enum json_type type;
 	struct err err;
@@ -218,13 +242,11 @@ add_detail(const struct story *s, const char *detail, struct buf *out)
 	buf_init(&value, DOCUMENT_MAX_BYTES);
 	buf_init(&ses_id, 1024);
 	(void)json_get(detail, "ses_id", &type, &ses_id, &err);
-	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		if (json_get(detail, keys[i], &type, &value, &err) == -1 ||
-		    type == JSON_ABSENT)
-			continue;
-		buf_addf(out, " %s=", keys[i]);
-		put_back(s, value.data, ses_id.len > 0 ? ses_id.data : NULL, out);
-	}
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (json_get(detail, keys[i], &type, &value, &err) == 0 &&
+		    type != JSON_ABSENT)
+			add_value(s, keys[i], value.data,
+			    ses_id.len > 0 ? ses_id.data : NULL, out);
 	buf_free(&value);
 	buf_free(&ses_id);
 }

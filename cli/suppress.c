@@ -3,12 +3,11 @@
 
 #include "cli/cli.h"
 
-#include <pwd.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/control.h"
 #include "cli/when.h"
+#include "cli/who.h"
 #include "core/json.h"
 #include "core/log.h"
 #include "store/suppression.h"
@@ -29,28 +28,13 @@ struct request {
 	int64_t until_us;
 };
 
-/* As posternd names its peers. */
-static void
-name_user(char *who, size_t size)
-{
-	struct passwd pw, *found = NULL;
-	char room[2048];
-
-	if (getpwuid_r(getuid(), &pw, room, sizeof(room), &found) == 0 &&
-	    found != NULL)
-		(void)snprintf(who, size, "%s (uid %lu)", pw.pw_name,
-		    (unsigned long)getuid());
-	else
-		(void)snprintf(who, size, "uid %lu", (unsigned long)getuid());
-}
-
 static int
 write_ourselves(struct journal *j, const struct request *r, struct err *err)
 {
 	int64_t deadline = clock_mono_us() + WAIT_US;
-	char who[80];
+	char who[WHO_LEN];
 
-	name_user(who, sizeof(who));
+	(void)who_am_i(who);
 	if (strcmp(r->op, "suppress-add") == 0)
 		return suppression_add(j, NULL, &r->address, r->reason,
 		    r->until_us, who, deadline, err);

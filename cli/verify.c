@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "core/json.h"
+#include "core/mem.h"
 #include "store/snapshot.h"
 #include "store/verify.h"
 
@@ -73,7 +74,8 @@ tell(struct report *r, const struct verify_result *v)
 }
 
 static enum cli_exit
-verify(struct cli *cli, const char *path, const struct verify_ask *ask)
+verify(struct cli *cli, const char *const *paths, size_t n,
+    const struct verify_ask *ask)
 {
 	struct report r = { .cli = cli };
 	struct verify_result result;
@@ -84,7 +86,7 @@ verify(struct cli *cli, const char *path, const struct verify_ask *ask)
 	json_open(&r.json, '{');
 	json_key(&r.json, "wrong");
 	json_open(&r.json, '[');
-	if (verify_journal(path, ask, fault, &r, &result, &err) == -1) {
+	if (verify_journal(paths, n, ask, fault, &r, &result, &err) == -1) {
 		status = cli_fail(cli, &err);
 	} else {
 		tell(&r, &result);
@@ -94,44 +96,67 @@ verify(struct cli *cli, const char *path, const struct verify_ask *ask)
 	return status;
 }
 
+/* The journal of the configuration, with those of its archives. */
+static enum cli_exit
+verify_own(struct cli *cli, char **archives, size_t n,
+    const struct verify_ask *ask)
+{
+	enum cli_exit status;
+	const char **paths;
+	struct conf *conf;
+
+	conf = cli_conf(cli, CONF_NEED_STORE, &status);
+	if (conf == NULL)
+		return status;
+	paths = mem_array(n + 1, sizeof(*paths));
+	paths[0] = conf->store.path;
+	for (size_t i = 0; i < n; i++)
+		paths[i + 1] = archives[i];
+	status = verify(cli, paths, n + 1, ask);
+	free(paths);
+	conf_release(conf);
+	return status;
+}
+
 static enum cli_exit
 run_verify(struct cli *cli, int argc, char **argv)
 {
 	struct verify_ask ask = { .projections = false };
 	const char *head = NULL;
+	bool archive = false;
 	const struct cli_option options[] = {
 		{ .name = "projections", .flag = &ask.projections },
+		{ .name = "archive", .flag = &archive },
 		{ .name = "since-head", .value = &head }, { 0 }
 	};
 	enum cli_exit status;
-	struct conf *conf;
 	struct err err;
 
 	if (!cli_options(cli, options, &argc, argv, &status))
 		return status;
-	if (argc > 2)
-		return cli_usage(cli, "one journal at a time");
 	if (head != NULL && verify_parse_head(head, &ask, &err) == -1)
 		return cli_usage(cli, "%s", err.text);
-	if (argc == 2)
-		return verify(cli, argv[1], &ask);
-	conf = cli_conf(cli, CONF_NEED_STORE, &status);
-	if (conf == NULL)
-		return status;
-	status = verify(cli, conf->store.path, &ask);
-	conf_release(conf);
-	return status;
+	if (archive && argc < 2)
+		return cli_usage(cli, "--archive: of which FILE?");
+	if (archive || argc < 2)
+		return verify_own(cli, argv + 1, (size_t)(argc - 1), &ask);
+	return verify(cli, (const char *const *)(argv + 1), (size_t)(argc - 1),
+	    &ask);
 }
 
 const struct verb verb_verify = {
 	.name = "verify",
 	.summary = "whether the journal is what was written",
 	.usage =
-	    "verify [--projections] [--since-head SEQ:HASH] [FILE]\n\n"
-	    "Follows the journal's chain (or that of FILE, a snapshot) and names\n"
-	    "each row that was changed, taken out or put in. Given a head that\n"
-	    "was noted earlier (the log has one every few minutes), also finds a\n"
-	    "tail that was cut off or written anew. --projections builds the other\n"
+	    "verify [--projections] [--since-head SEQ:HASH]\n"
+	    "       postern verify [...] [--archive] FILE ...\n\n"
+	    "Follows the journal's chain and names each row that was changed,\n"
+	    "taken out or put in. With --archive the files are archives that\n"
+	    "prune made, and are checked together with the journal: one chain.\n"
+	    "Without it they are checked by themselves: a snapshot, an archive,\n"
+	    "several archives that follow each other. Given a head that was\n"
+	    "noted earlier (the log has one every few minutes), also finds a tail\n"
+	    "that was cut off or written anew. --projections builds the other\n"
 	    "tables again from the journal and compares. Prints the head it found,\n"
 	    "for a ticket or a notary. Exits 1 when something is wrong.\n",
 	.run = run_verify,

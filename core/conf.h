@@ -93,6 +93,9 @@ struct conf {
 		enum conf_doubtful doubtful;
 	} store;
 	struct {
+		struct conf_list suppress; /* bounce, complaint */
+	} events;
+	struct {
 		char *listen; /* as an item of lmtp.listen */
 		char *socketmap;
 	} milter;

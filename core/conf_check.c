@@ -376,3 +376,12 @@ conf_check_cidr(const char *s, struct err *err)
 		    s);
 	return 0;
 }
+
+int
+conf_check_suppress(const char *s, struct err *err)
+{
+	if (strcmp(s, "bounce") != 0 && strcmp(s, "complaint") != 0)
+		return err_set(err, ERR_CONFIG,
+		    "\"%s\" is no such report: write bounce or complaint", s);
+	return 0;
+}

@@ -25,6 +25,7 @@ int conf_check_default(const char *, struct err *); /* rewrite.default */
 int conf_check_domain(const char *, struct err *);
 int conf_check_listen(const char *, struct err *);
 int conf_check_cidr(const char *, struct err *);
+int conf_check_suppress(const char *, struct err *);
 
 /* What follows "fixed:" in a rewrite.default, or NULL. */
 const char *conf_default_fixed(const char *);

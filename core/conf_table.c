@@ -151,6 +151,11 @@ const struct conf_key conf_keys[] = {
 	    .choices = "resend|hold",
 	    .help = "what becomes of a delivery that SES may have" },
 
+	{ KEY("events", "suppress"), CONF_LIST, AT(events.suppress),
+	    "bounce, complaint", .check = conf_check_suppress,
+	    .help = "reports of SES that put a recipient on the suppression "
+		    "list" },
+
 	{ KEY("milter", "listen"), CONF_TEXT, AT(milter.listen),
 	    "unix:/run/postern/milter.sock", .check = conf_check_listen,
 	    .restart = true,

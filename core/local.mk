@@ -18,6 +18,8 @@ core_libcore_a_SOURCES = \
 	core/header_mailbox.c core/header_repair.c \
 	core/header_scan.c core/header_scan.h \
 	core/json.c core/json.h \
+	core/json_split.c core/json_split.h \
+	core/histogram.c core/histogram.h \
 	core/hostname.c core/hostname.h \
 	core/lines.c core/lines.h \
 	core/log.c core/log.h \
@@ -27,6 +29,7 @@ core_libcore_a_SOURCES = \
 	core/peer.c core/peer.h \
 	core/privilege.c core/privilege.h \
 	core/socket.c core/socket.h \
+	core/tally.c core/tally.h \
 	core/thread.c core/thread.h \
 	core/stream.c core/stream.h \
 	core/tls.h core/tls_fault.c core/tls_fault.h \

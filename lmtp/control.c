@@ -20,12 +20,11 @@
 #include "core/socket.h"
 #include "core/stream.h"
 #include "core/thread.h"
+#include "lmtp/control_parts.h"
 #include "store/search.h"
 
-#define REQUEST_MAX 4096
 #define ANSWER_MAX (256 * 1024)
 #define CLIENTS_MAX 8
-#define WAIT_US (30 * US_PER_SEC)
 
 struct control {
 	struct listen_socket socket;
@@ -34,12 +33,6 @@ struct control {
 	pthread_mutex_t lock;
 	unsigned clients;
 	pthread_mutex_t catching_up; /* one at a time */
-};
-
-struct client {
-	struct control *control;
-	struct stream *stream;
-	char who[80];
 };
 
 struct control *
@@ -92,7 +85,7 @@ quota(struct client *c, const char *request, struct buf *out, struct err *err)
 
 	(void)request;
 	(void)err;
-	quota_state(c->control->server->quota, &q);
+	quota_state(c->server->quota, &q);
 	add_rate(out, "rate", q.limits.rate);
 	add_rate(out, "pace", q.pace);
 	if (q.limits.daily >= 0)
@@ -101,7 +94,7 @@ quota(struct client *c, const char *request, struct buf *out, struct err *err)
 	if (q.limits.daily >= 0)
 		json_add_int(out, "spent", q.spent);
 	json_add_int(out, "waiting",
-	    (int64_t)dispatch_waiting(c->control->server->dispatch));
+	    (int64_t)dispatch_waiting(c->server->dispatch));
 	add_time(out, "next_slot", q.next_us);
 	add_time(out, "hold_until", q.hold_until);
 	return 0;
@@ -122,7 +115,7 @@ add_breaker(void *arg, const char *key, const char *cause, int64_t probe_us)
 static int
 status(struct client *c, const char *request, struct buf *out, struct err *err)
 {
-	struct server *s = c->control->server;
+	struct server *s = c->server;
 	struct dispatch_state d;
 	struct journal_stats j;
 	char chain[65];
@@ -136,6 +129,7 @@ status(struct client *c, const char *request, struct buf *out, struct err *err)
 	json_add_int(out, "waiting", (int64_t)d.waiting);
 	json_add_int(out, "under_way", (int64_t)d.taken);
 	json_add_int(out, "senders", (int64_t)d.senders);
+	json_add_int(out, "put_off", (int64_t)atomic_load(&s->put_off));
 	journal_stats(s->journal, &j);
 	journal_head(s->journal, &seq, chain);
 	json_add_int(out, "commits", (int64_t)j.commits);
@@ -157,7 +151,7 @@ suppress_args(const char *request, struct address *address, struct buf *reason,
 	struct buf text;
 	int rc;
 
-	buf_init(&text, REQUEST_MAX);
+	buf_init(&text, CONTROL_REQUEST_MAX);
 	rc = json_get_string(request, "address", &text, err);
 	if (rc == 0)
 		rc = err_set(err, ERR_PROTO, "no address given");
@@ -176,7 +170,7 @@ static int
 suppress_add(struct client *c, const char *request, struct buf *out,
     struct err *err)
 {
-	struct server *s = c->control->server;
+	struct server *s = c->server;
 	struct address address;
 	struct buf reason;
 	int64_t until = 0;
@@ -189,8 +183,8 @@ suppress_add(struct client *c, const char *request, struct buf *out,
 		rc = -1;
 	if (rc == 0)
 		rc = suppression_add(s->journal, s->suppressions, &address,
-		    reason.data, until, c->who, clock_mono_us() + WAIT_US,
-		    err);
+		    reason.data, until, c->who,
+		    clock_mono_us() + CONTROL_WAIT_US, err);
 	buf_free(&reason);
 	return rc;
 }
@@ -199,7 +193,7 @@ static int
 suppress_remove(struct client *c, const char *request, struct buf *out,
     struct err *err)
 {
-	struct server *s = c->control->server;
+	struct server *s = c->server;
 	struct address address;
 	struct buf reason;
 	int rc;
@@ -209,7 +203,8 @@ suppress_remove(struct client *c, const char *request, struct buf *out,
 	rc = suppress_args(request, &address, &reason, err);
 	if (rc == 0)
 		rc = suppression_remove(s->journal, s->suppressions, &address,
-		    reason.data, c->who, clock_mono_us() + WAIT_US, err);
+		    reason.data, c->who, clock_mono_us() + CONTROL_WAIT_US,
+		    err);
 	buf_free(&reason);
 	return rc;
 }
@@ -224,7 +219,7 @@ catch_up(struct client *c, const char *request, struct buf *out,
 
 	(void)request;
 	(void)pthread_mutex_lock(&c->control->catching_up);
-	rc = search_catch_up(journal_path(c->control->server->journal), &rows,
+	rc = search_catch_up(journal_path(c->server->journal), &rows,
 	    err);
 	(void)pthread_mutex_unlock(&c->control->catching_up);
 	json_add_int(out, "rows", (int64_t)rows);
@@ -241,6 +236,12 @@ static const struct {
 	{ "suppress-add", suppress_add },
 	{ "suppress-remove", suppress_remove },
 	{ "search-catch-up", catch_up },
+	{ "events", control_events },
+	{ "prune-begin", control_prune_begin },
+	{ "prune-messages", control_prune_messages },
+	{ "prune-rows", control_prune_rows },
+	{ "forget", control_forget },
+	{ "scrub", control_scrub },
 };
 
 static int
@@ -301,13 +302,14 @@ client_main(void *arg)
 	size_t len;
 
 	for (;;) {
-		stream_deadline(c->stream, clock_mono_us() + WAIT_US);
-		if (stream_line(c->stream, REQUEST_MAX, &line, &len, &err) != 1)
+		stream_deadline(c->stream, clock_mono_us() + CONTROL_WAIT_US);
+		if (stream_line(c->stream, CONTROL_LINE_MAX, &line, &len,
+			&err) != 1)
 			break;
 		request = mem_strndup(line, len);
 		answer(c, request);
 		free(request);
-		stream_deadline(c->stream, clock_mono_us() + WAIT_US);
+		stream_deadline(c->stream, clock_mono_us() + CONTROL_WAIT_US);
 		if (stream_flush(c->stream, &err) == -1)
 			break;
 	}
@@ -347,6 +349,7 @@ serve(struct control *control, int fd)
 	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	(void)fcntl(fd, F_SETFL, O_NONBLOCK);
 	c->control = control;
+	c->server = control->server;
 	c->stream = stream_new(fd);
 	name_peer(fd, c->who, sizeof(c->who));
 	(void)pthread_mutex_lock(&control->lock);

@@ -6,10 +6,19 @@
  * that is false, "error". The peer's uid is the 'who' in the journal.
  *
  *	quota		limits, pace, what is spent, the next slot
- *	status		sessions, deliveries, senders, open breakers, the journal's head
+ *	status		sessions, deliveries, senders, recipients put off at RCPT for a
+ *			full day, open breakers, the journal's head
  *	suppress-add	address, reason, until (wall time in microseconds, 0: for ever)
  *	suppress-remove	address, reason
  *	search-catch-up	bring the search database up to date; rows read
+ *	events		events (an array, as event_json writes them): into the
+ *			journal; what became of how many
+ *	prune-begin	last_seq, last_chain, archive: see store/prune.h
+ *	prune-messages	as_of, messages (an array of ids)
+ *	prune-rows	answers whether some are left
+ *	forget		address, message (or none), parties (an array of n and
+ *			role), suppression_too: see store/forget.h; seq
+ *	scrub		vacuum: journal_scrub; the search database is discarded
  */
 #ifndef LMTP_CONTROL_H
 #define LMTP_CONTROL_H

@@ -15,7 +15,9 @@ posternd_SOURCES = \
 	lmtp/alarm.c lmtp/alarm.h \
 	lmtp/arrival.c lmtp/arrival.h \
 	lmtp/content.c \
-	lmtp/control.c lmtp/control.h \
+	lmtp/control.c lmtp/control.h lmtp/control_parts.h \
+	lmtp/control_events.c \
+	lmtp/control_keep.c \
 	lmtp/dispatch.c lmtp/dispatch.h lmtp/dispatch_parts.h \
 	lmtp/dispatch_claims.c \
 	lmtp/dispatch_senders.c \

@@ -26,6 +26,7 @@ struct server {
 	struct alarm *alarm;
 
 	atomic_bool day_spent; /* what was last said about it in the log */
+	atomic_ullong put_off; /* recipients, at RCPT, for a full day */
 
 	pthread_mutex_t lock; /* guards the two that SIGHUP replaces */
 	struct ses *ses;

@@ -214,6 +214,7 @@ day_is_full(struct session *s, struct recipient *r)
 	    clock_wall_us() + slot - now, &r->verdict);
 	tell_day(s->server, true, r->verdict.text);
 	r->counted_only = true;
+	atomic_fetch_add(&s->server->put_off, 1);
 	return true;
 }
 

@@ -51,7 +51,8 @@ CREATE TABLE delivery (
 	code	INTEGER,
 	dsn	TEXT,
 	reply	TEXT,
-	feedback TEXT,
+	feedback TEXT CHECK (feedback IN ('complained', 'bounced', 'rejected',
+		'delivered', 'delayed')),
 	sent_at	INTEGER,
 	updated_at INTEGER NOT NULL,
 	PRIMARY KEY (message, n)
@@ -61,6 +62,27 @@ CREATE TABLE delivery (
 -- finds it without reading the whole table.
 CREATE INDEX delivery_sending ON delivery (message, n)
     WHERE state = 'sending';
+
+-- One row for each `event` row of the journal, so that no report is taken twice.
+-- key is a hash over what makes two reports the same one.
+CREATE TABLE event (
+	message	BLOB NOT NULL,
+	n	INTEGER NOT NULL,
+	key	INTEGER NOT NULL,
+	seq	INTEGER NOT NULL,
+	attempt	INTEGER,
+	PRIMARY KEY (message, n, key)
+) STRICT, WITHOUT ROWID;
+
+-- The same for those that belong to no delivery known. SES's ids begin with
+-- the time, so these grow at their end, too.
+CREATE TABLE unmatched (
+	ses_id	TEXT NOT NULL,
+	key	INTEGER NOT NULL,
+	seq	INTEGER NOT NULL,
+	PRIMARY KEY (ses_id, key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX unmatched_seq ON unmatched (seq);
 
 CREATE TABLE digest (
 	digest	BLOB PRIMARY KEY,
@@ -83,6 +105,10 @@ CREATE TABLE suppression (
 	since	INTEGER NOT NULL,
 	until	INTEGER
 ) STRICT;
+
+-- Looked up for each bounce; the table is small beside the others.
+CREATE INDEX suppression_address ON suppression (address)
+    WHERE address IS NOT NULL;
 
 CREATE TABLE pruned (
 	seq	INTEGER PRIMARY KEY,

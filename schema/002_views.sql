@@ -85,7 +85,8 @@ since(at) AS (
 	SELECT CAST(unixepoch() AS INTEGER) * 1000000 - 86400000000
 ),
 half(lo, hi) AS (
-	SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) + 1 FROM journal
+	SELECT coalesce((SELECT min(seq) FROM journal), 1),
+	    coalesce((SELECT max(seq) FROM journal), 0) + 1
 	UNION ALL
 	SELECT
 		CASE WHEN (SELECT at FROM journal WHERE seq = (lo + hi) / 2)

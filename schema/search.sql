@@ -21,23 +21,40 @@ CREATE TABLE found (
 CREATE UNIQUE INDEX found_message ON found (message, n);
 
 -- One row for each thing that a delivery can be found by. term is 64 bits of a
--- hash over what it is and its value; added in large sorted lots.
+-- hash over what it is and its value; added in large sorted lots. part is the
+-- id without its last 18 bits: what is added lies in the latest part, so that
+-- adding costs the same however many parts there are, and a question asks them
+-- one after the other.
 CREATE TABLE posting (
+	part	INTEGER NOT NULL,
 	term	INTEGER NOT NULL,
 	id	INTEGER NOT NULL,
-	PRIMARY KEY (term, id)
+	PRIMARY KEY (part, term, id)
 ) STRICT, WITHOUT ROWID;
 
--- Deliveries that were not sent.
+-- Deliveries that are not simply sent (and delivered, as far as SES tells).
 CREATE TABLE odd (
 	id	INTEGER PRIMARY KEY,
-	state	TEXT NOT NULL
+	state	TEXT,
+	feedback TEXT
 ) STRICT;
-CREATE INDEX odd_state ON odd (state, id);
+CREATE INDEX odd_state ON odd (state, id) WHERE state IS NOT NULL;
+CREATE INDEX odd_feedback ON odd (feedback, id) WHERE feedback IS NOT NULL;
 
 -- The journal's rows about a message.
 CREATE TABLE trail (
 	message	BLOB NOT NULL,
+	n	INTEGER NOT NULL,
 	seq	INTEGER NOT NULL,
-	PRIMARY KEY (message, seq)
+	PRIMARY KEY (message, n, seq)
+) STRICT, WITHOUT ROWID;
+
+-- How many rows of each kind the journal has for each day (UTC, days since
+-- 1970). kind is the event; of what SES reported event:TYPE, for bounces
+-- event:Bounce:KIND, and unmatched where it belongs to no delivery.
+CREATE TABLE tally (
+	day	INTEGER NOT NULL,
+	kind	TEXT NOT NULL,
+	count	INTEGER NOT NULL,
+	PRIMARY KEY (day, kind)
 ) STRICT, WITHOUT ROWID;

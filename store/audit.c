@@ -37,8 +37,9 @@ static const char *const sql_text[] = {
 		    "WHERE message = ?1 AND seq = ?2",
 	[SQL_ROWS_AFTER] = "SELECT seq, at, event, n, detail FROM journal "
 			   "WHERE message = ?1 AND seq > ?2 ORDER BY seq",
-	[SQL_ENDS] = "SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) "
-		     "FROM journal",
+	/* min and max together would read the whole table. */
+	[SQL_ENDS] = "SELECT coalesce((SELECT min(seq) FROM journal), 1), "
+		     "coalesce((SELECT max(seq) FROM journal), 0)",
 	[SQL_AT] = "SELECT at FROM journal WHERE seq = ?",
 };
 static const struct db_sql sql = { DB_SLOT_OTHER,

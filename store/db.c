@@ -68,7 +68,11 @@ failed(struct db *db, const char *what, struct err *err)
 	int errnum = sqlite3_system_errno(db->handle);
 	enum err_class class = classify(code, &db->fault);
 
-	if (errnum != 0 && db->fault == DB_FAULT_BROKEN)
+	if (code == SQLITE_READONLY_ROLLBACK)
+		(void)err_set(err, class,
+		    "%s: whoever wrote it last was interrupted, and has to do "
+		    "that again", what);
+	else if (errnum != 0 && db->fault == DB_FAULT_BROKEN)
 		(void)err_sys(err, class, errnum, "%s: %s", what,
 		    sqlite3_errmsg(db->handle));
 	else
@@ -151,11 +155,13 @@ set_up_writer(struct db *db, struct err *err)
 	    err);
 }
 
+#define OPEN_FLAGS (SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE)
+
 struct db *
 db_open(const char *path, enum db_mode mode, struct err *err)
 {
 	struct db *db = mem_new(sizeof(*db));
-	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+	int flags = OPEN_FLAGS | (mode == DB_COPY ? SQLITE_OPEN_URI : 0) |
 	    (mode == DB_READ ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
 
 	if (sqlite3_open_v2(path, &db->handle, flags, NULL) != SQLITE_OK) {
@@ -174,16 +180,39 @@ db_open(const char *path, enum db_mode mode, struct err *err)
 	return db;
 }
 
+struct db *
+db_open_scratch(struct err *err)
+{
+	struct db *db = mem_new(sizeof(*db));
+
+	if (sqlite3_open_v2("", &db->handle, OPEN_FLAGS | SQLITE_OPEN_URI |
+			SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+		NULL) == SQLITE_OK) {
+		(void)sqlite3_busy_timeout(db->handle, READ_BUSY_MS);
+		return db;
+	}
+	(void)failed(db, "a database to work in", err);
+	db_close(db);
+	return NULL;
+}
+
+static void
+unprepare(struct prepared *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		(void)sqlite3_finalize(p->stmt[i]);
+	free(p->stmt);
+	p->stmt = NULL;
+	p->n = 0;
+}
+
 void
 db_close(struct db *db)
 {
 	if (db == NULL)
 		return;
-	for (size_t m = 0; m < DB_SLOTS; m++) {
-		for (size_t i = 0; i < db->modules[m].n; i++)
-			(void)sqlite3_finalize(db->modules[m].stmt[i]);
-		free(db->modules[m].stmt);
-	}
+	for (size_t m = 0; m < DB_SLOTS; m++)
+		unprepare(&db->modules[m]);
 	(void)sqlite3_close(db->handle);
 	free(db);
 }
@@ -193,6 +222,7 @@ db_prepare(struct db *db, const struct db_sql *sql, struct err *err)
 {
 	struct prepared *p = &db->modules[sql->slot];
 
+	unprepare(p);
 	p->stmt = mem_array(sql->n, sizeof(sqlite3_stmt *));
 	p->n = sql->n;
 	for (size_t i = 0; i < sql->n; i++)

@@ -22,7 +22,7 @@ struct db;
 enum db_mode {
 	DB_WRITE, /* the file exists; WAL, FULL, no automatic checkpoint */
 	DB_READ,  /* nothing can be changed through it */
-	DB_COPY	  /* the file exists; a copy in the making */
+	DB_COPY	  /* the file exists; a copy in the making, or an archive */
 };
 
 /* How long a call waits for another process's lock before it is DB_BUSY. */
@@ -30,6 +30,20 @@ enum db_mode {
 
 struct db *db_open(const char *path, enum db_mode, struct err *);
 void db_close(struct db *);
+
+/*
+ * A database of its own, on disk but without a name, gone when it is closed:
+ * for work on others, which are attached to it.
+ */
+struct db *db_open_scratch(struct err *);
+
+/*
+ * Attach another database, for reading only, under the name `other`; one at a
+ * time, on a scratch connection or a DB_COPY. The version of its schema is
+ * checked. Statements on it have to be prepared anew after each.
+ */
+int db_attach(struct db *, const char *path, struct err *);
+void db_detach(struct db *);
 
 sqlite3 *db_handle(struct db *);
 
@@ -41,6 +55,10 @@ enum db_slot {
 	DB_SLOT_JOURNAL,
 	DB_SLOT_RECORD,
 	DB_SLOT_SUPPRESSION,
+	DB_SLOT_EVENT,
+	DB_SLOT_SETTLE,
+	DB_SLOT_PRUNE,
+	DB_SLOT_FORGET,
 	DB_SLOT_OTHER, /* for connections that serve one module */
 	DB_SLOTS
 };
@@ -49,10 +67,12 @@ struct db_sql {
 	size_t n;
 	const char *const *text;
 };
+/* What was in the slot before is let go. */
 int db_prepare(struct db *, const struct db_sql *, struct err *);
 
 /* The modules whose ops run on the journal's connection. */
-extern const struct db_sql record_sql, suppression_sql;
+extern const struct db_sql record_sql, suppression_sql, event_sql,
+    settle_sql, prune_sql, forget_sql;
 
 /* The statement, reset and with nothing bound. */
 sqlite3_stmt *db_stmt(struct db *, const struct db_sql *, size_t which);

@@ -50,6 +50,13 @@ struct request {
 	struct err err;
 };
 
+/* What journal_scrub asks for, on its owner's stack; under the journal's lock. */
+struct scrub {
+	bool vacuum, done;
+	int rc;
+	struct err err;
+};
+
 struct journal {
 	char *path;
 	int lock_fd;
@@ -69,6 +76,8 @@ struct journal {
 	pthread_cond_t wake;
 	struct request *first, **last;
 	bool stop;
+	struct scrub *scrub;
+	pthread_cond_t scrubbed;
 	struct journal_head head;
 	struct journal_stats stats;
 };
@@ -78,6 +87,9 @@ struct journal {
 
 /* What keeps a transaction from growing too long for those in it. */
 #define BATCH_MAX 512
+
+/* How long mail waits for readers to go, for the sake of who is erased. */
+#define SCRUB_WAIT_US (5 * US_PER_SEC)
 
 #define RETRY_US (50 * US_PER_MS)
 #define REOPEN_US (1 * US_PER_SEC)
@@ -94,7 +106,11 @@ open_db(struct journal *j, struct err *err)
 	if (db_migrate(j->db, j->path, err) == 0 &&
 	    journal_tx_open(&j->tx, j->db, err) == 0 &&
 	    db_prepare(j->db, &record_sql, err) == 0 &&
-	    db_prepare(j->db, &suppression_sql, err) == 0)
+	    db_prepare(j->db, &suppression_sql, err) == 0 &&
+	    db_prepare(j->db, &event_sql, err) == 0 &&
+	    db_prepare(j->db, &settle_sql, err) == 0 &&
+	    db_prepare(j->db, &prune_sql, err) == 0 &&
+	    db_prepare(j->db, &forget_sql, err) == 0)
 		return 0;
 	(void)err_context(err, "%s", j->path);
 	journal_tx_close(&j->tx);
@@ -375,22 +391,82 @@ log_head(struct journal *j)
 	j->head_logged = j->head.seq;
 }
 
+/* The log of a busy moment may be in use; that passes, a reader stays. */
+static int
+empty_log(struct db *db, struct err *err)
+{
+	int64_t until = clock_mono_us() + SCRUB_WAIT_US;
+	int rc;
+
+	do
+		rc = sqlite3_wal_checkpoint_v2(db_handle(db), NULL,
+		    SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	while ((rc & 0xff) == SQLITE_BUSY && clock_mono_us() < until);
+	if ((rc & 0xff) == SQLITE_BUSY)
+		return err_set(err, ERR_STATE,
+		    "somebody reads the journal as it was before: try again "
+		    "when they are done");
+	if (rc != SQLITE_OK)
+		return err_set(
+		    err, ERR_LOCAL, "%s", sqlite3_errmsg(db_handle(db)));
+	return 0;
+}
+
+static void
+run_scrub(struct journal *j, struct scrub *s)
+{
+	s->rc = -1;
+	if (j->db == NULL)
+		(void)err_set(&s->err, ERR_STATE, "the journal is in trouble");
+	else if (!s->vacuum || db_exec(j->db, "VACUUM", &s->err) == 0)
+		s->rc = empty_log(j->db, &s->err);
+	if (j->db != NULL)
+		db_fault_clear(j->db);
+	(void)pthread_mutex_lock(&j->lock);
+	s->done = true;
+	(void)pthread_cond_broadcast(&j->scrubbed);
+	(void)pthread_mutex_unlock(&j->lock);
+}
+
+int
+journal_scrub(struct journal *j, bool vacuum, struct err *err)
+{
+	struct scrub s = { .vacuum = vacuum };
+
+	(void)pthread_mutex_lock(&j->lock);
+	while (j->scrub != NULL)
+		(void)pthread_cond_wait(&j->scrubbed, &j->lock);
+	j->scrub = &s;
+	(void)pthread_cond_signal(&j->wake);
+	while (!s.done)
+		(void)pthread_cond_wait(&j->scrubbed, &j->lock);
+	(void)pthread_mutex_unlock(&j->lock);
+	if (s.rc == -1)
+		*err = s.err;
+	return s.rc;
+}
+
 static void *
 journal_thread(void *arg)
 {
 	struct journal *j = arg;
 	struct request *batch = NULL;
+	struct scrub *scrub;
 
 	(void)pthread_mutex_lock(&j->lock);
 	for (;;) {
-		while (j->first == NULL && !j->stop &&
+		while (j->first == NULL && j->scrub == NULL && !j->stop &&
 		    clock_mono_us() < j->head_due_us)
 			(void)clock_cond_wait(
 			    &j->wake, &j->lock, j->head_due_us);
-		if (j->first == NULL && j->stop)
+		if (j->first == NULL && j->scrub == NULL && j->stop)
 			break;
+		scrub = j->scrub;
+		j->scrub = NULL;
 		take_requests(j, &batch);
 		(void)pthread_mutex_unlock(&j->lock);
+		if (scrub != NULL)
+			run_scrub(j, scrub);
 		if (clock_mono_us() >= j->head_due_us)
 			log_head(j);
 		run_batch(j, batch);
@@ -549,6 +625,7 @@ journal_free(struct journal *j)
 	close_db(j);
 	if (j->lock_fd != -1)
 		(void)close(j->lock_fd);
+	(void)pthread_cond_destroy(&j->scrubbed);
 	(void)pthread_cond_destroy(&j->wake);
 	(void)pthread_mutex_destroy(&j->lock);
 	free(j->path);
@@ -598,6 +675,7 @@ journal_open(const char *path, bool create, const char *program,
 	j->head_due_us = clock_mono_us() + HEAD_INTERVAL_US;
 	(void)pthread_mutex_init(&j->lock, NULL);
 	clock_cond_init(&j->wake);
+	clock_cond_init(&j->scrubbed);
 	if (open_store(j, create, err) == -1 || start_thread(j, err) == -1) {
 		journal_free(j);
 		return -1;

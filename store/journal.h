@@ -29,6 +29,11 @@ struct uuid uuid_new(void);
 const char *uuid_text(const struct uuid *, char text[UUID_TEXT_LEN]);
 int uuid_parse(const char *, struct uuid *uuid_r);
 
+/* The wall time in a UUIDv7, to the millisecond, and the least UUIDv7 that was
+ * made at a time: tables in the order of ids are in the order of time. */
+int64_t uuid_time_us(const struct uuid *);
+struct uuid uuid_at_us(int64_t wall_us);
+
 struct journal;
 
 /*
@@ -58,9 +63,9 @@ const char *journal_path(const struct journal *);
 struct journal_tx;
 
 /*
- * An op changes the database through tx and appends at least one row. It
- * returns 0, or -1 and err, which undoes what it did and leaves its companions
- * in the transaction alone.
+ * An op changes the database through tx and appends at least one row, unless it
+ * only takes away what `pruned` names. It returns 0, or -1 and err, which undoes
+ * what it did and leaves its companions in the transaction alone.
  */
 typedef int journal_op(struct journal_tx *, void *arg, struct err *);
 
@@ -101,6 +106,13 @@ int64_t journal_tx_at(const struct journal_tx *);
  */
 int journal_note(struct journal *, const char *event, const char *detail,
     int64_t deadline_us, struct err *);
+
+/*
+ * See to it that what was erased is in no page of the file any more: move all
+ * of the write-ahead log into it and empty that, and with vacuum write the file
+ * anew first, while the mail waits. ERR_STATE when a reader is in the way.
+ */
+int journal_scrub(struct journal *, bool vacuum, struct err *);
 
 /*
  * Seq and chain (hex) of the last durable row, for the log. chain holds 65

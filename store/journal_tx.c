@@ -12,6 +12,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "store/record_sql.h"
+#include "store/settle.h"
 
 /* A row is bounded by what goes into it: the recipients of one message. */
 #define ROW_MAX_BYTES (size_t)(256 * 1024 * 1024)
@@ -309,7 +310,9 @@ doubt_one(struct journal_tx *tx, const struct uuid *message, unsigned n,
 	db_bind_blob(stmt, 7, message->bytes, UUID_LEN);
 	db_bind_int(stmt, 8, n);
 	db_bind_int(stmt, 9, attempt);
-	return db_run(tx->db, stmt, err);
+	if (db_run(tx->db, stmt, err) == -1)
+		return -1;
+	return settle_delivery(tx, message, n, NULL, err);
 }
 
 int

@@ -6,24 +6,42 @@ SCHEMA_FILES = \
 	schema/search.sql
 
 store_libstore_a_SOURCES = \
+	store/archive.c store/archive.h \
 	store/attime.c store/attime.h \
 	store/audit.c store/audit.h \
 	store/chain.c store/chain.h \
 	store/checkpoint.c store/checkpoint.h \
+	store/counts.c store/counts.h \
 	store/db.c store/db.h \
+	store/event.c store/event.h \
+	store/event_find.c store/event_find.h \
+	store/event_read.c store/event_read.h \
+	store/event_record.c store/event_record.h \
+	store/event_take.c store/event_take.h \
+	store/forget.c store/forget.h \
+	store/forget_find.c \
+	store/hidden.c store/hidden.h \
 	store/journal.c store/journal.h \
 	store/journal_tx.c store/journal_tx.h \
 	store/ledger.c store/ledger.h \
 	store/migrate.c \
+	store/outcomes.c store/outcomes.h \
 	store/place.c store/place.h \
+	store/prune.c store/prune.h \
+	store/prune_plan.c \
+	store/report.c store/report.h \
+	store/report_times.c store/report_times.h \
 	store/quota.c store/quota.h \
 	store/record.c store/record.h \
 	store/record_party.c store/record_party.h \
 	store/record_sql.h \
 	store/schema.h \
 	store/search.c store/search.h \
+	store/search_days.c store/search_days.h \
 	store/search_fill.c \
 	store/search_term.c store/search_term.h \
+	store/search_words.c store/search_words.h \
+	store/settle.c store/settle.h \
 	store/snapshot.c store/snapshot.h \
 	store/suppression.c store/suppression.h \
 	store/uuid.c \

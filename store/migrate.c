@@ -6,8 +6,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
+#include "core/buf.h"
 #include "core/log.h"
 #include "core/mem.h"
 #include "store/place.h"
@@ -20,6 +22,17 @@
  */
 #define APPLICATION_ID 0x506f7374
 
+/* Of a database and of the one attached to it. */
+static const char *const version_pragma[] = { "PRAGMA user_version",
+	"PRAGMA other.user_version" };
+static const char *const application_pragma[] = { "PRAGMA application_id",
+	"PRAGMA other.application_id" };
+static const char *const count_tables[] = {
+	"SELECT count(*) FROM sqlite_schema",
+	"SELECT count(*) FROM other.sqlite_schema"
+};
+enum where { MAIN, OTHER };
+
 static int64_t
 newest_version(void)
 {
@@ -31,15 +44,14 @@ newest_version(void)
 }
 
 static int
-read_version(struct db *db, const char *path, int64_t *version_r,
-    struct err *err)
+read_version(struct db *db, enum where where, const char *path,
+    int64_t *version_r, struct err *err)
 {
 	int64_t app, tables;
 
-	if (db_get_int(db, "PRAGMA user_version", version_r, err) == -1 ||
-	    db_get_int(db, "PRAGMA application_id", &app, err) == -1 ||
-	    db_get_int(db, "SELECT count(*) FROM sqlite_schema", &tables,
-		err) == -1)
+	if (db_get_int(db, version_pragma[where], version_r, err) == -1 ||
+	    db_get_int(db, application_pragma[where], &app, err) == -1 ||
+	    db_get_int(db, count_tables[where], &tables, err) == -1)
 		return err_context(err, "%s", path);
 	if (tables > 0 && app != APPLICATION_ID)
 		return err_set(err, ERR_STATE,
@@ -100,7 +112,7 @@ db_migrate(struct db *db, const char *path, struct err *err)
 {
 	int64_t version;
 
-	if (read_version(db, path, &version, err) == -1)
+	if (read_version(db, MAIN, path, &version, err) == -1)
 		return -1;
 	if (version > 0 && version < newest_version() &&
 	    keep_copy(db, path, version, err) == -1)
@@ -112,12 +124,13 @@ db_migrate(struct db *db, const char *path, struct err *err)
 	return 0;
 }
 
-int
-db_check_version(struct db *db, const char *path, struct err *err)
+static int
+check_version(struct db *db, enum where where, const char *path,
+    struct err *err)
 {
 	int64_t version;
 
-	if (read_version(db, path, &version, err) == -1)
+	if (read_version(db, where, path, &version, err) == -1)
 		return -1;
 	if (version < newest_version())
 		return err_set(err, ERR_STATE,
@@ -125,6 +138,12 @@ db_check_version(struct db *db, const char *path, struct err *err)
 		    ": start posternd once, which migrates it",
 		    path, version, newest_version());
 	return 0;
+}
+
+int
+db_check_version(struct db *db, const char *path, struct err *err)
+{
+	return check_version(db, MAIN, path, err);
 }
 
 struct db *
@@ -137,4 +156,57 @@ db_open_journal(const char *path, struct err *err)
 		return NULL;
 	}
 	return db;
+}
+
+/*
+ * A path as a URI (RFC 3986): what means something there is escaped, and two
+ * slashes would begin a host's name.
+ */
+static char *
+uri_for(const char *path)
+{
+	struct buf uri;
+
+	while (path[0] == '/' && path[1] == '/')
+		path++;
+	buf_init(&uri, 3 * strlen(path) + 32);
+	buf_adds(&uri, "file:");
+	for (; *path != '\0'; path++)
+		if (strchr("%?#", *path) != NULL)
+			buf_addf(&uri, "%%%02x", (unsigned char)*path);
+		else
+			buf_addc(&uri, *path);
+	buf_adds(&uri, "?mode=ro");
+	return buf_take(&uri);
+}
+
+int
+db_attach(struct db *db, const char *path, struct err *err)
+{
+	static const char *const text[] = { "ATTACH ? AS other" };
+	const struct db_sql sql = { DB_SLOT_OTHER, 1, text };
+	char *uri = uri_for(path);
+	sqlite3_stmt *stmt;
+	int rc = -1;
+
+	if (db_prepare(db, &sql, err) == 0) {
+		stmt = db_stmt(db, &sql, 0);
+		db_bind_text(stmt, 1, uri);
+		rc = db_run(db, stmt, err);
+	}
+	free(uri);
+	if (rc == -1)
+		return err_context(err, "%s", path);
+	if (check_version(db, OTHER, path, err) == 0)
+		return 0;
+	db_detach(db);
+	return -1;
+}
+
+void
+db_detach(struct db *db)
+{
+	struct err ignored;
+
+	(void)db_exec(db, "DETACH other", &ignored);
 }

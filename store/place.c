@@ -78,6 +78,20 @@ place_adopt(const char *path, const char *journal)
 }
 
 int
+place_sync(const char *path, struct err *err)
+{
+	char *dir = directory_of(path);
+	int fd = open(dir, O_RDONLY | O_CLOEXEC), rc = 0;
+
+	if (fd == -1 || fsync(fd) == -1)
+		rc = err_sys(err, ERR_LOCAL, errno, "sync %s", dir);
+	if (fd != -1)
+		(void)close(fd);
+	free(dir);
+	return rc;
+}
+
+int
 place_inode(const char *path, struct place_inode *inode_r, struct err *err)
 {
 	struct stat st;

@@ -34,6 +34,9 @@ int place_create(const char *path, struct err *);
  */
 void place_adopt(const char *path, const char *journal);
 
+/* Sync the directory of path, so that a new name in it lasts. */
+int place_sync(const char *path, struct err *);
+
 /* The identity of a file, to notice that it was moved or replaced. */
 struct place_inode {
 	dev_t dev;

@@ -16,6 +16,7 @@
 #include "store/db.h"
 #include "store/record_party.h"
 #include "store/record_sql.h"
+#include "store/settle.h"
 
 /*
  * Every op writes its row of the journal and what that row means for message,
@@ -267,6 +268,13 @@ storable(struct journal_tx *tx, const struct uuid *id, unsigned n,
 	return rc;
 }
 
+int
+record_storable_of(struct journal_tx *tx, const struct uuid *id, unsigned n,
+    const char *text, char **text_r, struct err *err)
+{
+	return storable(tx, id, n, text, NULL, text_r, err);
+}
+
 /* Outcomes. */
 
 static void
@@ -325,6 +333,9 @@ apply_outcome(struct journal_tx *tx, const struct uuid *id, unsigned n,
 	    NULL, err);
 	if (rc == 0)
 		rc = update_outcome(tx, id, n, o, reply, err);
+	/* What SES has reported may have come before its reply, or without. */
+	if (rc == 0 && o->attempt > 0 && o->state != RECORD_SENT)
+		rc = settle_delivery(tx, id, n, NULL, err);
 	buf_free(&detail);
 	free(reply);
 	return rc;

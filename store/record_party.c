@@ -91,6 +91,23 @@ address_around(const char *text, const char *at)
 }
 
 /*
+ * Reply and status codes, as in "smtp; 550 5.1.1 <john@example.com>...", are no
+ * name.
+ */
+static const char *
+after_codes(const char *p)
+{
+	size_t len;
+
+	for (;; p += len + 1) {
+		len = strspn(p, "0123456789.");
+		if (len < 3 || len > 11 || p[len] != ' ' ||
+		    strchr("245", *p) == NULL)
+			return p;
+	}
+}
+
+/*
  * "...region US-WEST-2: John Doe <john@example.com>": the name goes too, where
  * a colon or comma tells where it begins.
  */
@@ -103,7 +120,7 @@ with_name(const char *text, struct span s)
 		return s;
 	for (p = s.start - 1; p > text; p--)
 		if (strchr(":,;", p[-1]) != NULL) {
-			s.start = p + strspn(p, " ");
+			s.start = after_codes(p + strspn(p, " "));
 			s.end++;
 			break;
 		}

@@ -26,4 +26,17 @@
 	"WHEN 0 THEN state IN ('waiting', 'deferred', 'refused') "       \
 	"ELSE state <> 'sent' OR ?1 = 'sent' END"
 
+/* feedback, at, message, n. The gravest stands, in whatever order they come. */
+#define RECORD_FEEDBACK_RANKS "'delayed delivered rejected bounced complained'"
+#define RECORD_SQL_FEEDBACK                                              \
+	"UPDATE delivery SET feedback = ?1, updated_at = ?2 "            \
+	"WHERE message = ?3 AND n = ?4 AND "                             \
+	"instr(" RECORD_FEEDBACK_RANKS ", coalesce(feedback, '.')) < "   \
+	"instr(" RECORD_FEEDBACK_RANKS ", ?1)"
+
+/* ses_id, sent_at, at, message, n */
+#define RECORD_SQL_SETTLED                                               \
+	"UPDATE delivery SET state = 'sent', ses_id = ?1, sent_at = ?2, " \
+	"updated_at = ?3 WHERE message = ?4 AND n = ?5"
+
 #endif

@@ -10,9 +10,11 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/mem.h"
 #include "store/db.h"
 #include "store/search_term.h"
+#include "store/search_words.h"
 
 /*
  * A question is a handful of terms, which a hit's postings must all have. The
@@ -21,47 +23,65 @@
  * and compared with the question itself. Terms may lie (two values may share
  * one, a state may have changed since), the journal decides.
  */
-#define TERMS_MAX 7
+#define TERMS_MAX (8 + SEARCH_WORDS_MAX)
 
 /* How far to count when looking for the rarest term. */
 #define RARE_ENOUGH 2000
+
+/* How far the clock of ids and that of rows may be apart. */
+#define ID_SLACK_US (3600 * US_PER_SEC)
+
+#define WORDS_MAX_BYTES ((size_t)256 * 1024)
 
 enum {
 	S_PROGRESS,
 	S_ALL,
 	S_BY_TERM,
 	S_BY_STATE,
+	S_BY_FEEDBACK,
 	S_HAS_TERM,
-	S_IS_ODD,
+	S_ODD,
 	S_COUNT,
 	S_COUNT_STATE,
+	S_COUNT_FEEDBACK,
 	S_KEY,
 	S_LAST,
-	S_TRAIL
+	S_TRAIL,
+	S_TRAIL_OF
 };
 static const char *const search_text[] = {
 	[S_PROGRESS] = "SELECT seq, at FROM progress",
 	[S_ALL] = "SELECT id FROM found WHERE id < ? ORDER BY id DESC",
 	[S_BY_TERM] = "SELECT id FROM posting WHERE id < ?1 AND term = ?2 "
-		      "ORDER BY id DESC",
+		      "AND part = ?3 ORDER BY id DESC",
 	[S_BY_STATE] = "SELECT id FROM odd WHERE id < ?1 AND state = ?2 "
 		       "ORDER BY id DESC",
-	[S_HAS_TERM] = "SELECT 1 FROM posting WHERE term = ? AND id = ?",
-	[S_IS_ODD] = "SELECT 1 FROM odd WHERE id = ? AND state = ?",
-	[S_COUNT] = "SELECT count(*) FROM (SELECT 1 FROM posting "
-		    "WHERE term = ? LIMIT ?)",
+	[S_BY_FEEDBACK] = "SELECT id FROM odd WHERE id < ?1 AND feedback = ?2 "
+			  "ORDER BY id DESC",
+	[S_HAS_TERM] = "SELECT 1 FROM posting "
+		       "WHERE term = ? AND id = ? AND part = ?",
+	[S_ODD] = "SELECT state, feedback FROM odd WHERE id = ?",
+	[S_COUNT] = "WITH RECURSIVE each(part) AS (SELECT ?3 UNION ALL "
+		    "SELECT part - 1 FROM each WHERE part > 0) "
+		    "SELECT count(*) FROM (SELECT 1 FROM each "
+		    "CROSS JOIN posting USING (part) WHERE term = ?1 LIMIT ?2)",
 	[S_COUNT_STATE] = "SELECT count(*) FROM (SELECT 1 FROM odd "
 			  "WHERE state = ? LIMIT ?)",
+	[S_COUNT_FEEDBACK] = "SELECT count(*) FROM (SELECT 1 FROM odd "
+			     "WHERE feedback = ? LIMIT ?)",
 	[S_KEY] = "SELECT message, n, at FROM found WHERE id = ?",
 	[S_LAST] = "SELECT coalesce(max(id), 0) FROM found",
 	[S_TRAIL] = "SELECT seq FROM trail WHERE message = ? ORDER BY seq",
+	[S_TRAIL_OF] = "SELECT seq FROM trail WHERE message = ? AND n = ? "
+		       "ORDER BY seq",
 };
 static const struct db_sql search_sql = { DB_SLOT_OTHER,
 	sizeof(search_text) / sizeof(*search_text), search_text };
 
-enum { J_LAST, J_HIT };
+enum { J_LAST, J_OLDEST, J_HIT, J_ROW };
 static const char *const journal_text[] = {
 	[J_LAST] = "SELECT coalesce(max(seq), 0) FROM journal",
+	[J_OLDEST] = "SELECT min(id) FROM message",
 	[J_HIT] =
 	    "SELECT m.size, m.queue_ids, m.header_message_id, "
 	    "CASE WHEN w.role IS NULL THEN s.value ELSE w.value END, "
@@ -85,6 +105,7 @@ static const char *const journal_text[] = {
 	    "LEFT JOIN party r ON r.message = d.message AND r.n = d.n "
 	    "AND r.role = 'recipient' "
 	    "WHERE d.message = ? AND d.n = ?",
+	[J_ROW] = "SELECT event, detail FROM journal WHERE seq = ?",
 };
 static const struct db_sql journal_sql = { DB_SLOT_OTHER,
 	sizeof(journal_text) / sizeof(*journal_text), journal_text };
@@ -159,12 +180,18 @@ search_lag(struct search *s, int64_t *rows_r, int64_t *at_r, struct err *err)
 	return 0;
 }
 
+/* What a question leads with: whatever has the fewest deliveries to look at. */
+enum lead { LEAD_ALL, LEAD_TERM, LEAD_STATE, LEAD_FEEDBACK };
+
 struct question {
 	const struct search_filter *filter;
+	int64_t since_us; /* nothing older is wanted, or there any more */
 	int64_t terms[TERMS_MAX];
 	size_t n;
-	const char *odd;    /* the state asked for, unless `sent` */
-	bool odd_leads;
+	int64_t last; /* the newest id */
+	const char *state;    /* asked for and listed, so not `sent` */
+	const char *feedback; /* the same, so not `delivered` */
+	enum lead lead;
 };
 
 static void
@@ -175,13 +202,30 @@ ask(struct question *q, enum term_kind kind, const char *value)
 }
 
 static void
+ask_words(struct question *q, const char *words)
+{
+	const char *word;
+	size_t len;
+
+	for (int i = 0; words != NULL && i < SEARCH_WORDS_MAX &&
+	     search_word(&words, &word, &len); i++)
+		q->terms[q->n++] = search_term_len(TERM_REPLY_WORD, word, len);
+}
+
+/* What most deliveries are is not listed: the journal sorts it out. */
+static const char *
+listed(const char *wanted, const char *most)
+{
+	return wanted != NULL && strcmp(wanted, most) != 0 ? wanted : NULL;
+}
+
+static void
 make_question(struct question *q, const struct search_filter *f)
 {
 	q->filter = f;
 	q->n = 0;
-	q->odd = f->state != NULL && strcmp(f->state, "sent") != 0 ? f->state
-								   : NULL;
-	q->odd_leads = q->odd != NULL;
+	q->state = listed(f->state, "sent");
+	q->feedback = listed(f->feedback, "delivered");
 	ask(q, TERM_SENDER, f->sender);
 	ask(q, TERM_RECIPIENT, f->recipient);
 	ask(q, TERM_DOMAIN, f->domain);
@@ -189,45 +233,61 @@ make_question(struct question *q, const struct search_filter *f)
 	ask(q, TERM_QUEUE_ID, f->queue_id);
 	ask(q, TERM_SES_ID, f->ses_id);
 	ask(q, TERM_MESSAGE_ID, f->message_id);
+	ask(q, TERM_SENDER, f->user);
+	ask_words(q, f->reply);
 }
 
 static int
-count_postings(
-    struct search *s, int64_t term, int64_t *count_r, struct err *err)
+count_postings(struct search *s, const struct question *q, size_t i,
+    int64_t *count_r, struct err *err)
 {
 	sqlite3_stmt *stmt = db_stmt(s->search, &search_sql, S_COUNT);
 
-	db_bind_int(stmt, 1, term);
+	db_bind_int(stmt, 1, q->terms[i]);
 	db_bind_int(stmt, 2, RARE_ENOUGH);
+	db_bind_int(stmt, 3, SEARCH_PART(q->last));
 	return get_int(s->search, stmt, count_r, err);
 }
 
+/* Let it lead when it has the least so far. */
 static int
-count_odd(struct search *s, const char *state, int64_t *count_r,
-    struct err *err)
+weigh_odd(struct search *s, struct question *q, enum lead lead,
+    const char *value, int64_t *least, struct err *err)
 {
-	sqlite3_stmt *stmt = db_stmt(s->search, &search_sql, S_COUNT_STATE);
+	sqlite3_stmt *stmt = db_stmt(s->search, &search_sql,
+	    lead == LEAD_STATE ? S_COUNT_STATE : S_COUNT_FEEDBACK);
+	int64_t count;
 
-	db_bind_text(stmt, 1, state);
+	if (value == NULL)
+		return 0;
+	db_bind_text(stmt, 1, value);
 	db_bind_int(stmt, 2, RARE_ENOUGH);
-	return get_int(s->search, stmt, count_r, err);
+	if (get_int(s->search, stmt, &count, err) == -1)
+		return -1;
+	if (count < *least) {
+		*least = count;
+		q->lead = lead;
+	}
+	return 0;
 }
 
-/* The rarest term to the front, unless the state is rarer still. */
+/* The rarest term to the front, unless state or feedback is rarer still. */
 static int
 choose_leader(struct search *s, struct question *q, struct err *err)
 {
 	int64_t count, least = INT64_MAX, swap;
 
-	if (q->odd != NULL && count_odd(s, q->odd, &least, err) == -1)
+	q->lead = LEAD_ALL;
+	if (weigh_odd(s, q, LEAD_STATE, q->state, &least, err) == -1 ||
+	    weigh_odd(s, q, LEAD_FEEDBACK, q->feedback, &least, err) == -1)
 		return -1;
 	for (size_t i = 0; i < q->n; i++) {
-		if (count_postings(s, q->terms[i], &count, err) == -1)
+		if (count_postings(s, q, i, &count, err) == -1)
 			return -1;
 		if (count >= least)
 			continue;
 		least = count;
-		q->odd_leads = false;
+		q->lead = LEAD_TERM;
 		swap = q->terms[0];
 		q->terms[0] = q->terms[i];
 		q->terms[i] = swap;
@@ -235,34 +295,60 @@ choose_leader(struct search *s, struct question *q, struct err *err)
 	return 0;
 }
 
-/* `sent` is most of everything, and not listed: the journal sorts it out. */
 static sqlite3_stmt *
 leader(struct search *s, const struct question *q, int64_t below)
 {
-	sqlite3_stmt *stmt;
+	static const size_t ways[] = { [LEAD_ALL] = S_ALL,
+		[LEAD_TERM] = S_BY_TERM, [LEAD_STATE] = S_BY_STATE,
+		[LEAD_FEEDBACK] = S_BY_FEEDBACK };
+	sqlite3_stmt *stmt = db_stmt(s->search, &search_sql, ways[q->lead]);
 
-	if (q->odd_leads) {
-		stmt = db_stmt(s->search, &search_sql, S_BY_STATE);
-		db_bind_text(stmt, 2, q->odd);
-	} else if (q->n > 0) {
-		stmt = db_stmt(s->search, &search_sql, S_BY_TERM);
-		db_bind_int(stmt, 2, q->terms[0]);
-	} else {
-		stmt = db_stmt(s->search, &search_sql, S_ALL);
-	}
 	db_bind_int(stmt, 1, below);
+	if (q->lead == LEAD_TERM) {
+		db_bind_int(stmt, 2, q->terms[0]);
+		db_bind_int(stmt, 3, SEARCH_PART(below - 1));
+	} else if (q->lead != LEAD_ALL) {
+		db_bind_text(stmt, 2,
+		    q->lead == LEAD_STATE ? q->state : q->feedback);
+	}
 	return stmt;
 }
 
-static int
-is_odd(struct search *s, const char *state, int64_t id, struct err *err)
+/* The next that the leader has found; a term's lie in parts. */
+static enum db_result
+next_found(struct search *s, const struct question *q, sqlite3_stmt **stmt,
+    int64_t *part, struct err *err)
 {
-	sqlite3_stmt *stmt = db_stmt(s->search, &search_sql, S_IS_ODD);
-	int64_t one;
+	enum db_result result = db_step(s->search, *stmt, err);
+
+	while (result == DB_DONE && q->lead == LEAD_TERM && *part > 0) {
+		*stmt = leader(s, q, *part << SEARCH_PART_BITS);
+		(*part)--;
+		result = db_step(s->search, *stmt, err);
+	}
+	return result;
+}
+
+static bool
+listed_as(const char *wanted, const char *value)
+{
+	return wanted == NULL || (value != NULL && strcmp(wanted, value) == 0);
+}
+
+static int
+is_odd(struct search *s, const struct question *q, int64_t id, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(s->search, &search_sql, S_ODD);
+	enum db_result result;
+	bool is = false;
 
 	db_bind_int(stmt, 1, id);
-	db_bind_text(stmt, 2, state);
-	return get_int(s->search, stmt, &one, err);
+	result = db_step(s->search, stmt, err);
+	if (result == DB_ROW)
+		is = listed_as(q->state, db_text(stmt, 0)) &&
+		    listed_as(q->feedback, db_text(stmt, 1));
+	db_reset(stmt);
+	return result == DB_ROW || result == DB_DONE ? is : -1;
 }
 
 /* Whether what the leader has found has all the rest. */
@@ -274,12 +360,14 @@ has_the_rest(struct search *s, const struct question *q, int64_t id,
 	int64_t one;
 	int rc = 1;
 
-	if (q->odd != NULL && !q->odd_leads)
-		rc = is_odd(s, q->odd, id, err);
-	for (size_t i = q->odd_leads ? 0 : 1; rc == 1 && i < q->n; i++) {
+	if (q->state != NULL || q->feedback != NULL)
+		rc = is_odd(s, q, id, err);
+	for (size_t i = q->lead == LEAD_TERM ? 1 : 0; rc == 1 && i < q->n;
+	     i++) {
 		stmt = db_stmt(s->search, &search_sql, S_HAS_TERM);
 		db_bind_int(stmt, 1, q->terms[i]);
 		db_bind_int(stmt, 2, id);
+		db_bind_int(stmt, 3, SEARCH_PART(id));
 		rc = get_int(s->search, stmt, &one, err);
 	}
 	return rc;
@@ -366,9 +454,10 @@ answers(const struct search_filter *f, const struct search_hit *h,
 	return from_him &&
 	    same(f->recipient, h->recipient) &&
 	    domain_is(f->domain, h->recipient) &&
-	    client_is(f->client, h->client) &&
+	    client_is(f->client, h->client) && same(f->user, h->user) &&
 	    among(f->queue_id, h->queue_ids) && same(f->ses_id, h->ses_id) &&
 	    same(f->message_id, h->message_id) && same(f->state, h->state) &&
+	    same(f->feedback, h->feedback) &&
 	    (f->since_us == 0 || h->received_at >= f->since_us) &&
 	    (f->until_us == 0 || h->received_at < f->until_us);
 }
@@ -395,6 +484,46 @@ read_hit(sqlite3_stmt *stmt, struct search_hit *h)
 	h->user = db_text(stmt, 18);
 }
 
+/* Whether one row of the journal about a delivery has all the words. */
+static int
+row_says(struct search *s, int64_t seq, const char *words, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(s->journal, &journal_sql, J_ROW);
+	enum db_result result;
+	bool says = false;
+	struct buf text;
+
+	db_bind_int(stmt, 1, seq);
+	result = db_step(s->journal, stmt, err);
+	if (result == DB_ROW) {
+		buf_init(&text, WORDS_MAX_BYTES);
+		search_row_words(db_text(stmt, 0), db_text(stmt, 1), &text);
+		says = text.len > 0 && search_has_words(text.data, words);
+		buf_free(&text);
+	}
+	db_reset(stmt);
+	return result == DB_ROW || result == DB_DONE ? says : -1;
+}
+
+static int
+was_said(struct search *s, const struct search_hit *h, const char *words,
+    struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(s->search, &search_sql, S_TRAIL_OF);
+	enum db_result result;
+	int said = 0;
+
+	if (words == NULL)
+		return 1;
+	db_bind_blob(stmt, 1, h->message.bytes, UUID_LEN);
+	db_bind_int(stmt, 2, h->n);
+	while (said == 0 &&
+	    (result = db_step(s->search, stmt, err)) == DB_ROW)
+		said = row_says(s, db_int(stmt, 0), words, err);
+	db_reset(stmt);
+	return said == 0 && result != DB_DONE ? -1 : said;
+}
+
 enum visit { VISIT_MISS, VISIT_HIT, VISIT_STOP, VISIT_PAST, VISIT_FAILED };
 
 /*
@@ -414,10 +543,12 @@ visit(struct search *s, const struct question *q, int64_t id, search_fn *fn,
 	rc = has_the_rest(s, q, id, err);
 	if (rc == 1)
 		rc = load_key(s, id, &h, err);
+	if (rc == 1 && h.received_at < q->since_us)
+		return VISIT_PAST;
+	if (rc == 1)
+		rc = was_said(s, &h, q->filter->reply, err);
 	if (rc != 1)
 		return rc == 0 ? VISIT_MISS : VISIT_FAILED;
-	if (h.received_at < q->filter->since_us)
-		return VISIT_PAST;
 	stmt = db_stmt(s->journal, &journal_sql, J_HIT);
 	db_bind_blob(stmt, 1, h.message.bytes, UUID_LEN);
 	db_bind_int(stmt, 2, h.n);
@@ -462,13 +593,13 @@ static int64_t
 run(struct search *s, const struct question *q, int64_t *cursor, size_t limit,
     search_fn *fn, void *arg, struct err *err)
 {
+	int64_t hits = 0, id, part = SEARCH_PART(*cursor - 1);
 	sqlite3_stmt *stmt = leader(s, q, *cursor);
 	enum db_result result = DB_DONE;
 	enum visit verdict = VISIT_MISS;
-	int64_t hits = 0, id;
 
 	while ((size_t)hits < limit &&
-	    (result = db_step(s->search, stmt, err)) == DB_ROW) {
+	    (result = next_found(s, q, &stmt, &part, err)) == DB_ROW) {
 		id = db_int(stmt, 0);
 		verdict = visit(s, q, id, fn, arg, err);
 		*cursor = id;
@@ -485,6 +616,30 @@ run(struct search *s, const struct question *q, int64_t *cursor, size_t limit,
 	    : hits;
 }
 
+/*
+ * What was pruned is still listed. A message's id is made when it arrives, so
+ * the oldest that is left tells up to where all are gone.
+ */
+static int
+find_oldest(struct search *s, struct question *q, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(s->journal, &journal_sql, J_OLDEST);
+	enum db_result result = db_step(s->journal, stmt, err);
+	struct uuid oldest;
+	const void *id;
+	size_t len = 0;
+
+	q->since_us = q->filter->since_us;
+	id = result == DB_ROW ? db_blob(stmt, 0, &len) : NULL;
+	if (len == UUID_LEN) {
+		memcpy(oldest.bytes, id, UUID_LEN);
+		if (uuid_time_us(&oldest) - ID_SLACK_US > q->since_us)
+			q->since_us = uuid_time_us(&oldest) - ID_SLACK_US;
+	}
+	db_reset(stmt);
+	return result == DB_ROW ? 0 : -1;
+}
+
 int64_t
 search_run(struct search *s, const struct search_filter *filter,
     int64_t *cursor, size_t limit, search_fn *fn, void *arg, struct err *err)
@@ -492,8 +647,13 @@ search_run(struct search *s, const struct search_filter *filter,
 	struct question q;
 
 	make_question(&q, filter);
-	if (choose_leader(s, &q, err) == -1)
+	if (find_oldest(s, &q, err) == -1 ||
+	    get_int(s->search, db_stmt(s->search, &search_sql, S_LAST),
+		&q.last, err) == -1 ||
+	    choose_leader(s, &q, err) == -1)
 		return -1;
+	if (*cursor > q.last)
+		*cursor = q.last + 1;
 	if (*cursor == 0 &&
 	    below_time(s, filter->until_us, cursor, err) == -1)
 		return -1;

@@ -22,6 +22,12 @@
 int search_catch_up(const char *journal_path, uint64_t *rows_r, struct err *);
 
 /*
+ * Remove the search database, when it is not to know any more what it knows.
+ * The next one to catch up makes it anew. Only whoever holds the store's lock.
+ */
+void search_discard(const char *journal_path);
+
+/*
  * What deliveries must have in common; NULL and 0 ask for nothing. Addresses
  * are compared without case.
  */
@@ -30,10 +36,13 @@ struct search_filter {
 	const char *recipient;
 	const char *domain;	/* the recipient's */
 	const char *client;	/* as noted, or its address alone */
+	const char *user;	/* who logged in */
 	const char *queue_id;	/* of any hop */
 	const char *ses_id;
 	const char *message_id;
 	const char *state;
+	const char *feedback;
+	const char *reply;	/* words, all in one reply or report of SES's */
 	/* Received in [since, until); a recipient added later, when it was. */
 	int64_t since_us, until_us;
 };

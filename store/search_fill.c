@@ -15,7 +15,9 @@
 #include "store/db.h"
 #include "store/place.h"
 #include "store/schema.h"
+#include "store/search_days.h"
 #include "store/search_term.h"
+#include "store/search_words.h"
 
 /*
  * Catching up. The journal says which deliveries something happened to; what
@@ -30,7 +32,8 @@
 #define LOT_ROWS 100000
 #define CACHE "PRAGMA cache_size = -32768; PRAGMA synchronous = NORMAL"
 #define CHECKPOINT_PAGES 8000
-#define SEARCH_VERSION 1
+#define SEARCH_VERSION 3
+#define WORDS_MAX_BYTES ((size_t)256 * 1024)
 
 enum {
 	J_ROWS,
@@ -41,7 +44,8 @@ enum {
 	J_DELIVERY
 };
 static const char *const journal_text[] = {
-	[J_ROWS] = "SELECT seq, event, message, n, chain, at FROM journal "
+	[J_ROWS] = "SELECT seq, event, message, n, chain, at, detail "
+		   "FROM journal "
 		   "WHERE seq > ? ORDER BY seq LIMIT ?",
 	[J_CHAIN] = "SELECT chain FROM journal WHERE seq = ?",
 	[J_RECIPIENTS] = "SELECT n, value FROM party WHERE message = ? "
@@ -50,7 +54,7 @@ static const char *const journal_text[] = {
 		  "AND n = 0 AND value IS NOT NULL",
 	[J_MESSAGE] = "SELECT queue_ids, header_message_id FROM message "
 		      "WHERE id = ?",
-	[J_DELIVERY] = "SELECT state, ses_id FROM delivery "
+	[J_DELIVERY] = "SELECT state, ses_id, feedback FROM delivery "
 		       "WHERE message = ? AND n = ?",
 };
 static const struct db_sql journal_sql = { DB_SLOT_OTHER,
@@ -65,7 +69,8 @@ enum {
 	S_ADD_POSTING,
 	S_ADD_ODD,
 	S_DROP_ODD,
-	S_ADD_TRAIL
+	S_ADD_TRAIL,
+	S_ADD_TALLY
 };
 static const char *const search_text[] = {
 	[S_PROGRESS] = "SELECT seq, chain FROM progress",
@@ -78,13 +83,17 @@ static const char *const search_text[] = {
 			"VALUES (?, ?, ?, ?) "
 			"ON CONFLICT DO NOTHING",
 	[S_FOUND] = "SELECT id FROM found WHERE message = ? AND n = ?",
-	[S_ADD_POSTING] = "INSERT INTO posting (term, id) VALUES (?, ?) "
-			  "ON CONFLICT DO NOTHING",
-	[S_ADD_ODD] = "INSERT INTO odd (id, state) VALUES (?, ?) "
-		      "ON CONFLICT (id) DO UPDATE SET state = excluded.state",
+	[S_ADD_POSTING] = "INSERT INTO posting (part, term, id) "
+			  "VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+	[S_ADD_ODD] = "INSERT INTO odd (id, state, feedback) VALUES (?, ?, ?) "
+		      "ON CONFLICT (id) DO UPDATE SET state = excluded.state, "
+		      "feedback = excluded.feedback",
 	[S_DROP_ODD] = "DELETE FROM odd WHERE id = ?",
-	[S_ADD_TRAIL] = "INSERT INTO trail (message, seq) VALUES (?, ?) "
-			"ON CONFLICT DO NOTHING",
+	[S_ADD_TRAIL] = "INSERT INTO trail (message, n, seq) "
+			"VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+	[S_ADD_TALLY] = "INSERT INTO tally (day, kind, count) VALUES (?, ?, ?) "
+			"ON CONFLICT (day, kind) DO UPDATE "
+			"SET count = count + excluded.count",
 };
 static const struct db_sql search_sql = { DB_SLOT_OTHER,
 	sizeof(search_text) / sizeof(*search_text), search_text };
@@ -95,6 +104,7 @@ struct posting {
 
 struct fill {
 	struct db *journal, *search;
+	struct search_days days;
 	struct posting *postings;
 	size_t n, cap;
 	int64_t seq, at, next_id; /* seq and at of the row in hand */
@@ -102,24 +112,30 @@ struct fill {
 };
 
 static void
-add_posting(struct fill *f, enum term_kind kind, const char *value, int64_t id)
+add_term(struct fill *f, int64_t term, int64_t id)
 {
-	if (value == NULL)
-		return;
 	if (f->n == f->cap) {
 		f->cap = f->cap > 0 ? 2 * f->cap : 4096;
 		f->postings =
 		    mem_grow(f->postings, f->cap, sizeof(*f->postings));
 	}
-	f->postings[f->n].term = search_term(kind, value);
-	f->postings[f->n++].id = id;
+	f->postings[f->n++] = (struct posting) { term, id };
+}
+
+static void
+add_posting(struct fill *f, enum term_kind kind, const char *value, int64_t id)
+{
+	if (value != NULL)
+		add_term(f, search_term(kind, value), id);
 }
 
 static int
-by_term(const void *a, const void *b)
+by_place(const void *a, const void *b)
 {
 	const struct posting *p = a, *q = b;
 
+	if (SEARCH_PART(p->id) != SEARCH_PART(q->id))
+		return p->id < q->id ? -1 : 1;
 	if (p->term != q->term)
 		return p->term < q->term ? -1 : 1;
 	return p->id < q->id ? -1 : p->id > q->id;
@@ -131,11 +147,12 @@ write_postings(struct fill *f, struct err *err)
 	sqlite3_stmt *stmt;
 
 	if (f->n > 1)
-		qsort(f->postings, f->n, sizeof(*f->postings), by_term);
+		qsort(f->postings, f->n, sizeof(*f->postings), by_place);
 	for (size_t i = 0; i < f->n; i++) {
 		stmt = db_stmt(f->search, &search_sql, S_ADD_POSTING);
-		db_bind_int(stmt, 1, f->postings[i].term);
-		db_bind_int(stmt, 2, f->postings[i].id);
+		db_bind_int(stmt, 1, SEARCH_PART(f->postings[i].id));
+		db_bind_int(stmt, 2, f->postings[i].term);
+		db_bind_int(stmt, 3, f->postings[i].id);
 		if (db_run(f->search, stmt, err) == -1)
 			return -1;
 	}
@@ -187,6 +204,10 @@ load_own(struct fill *f, const struct uuid *id, struct shared *s,
 
 	db_bind_blob(stmt, 1, id->bytes, UUID_LEN);
 	while ((result = db_step(f->journal, stmt, err)) == DB_ROW) {
+		if (strcmp(db_text(stmt, 0), "user") == 0) {
+			share(s, TERM_SENDER, db_text(stmt, 1));
+			continue;
+		}
 		if (strcmp(db_text(stmt, 0), "client") != 0) {
 			share_sender(s, db_text(stmt, 1));
 			continue;
@@ -223,28 +244,32 @@ load_shared(struct fill *f, const struct uuid *id, struct shared *s,
 static void
 add_shared(struct fill *f, const struct shared *s, int64_t id)
 {
-	for (size_t i = 0; i < s->n; i++) {
-		add_posting(f, TERM_SENDER, "", id);
-		f->postings[f->n - 1].term = s->terms[i];
-	}
+	for (size_t i = 0; i < s->n; i++)
+		add_term(f, s->terms[i], id);
 }
 
+/* What most deliveries are is not listed. */
 static int
-set_odd(struct fill *f, int64_t id, const char *state, struct err *err)
+set_odd(struct fill *f, int64_t id, const char *state, const char *feedback,
+    struct err *err)
 {
 	sqlite3_stmt *stmt;
 
-	if (strcmp(state, "sent") == 0) {
-		stmt = db_stmt(f->search, &search_sql, S_DROP_ODD);
-	} else {
-		stmt = db_stmt(f->search, &search_sql, S_ADD_ODD);
-		db_bind_text(stmt, 2, state);
-	}
+	if (strcmp(state, "sent") == 0)
+		state = NULL;
+	if (feedback != NULL && strcmp(feedback, "delivered") == 0)
+		feedback = NULL;
+	stmt = db_stmt(f->search, &search_sql,
+	    state != NULL || feedback != NULL ? S_ADD_ODD : S_DROP_ODD);
 	db_bind_int(stmt, 1, id);
+	if (state != NULL || feedback != NULL) {
+		db_bind_text(stmt, 2, state);
+		db_bind_text(stmt, 3, feedback);
+	}
 	return db_run(f->search, stmt, err);
 }
 
-/* The state that a delivery has now, and its SES id if it has one. */
+/* State and feedback that a delivery has now, and its SES id if it has one. */
 static int
 look_at_delivery(struct fill *f, const struct uuid *message, int64_t n,
     int64_t id, struct err *err)
@@ -258,10 +283,25 @@ look_at_delivery(struct fill *f, const struct uuid *message, int64_t n,
 	result = db_step(f->journal, stmt, err);
 	if (result == DB_ROW) {
 		add_posting(f, TERM_SES_ID, db_text(stmt, 1), id);
-		rc = set_odd(f, id, db_text(stmt, 0), err);
+		rc = set_odd(f, id, db_text(stmt, 0), db_text(stmt, 2), err);
 	}
 	db_reset(stmt);
 	return result == DB_ROW || result == DB_DONE ? rc : -1;
+}
+
+/* What a reply or report says, to be found by. */
+static void
+add_words(struct fill *f, const char *event, const char *detail, int64_t id)
+{
+	const char *at, *word;
+	struct buf text;
+	size_t len;
+
+	buf_init(&text, WORDS_MAX_BYTES);
+	search_row_words(event, detail, &text);
+	for (at = text.data; text.len > 0 && search_word(&at, &word, &len);)
+		add_term(f, search_term_len(TERM_REPLY_WORD, word, len), id);
+	buf_free(&text);
 }
 
 static int
@@ -325,13 +365,32 @@ add_message(struct fill *f, const struct uuid *message, struct err *err)
 }
 
 static int
-add_trail(struct fill *f, const struct uuid *message, struct err *err)
+add_trail(struct fill *f, const struct uuid *message, int64_t n,
+    struct err *err)
 {
 	sqlite3_stmt *stmt = db_stmt(f->search, &search_sql, S_ADD_TRAIL);
 
 	db_bind_blob(stmt, 1, message->bytes, UUID_LEN);
-	db_bind_int(stmt, 2, f->seq);
+	db_bind_int(stmt, 2, n);
+	db_bind_int(stmt, 3, f->seq);
 	return db_run(f->search, stmt, err);
+}
+
+static int
+write_days(struct fill *f, struct err *err)
+{
+	sqlite3_stmt *stmt;
+
+	for (size_t i = 0; i < f->days.n; i++) {
+		stmt = db_stmt(f->search, &search_sql, S_ADD_TALLY);
+		db_bind_int(stmt, 1, f->days.days[i].day);
+		db_bind_text(stmt, 2, f->days.days[i].kind);
+		db_bind_int(stmt, 3, f->days.days[i].count);
+		if (db_run(f->search, stmt, err) == -1)
+			return -1;
+	}
+	f->days.n = 0;
+	return 0;
 }
 
 static int
@@ -349,10 +408,12 @@ take_row(struct fill *f, sqlite3_stmt *row, struct err *err)
 	if (len == CHAIN_LEN)
 		memcpy(f->chain, p, CHAIN_LEN);
 	p = db_blob(row, 2, &len);
+	search_days_count(
+	    &f->days, f->at, event, db_text(row, 6), len == UUID_LEN);
 	if (len != UUID_LEN)
 		return 0;
 	memcpy(message.bytes, p, UUID_LEN);
-	if (add_trail(f, &message, err) == -1)
+	if (add_trail(f, &message, db_int(row, 3), err) == -1)
 		return -1;
 	if (strcmp(event, "received") == 0 || strcmp(event, "offered") == 0)
 		return add_message(f, &message, err);
@@ -361,8 +422,10 @@ take_row(struct fill *f, sqlite3_stmt *row, struct err *err)
 		return 0;
 	if (find_delivery(f, &message, db_int(row, 3), &id, err) == -1)
 		return -1;
-	return id == 0 ? 0
-		       : look_at_delivery(f, &message, db_int(row, 3), id, err);
+	if (id == 0)
+		return 0;
+	add_words(f, event, db_text(row, 6), id);
+	return look_at_delivery(f, &message, db_int(row, 3), id, err);
 }
 
 static int
@@ -393,7 +456,7 @@ take_lot(struct fill *f, struct err *err)
 	}
 	db_reset(rows);
 	if (result != DB_DONE || write_postings(f, err) == -1 ||
-	    save_progress(f, err) == -1)
+	    write_days(f, err) == -1 || save_progress(f, err) == -1)
 		return -1;
 	return n;
 }
@@ -471,7 +534,7 @@ set_up(struct db *db, struct err *err)
 	if (version == 0 &&
 	    (db_exec(db, "BEGIN IMMEDIATE", err) == -1 ||
 		db_exec(db, schema_search, err) == -1 ||
-		db_exec(db, "PRAGMA user_version = 1", err) == -1 ||
+		db_exec(db, "PRAGMA user_version = 3", err) == -1 ||
 		db_exec(db, "COMMIT", err) == -1))
 		return -1;
 	if (version != 0 && version != SEARCH_VERSION)
@@ -546,6 +609,7 @@ catch_up(const char *journal_path, uint64_t *rows_r, struct err *err)
 	if (rc == -1)
 		(void)err_context(err, "%s", path);
 	free(f.postings);
+	free(f.days.days);
 	db_close(f.search);
 	db_close(f.journal);
 	free(path);
@@ -553,14 +617,26 @@ catch_up(const char *journal_path, uint64_t *rows_r, struct err *err)
 }
 
 /* The store's lock belongs to the process; this is for its threads. */
+static pthread_mutex_t filling = PTHREAD_MUTEX_INITIALIZER;
+
 int
 search_catch_up(const char *journal_path, uint64_t *rows_r, struct err *err)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	int rc;
 
-	(void)pthread_mutex_lock(&lock);
+	(void)pthread_mutex_lock(&filling);
 	rc = catch_up(journal_path, rows_r, err);
-	(void)pthread_mutex_unlock(&lock);
+	(void)pthread_mutex_unlock(&filling);
 	return rc;
+}
+
+void
+search_discard(const char *journal_path)
+{
+	char *path = mem_printf("%s-search.db", journal_path);
+
+	(void)pthread_mutex_lock(&filling);
+	remove_search(path);
+	(void)pthread_mutex_unlock(&filling);
+	free(path);
 }

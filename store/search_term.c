@@ -13,16 +13,22 @@
  * journal, where every hit is checked, so nothing stronger is needed.
  */
 int64_t
-search_term(enum term_kind kind, const char *value)
+search_term_len(enum term_kind kind, const char *value, size_t len)
 {
 	uint64_t h = 14695981039346656037u;
 
 	h = (h ^ (unsigned)kind) * 1099511628211u;
-	for (; *value != '\0'; value++)
-		h = (h ^ (unsigned)tolower((unsigned char)*value)) *
+	for (size_t i = 0; i < len; i++)
+		h = (h ^ (unsigned)tolower((unsigned char)value[i])) *
 		    1099511628211u;
 	h = (h ^ h >> 32) * 0xd6e8feb86659fd93u;
 	return (int64_t)(h ^ h >> 32);
+}
+
+int64_t
+search_term(enum term_kind kind, const char *value)
+{
+	return search_term_len(kind, value, strlen(value));
 }
 
 char *

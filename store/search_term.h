@@ -4,6 +4,7 @@
 #ifndef STORE_SEARCH_TERM_H
 #define STORE_SEARCH_TERM_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum term_kind {
@@ -13,13 +14,19 @@ enum term_kind {
 	TERM_CLIENT,
 	TERM_QUEUE_ID,
 	TERM_SES_ID,
-	TERM_MESSAGE_ID
+	TERM_MESSAGE_ID,
+	TERM_REPLY_WORD
 };
 
 /*
  * Without regard to case; the numbers of kinds are part of the file's format.
  */
 int64_t search_term(enum term_kind, const char *value);
+int64_t search_term_len(enum term_kind, const char *value, size_t len);
+
+/* The part of the postings that holds a delivery's. */
+#define SEARCH_PART_BITS 18
+#define SEARCH_PART(id) ((int64_t)(id) >> SEARCH_PART_BITS)
 
 /*
  * From "host[192.0.2.1]" what stands between the brackets, to be freed, or

@@ -14,6 +14,7 @@
 #include "core/mem.h"
 #include "store/chain.h"
 #include "store/db.h"
+#include "store/hidden.h"
 #include "store/record_party.h"
 
 /*
@@ -35,13 +36,13 @@ static const char *const sql_text[] = {
 	[SQL_IN_FORCE] = "SELECT address, reason, until FROM suppression "
 			 "WHERE address IS NOT NULL "
 			 "AND (until IS NULL OR until > ?) ORDER BY seq",
-	[SQL_LISTED] = "SELECT seq FROM suppression WHERE address = ? "
-		       "AND (until IS NULL OR until > ?) ORDER BY seq",
+	[SQL_LISTED] = "SELECT seq FROM suppression WHERE address IN (?1, ?3) "
+		       "AND (until IS NULL OR until > ?2) ORDER BY seq",
 	[SQL_ADD] = "INSERT INTO suppression "
 		    "(seq, address, salt, reason, since, until) "
 		    "VALUES (?, ?, ?, ?, ?, ?)",
-	[SQL_END] = "UPDATE suppression SET until = ?1 WHERE address = ?2 "
-		    "AND (until IS NULL OR until > ?1)",
+	[SQL_END] = "UPDATE suppression SET until = ?1 "
+		    "WHERE address IN (?2, ?3) AND (until IS NULL OR until > ?1)",
 	[SQL_ALL] = "SELECT s.seq, s.address, s.reason, "
 		    "json_extract(j.detail, '$.who'), s.since, s.until "
 		    "FROM suppression s LEFT JOIN journal j ON j.seq = s.seq "
@@ -59,6 +60,8 @@ struct entry {
 
 struct suppressions {
 	pthread_rwlock_t lock;
+	struct hidden_key key; /* of erased addresses */
+	bool has_key;
 	struct entry *slots;
 	size_t cap, used;
 };
@@ -142,6 +145,15 @@ load(struct suppressions *s, struct db *db, struct err *err)
 	return result == DB_DONE ? 0 : -1;
 }
 
+static int
+load_key(struct suppressions *s, const char *journal_path, struct err *err)
+{
+	int rc = hidden_key_load(journal_path, &s->key, err);
+
+	s->has_key = rc == 1;
+	return rc == -1 ? -1 : 0;
+}
+
 int
 suppressions_open(
     const char *journal_path, struct suppressions **list_r, struct err *err)
@@ -152,7 +164,9 @@ suppressions_open(
 
 	(void)pthread_rwlock_init(&s->lock, NULL);
 	set_capacity(s, 64);
-	db = db_open_journal(journal_path, err);
+	db = load_key(s, journal_path, err) == 0
+	    ? db_open_journal(journal_path, err)
+	    : NULL;
 	if (db != NULL && db_prepare(db, &suppression_sql, err) == 0)
 		rc = load(s, db, err);
 	db_close(db);
@@ -181,13 +195,17 @@ bool
 suppressions_find(
     struct suppressions *s, const struct address *address, char reason[200])
 {
-	char key[sizeof(address->text)];
+	char key[sizeof(address->text)], hidden[HIDDEN_LEN];
 	const struct entry *e;
 	bool found;
 
 	lower(address->text, key);
+	if (s->has_key)
+		(void)hidden_name(&s->key, key, hidden);
 	(void)pthread_rwlock_rdlock(&s->lock);
 	e = slot_for(s, key);
+	if (s->has_key && (e->address == NULL || e->reason == NULL))
+		e = slot_for(s, hidden);
 	found = e->address != NULL && e->reason != NULL &&
 	    e->until > clock_wall_us();
 	if (found)
@@ -198,20 +216,24 @@ suppressions_find(
 
 struct change {
 	char key[sizeof(((struct address *)0)->text)];
+	char hidden[HIDDEN_LEN]; /* its name once erased; "" before the op */
 	char *reason; /* as it may be stored */
 	const char *who;
 	int64_t until_us;
+	const struct uuid *message; /* what made somebody list it, or NULL */
+	unsigned n;
 };
 
 static void
-change_init(struct change *c, const struct address *address,
-    const char *reason, const char *who)
+change_init(struct change *c, const char *address, const char *reason,
+    const char *who)
 {
 	struct party_name name = { .role = "address" };
 	char *clean = party_clean(reason, REASON_MAX_BYTES - 1);
 	struct buf hidden;
 
-	lower(address->text, c->key);
+	lower(address, c->key);
+	c->hidden[0] = '\0';
 	c->who = who;
 	name.value = c->key;
 	buf_init(&hidden, 4 * REASON_MAX_BYTES);
@@ -219,6 +241,20 @@ change_init(struct change *c, const struct address *address,
 		party_hide(clean, &name, 1, &hidden);
 	c->reason = buf_take(&hidden);
 	free(clean);
+}
+
+/* Without a key nobody was erased yet. */
+static int
+hide(struct journal_tx *tx, struct change *c, struct err *err)
+{
+	sqlite3 *handle = db_handle(journal_tx_db(tx));
+	struct hidden_key key;
+	int rc;
+
+	rc = hidden_key_load(sqlite3_db_filename(handle, "main"), &key, err);
+	if (rc == 1)
+		(void)hidden_name(&key, c->key, c->hidden);
+	return rc == -1 ? -1 : 0;
 }
 
 static int
@@ -229,6 +265,7 @@ end_entries(struct journal_tx *tx, const struct change *c, struct err *err)
 
 	db_bind_int(stmt, 1, journal_tx_at(tx));
 	db_bind_text(stmt, 2, c->key);
+	db_bind_text(stmt, 3, c->hidden);
 	return db_run(db, stmt, err);
 }
 
@@ -252,13 +289,15 @@ insert_entry(struct journal_tx *tx, const struct change *c, int64_t seq,
 static int
 add_op(struct journal_tx *tx, void *arg, struct err *err)
 {
-	const struct change *c = arg;
+	struct change *c = arg;
 	unsigned char salt[COMMITMENT_SALT_LEN];
 	struct buf detail;
 	char *commitment;
 	int64_t seq;
 	int rc;
 
+	if (hide(tx, c, err) == -1)
+		return -1;
 	commitment = party_commit(c->key, salt);
 	buf_init(&detail, DETAIL_MAX_BYTES);
 	json_open(&detail, '{');
@@ -269,13 +308,49 @@ add_op(struct journal_tx *tx, void *arg, struct err *err)
 	json_add_string(&detail, "who", c->who);
 	json_close(&detail, '}');
 	rc = journal_append(
-	    tx, "suppressed", NULL, 0, detail.data, &seq, err);
+	    tx, "suppressed", c->message, c->n, detail.data, &seq, err);
 	if (rc == 0)
 		rc = end_entries(tx, c, err);
 	if (rc == 0)
 		rc = insert_entry(tx, c, seq, salt, err);
 	buf_free(&detail);
 	free(commitment);
+	return rc;
+}
+
+static int
+is_listed(struct journal_tx *tx, struct change *c, struct err *err)
+{
+	struct db *db = journal_tx_db(tx);
+	enum db_result result;
+	sqlite3_stmt *stmt;
+
+	if (hide(tx, c, err) == -1)
+		return -1;
+	stmt = db_stmt(db, &suppression_sql, SQL_LISTED);
+	db_bind_text(stmt, 1, c->key);
+	db_bind_int(stmt, 2, journal_tx_at(tx));
+	db_bind_text(stmt, 3, c->hidden);
+	result = db_step(db, stmt, err);
+	db_reset(stmt);
+	return result == DB_ROW ? 1 : result == DB_DONE ? 0 : -1;
+}
+
+int
+suppression_append(struct journal_tx *tx, const char *address,
+    const char *reason, const char *who, const struct uuid *message,
+    unsigned n, struct err *err)
+{
+	struct change c = { .message = message, .n = n };
+	int rc;
+
+	change_init(&c, address, reason, who);
+	rc = is_listed(tx, &c, err);
+	if (rc == 0)
+		rc = add_op(tx, &c, err) == 0 ? 1 : -1;
+	else if (rc == 1)
+		rc = 0;
+	free(c.reason);
 	return rc;
 }
 
@@ -291,6 +366,7 @@ add_listed(struct journal_tx *tx, const struct change *c, struct buf *detail,
 
 	db_bind_text(stmt, 1, c->key);
 	db_bind_int(stmt, 2, journal_tx_at(tx));
+	db_bind_text(stmt, 3, c->hidden);
 	json_key(detail, "suppressed");
 	json_open(detail, '[');
 	while ((result = db_step(db, stmt, err)) == DB_ROW) {
@@ -307,10 +383,12 @@ add_listed(struct journal_tx *tx, const struct change *c, struct buf *detail,
 static int
 remove_op(struct journal_tx *tx, void *arg, struct err *err)
 {
-	const struct change *c = arg;
+	struct change *c = arg;
 	struct buf detail;
 	int rc;
 
+	if (hide(tx, c, err) == -1)
+		return -1;
 	buf_init(&detail, DETAIL_MAX_BYTES);
 	json_open(&detail, '{');
 	rc = add_listed(tx, c, &detail, err);
@@ -326,6 +404,32 @@ remove_op(struct journal_tx *tx, void *arg, struct err *err)
 	return rc;
 }
 
+void
+suppressions_note(
+    struct suppressions *list, const char *address, const char *reason)
+{
+	struct change c = { .until_us = 0 };
+
+	change_init(&c, address, reason, NULL);
+	(void)pthread_rwlock_wrlock(&list->lock);
+	put(list, c.key, c.reason, INT64_MAX);
+	(void)pthread_rwlock_unlock(&list->lock);
+	free(c.reason);
+}
+
+void
+suppressions_drop(struct suppressions *list, const char *address)
+{
+	char key[sizeof(((struct address *)0)->text)], hidden[HIDDEN_LEN];
+
+	lower(address, key);
+	(void)pthread_rwlock_wrlock(&list->lock);
+	put(list, key, NULL, 0);
+	if (list->has_key)
+		put(list, hidden_name(&list->key, key, hidden), NULL, 0);
+	(void)pthread_rwlock_unlock(&list->lock);
+}
+
 int
 suppression_add(struct journal *j, struct suppressions *list,
     const struct address *address, const char *reason, int64_t until_us,
@@ -334,7 +438,7 @@ suppression_add(struct journal *j, struct suppressions *list,
 	struct change c = { .until_us = until_us };
 	int rc;
 
-	change_init(&c, address, reason, who);
+	change_init(&c, address->text, reason, who);
 	rc = journal_do(j, add_op, &c, deadline_us, err);
 	if (rc == 0 && list != NULL) {
 		(void)pthread_rwlock_wrlock(&list->lock);
@@ -354,11 +458,13 @@ suppression_remove(struct journal *j, struct suppressions *list,
 	struct change c = { .until_us = 0 };
 	int rc;
 
-	change_init(&c, address, reason, who);
+	change_init(&c, address->text, reason, who);
 	rc = journal_do(j, remove_op, &c, deadline_us, err);
 	if (rc == 0 && list != NULL) {
 		(void)pthread_rwlock_wrlock(&list->lock);
 		put(list, c.key, NULL, 0);
+		if (c.hidden[0] != '\0')
+			put(list, c.hidden, NULL, 0);
 		(void)pthread_rwlock_unlock(&list->lock);
 	}
 	free(c.reason);
@@ -378,6 +484,10 @@ list_all(struct db *db, bool all,
 	while ((result = db_step(db, stmt, err)) == DB_ROW) {
 		s.seq = db_int(stmt, 0);
 		s.address = db_text(stmt, 1);
+		if (s.address != NULL &&
+		    strncmp(s.address, HIDDEN_PREFIX,
+			sizeof(HIDDEN_PREFIX) - 1) == 0)
+			s.address = NULL;
 		s.reason = db_text(stmt, 2);
 		s.who = db_text(stmt, 3);
 		s.since_us = db_int(stmt, 4);

@@ -37,6 +37,20 @@ int suppression_remove(struct journal *, struct suppressions *,
     int64_t deadline_us, struct err *);
 
 /*
+ * Inside an op, because of what happened to recipient n of a message: 1 when it
+ * was added, 0 when the address is on the list already, -1 and err. Whoever
+ * keeps the list in memory is told after the commit, by suppressions_note.
+ */
+int suppression_append(struct journal_tx *, const char *address,
+    const char *reason, const char *who, const struct uuid *message,
+    unsigned n, struct err *);
+void suppressions_note(
+    struct suppressions *, const char *address, const char *reason);
+
+/* An address that was erased is not to be kept under a hidden name: forget it. */
+void suppressions_drop(struct suppressions *, const char *address);
+
+/*
  * The list as the database has it, for people: in force, or with all also what
  * has ended. fn returns non-zero to stop.
  */

@@ -50,6 +50,27 @@ uuid_new(void)
 	return u;
 }
 
+int64_t
+uuid_time_us(const struct uuid *u)
+{
+	int64_t ms = 0;
+
+	for (size_t i = 0; i < 6; i++)
+		ms = ms << 8 | u->bytes[i];
+	return ms * US_PER_MS;
+}
+
+struct uuid
+uuid_at_us(int64_t wall_us)
+{
+	int64_t ms = wall_us > 0 ? wall_us / US_PER_MS : 0;
+	struct uuid u = { .bytes = { 0 } };
+
+	for (int i = 5; i >= 0; i--, ms >>= 8)
+		u.bytes[i] = (unsigned char)ms;
+	return u;
+}
+
 /* A hyphen stands before these bytes: 8-4-4-4-12 digits. */
 static int
 hyphen_before(size_t i)

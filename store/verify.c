@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/mem.h"
 #include "store/db.h"
 #include "store/journal.h"
 #include "store/verify_tables.h"
@@ -22,16 +23,61 @@
  */
 #define ROW_MAX_BYTES (size_t)(1024 * 1024 * 1024)
 
-enum { SQL_ROWS, SQL_PRUNED };
-
-static const char *const sql_text[] = {
-	[SQL_ROWS] = "SELECT seq, at, boot, mono, event, message, n, detail, "
-		     "chain FROM journal ORDER BY seq",
-	[SQL_PRUNED] = "SELECT last_chain FROM pruned WHERE last_seq = ?",
+enum {
+	SQL_SPAN,
+	SQL_ROWS,
+	SQL_PRUNED,
+	SQL_UNSAID,
+	SQL_LISTED,
+	SQL_LEFT
 };
 
-static const struct db_sql sql = { DB_SLOT_OTHER,
+#define IS_SAID                                                         \
+	"j.event = 'pruned' AND json_valid(j.detail) "                  \
+	"AND json_extract(j.detail, '$.last_seq') IS p.last_seq "       \
+	"AND json_extract(j.detail, '$.last_chain') IS "                \
+	"lower(hex(p.last_chain)) "                                     \
+	"AND json_extract(j.detail, '$.archive') IS p.archive"
+
+/*
+ * Rows that prune has archived and not taken out yet are none of a file's own.
+ * An archive knows of prunes whose rows came after its own end.
+ */
+static const char *const sql_text[] = {
+	[SQL_SPAN] =
+	    "SELECT (SELECT coalesce(max(last_seq), 0) FROM other.pruned), "
+	    "(SELECT min(seq) FROM other.journal WHERE seq > "
+	    "(SELECT coalesce(max(last_seq), 0) FROM other.pruned)), "
+	    "(SELECT max(seq) FROM other.journal), "
+	    "EXISTS (SELECT 1 FROM other.mark WHERE name = 'archive')",
+	[SQL_ROWS] = "SELECT seq, at, boot, mono, event, message, n, detail, "
+		     "chain FROM other.journal WHERE seq > ? ORDER BY seq",
+	[SQL_PRUNED] = "SELECT last_chain FROM other.pruned "
+		       "WHERE last_seq = ?",
+	[SQL_UNSAID] =
+	    "SELECT p.seq FROM other.pruned p LEFT JOIN other.journal j "
+	    "ON j.seq = p.seq AND " IS_SAID
+	    " WHERE p.seq > ?1 AND p.seq <= ?2 AND j.seq IS NULL",
+	[SQL_LISTED] = "SELECT 1 FROM other.journal j JOIN other.pruned p "
+		       "ON p.seq = j.seq AND " IS_SAID " WHERE j.seq = ?",
+	[SQL_LEFT] =
+	    "SELECT j.seq FROM other.journal j LEFT JOIN other.journal next "
+	    "ON next.seq = j.seq + 1 WHERE j.seq < ?1 AND next.seq IS NULL "
+	    "UNION ALL SELECT j.seq FROM other.journal j JOIN other.pruned p "
+	    "ON p.last_seq = j.seq WHERE j.chain IS NOT p.last_chain",
+};
+
+static const struct db_sql sql = { DB_SLOT_JOURNAL,
 	sizeof(sql_text) / sizeof(*sql_text), sql_text };
+
+/* One of the files: what it has to say, and where it lies in the chain. */
+struct part {
+	const char *path;
+	int64_t bound;	   /* up to here it was pruned */
+	int64_t first_seq; /* after that; 0: it has no rows */
+	int64_t last_seq;
+	bool archive; /* the chain goes on elsewhere */
+};
 
 struct walk {
 	struct db *db;
@@ -72,47 +118,25 @@ verify_parse_head(const char *text, struct verify_ask *ask, struct err *err)
 	return 0;
 }
 
-/* What stands before the first row: zeros, or what prune has archived. */
+/* What its own `pruned` says of the row before its first: 1, 0 nothing, -1. */
 static int
-begin(struct walk *w, int64_t first_seq, struct err *err)
+load_pruned(struct walk *w, int64_t seq, struct err *err)
 {
-	sqlite3_stmt *stmt;
+	sqlite3_stmt *stmt = db_stmt(w->db, &sql, SQL_PRUNED);
 	enum db_result result;
 	const void *chain;
 	size_t len;
+	int rc = 0;
 
-	memset(w->previous, 0, CHAIN_LEN);
-	w->result->first_seq = first_seq;
-	if (first_seq == 1)
-		return 0;
-	stmt = db_stmt(w->db, &sql, SQL_PRUNED);
-	db_bind_int(stmt, 1, first_seq - 1);
+	db_bind_int(stmt, 1, seq);
 	result = db_step(w->db, stmt, err);
 	chain = db_blob(stmt, 0, &len);
-	if (result == DB_ROW && len == CHAIN_LEN)
+	if (result == DB_ROW && len == CHAIN_LEN) {
 		memcpy(w->previous, chain, CHAIN_LEN);
-	else if (result != DB_BUSY && result != DB_FAILED)
-		tell(w, first_seq,
-		    "rows 1 to %" PRId64 " are missing, and were not pruned",
-		    first_seq - 1);
+		rc = 1;
+	}
 	db_reset(stmt);
-	return result == DB_ROW || result == DB_DONE ? 0 : -1;
-}
-
-static void
-check_sequence(struct walk *w, int64_t seq, int64_t at)
-{
-	int64_t expected = w->result->last_seq + 1;
-
-	if (w->result->rows > 0 && seq != expected)
-		tell(w, seq, seq == expected + 1 ? "row %" PRId64 " is missing"
-						 : "rows %" PRId64
-						   " and following are missing",
-		    expected);
-	if (at < w->last_at)
-		tell(w, seq, "row %" PRId64 " is older than the one before it",
-		    seq);
-	w->last_at = at;
+	return result == DB_ROW || result == DB_DONE ? rc : -1;
 }
 
 static void
@@ -126,6 +150,61 @@ check_head(struct walk *w, int64_t seq, const unsigned char chain[CHAIN_LEN])
 		    "row %" PRId64 " is not the one whose head was noted: it, "
 		    "or what stands before it, was written anew",
 		    seq);
+}
+
+/*
+ * What stands before a file's first row: zeros, the file before it, or what
+ * prune has noted.
+ */
+static int
+begin(struct walk *w, const struct part *p, struct err *err)
+{
+	int64_t next = w->result->last_seq + 1;
+	int rc;
+
+	if (w->result->rows == 0) {
+		memset(w->previous, 0, CHAIN_LEN);
+		w->result->first_seq = p->first_seq;
+	}
+	if (p->first_seq <= next) {
+		if (p->first_seq < next)
+			tell(w, p->first_seq,
+			    "rows from %" PRId64 " on are in two of the files",
+			    p->first_seq);
+		w->result->last_seq = p->first_seq - 1;
+		return 0;
+	}
+	rc = load_pruned(w, p->first_seq - 1, err);
+	if (rc == 1)
+		check_head(w, p->first_seq - 1, w->previous);
+	if (rc == 0)
+		tell(w, p->first_seq,
+		    "rows %" PRId64 " to %" PRId64
+		    " are missing, and were not pruned",
+		    next, p->first_seq - 1);
+	else if (rc == 1 && w->result->rows > 0)
+		tell(w, p->first_seq,
+		    "rows %" PRId64 " to %" PRId64
+		    " are in an archive that was not named",
+		    next, p->first_seq - 1);
+	w->result->last_seq = p->first_seq - 1;
+	return rc == -1 ? -1 : 0;
+}
+
+static void
+check_sequence(struct walk *w, int64_t seq, int64_t at)
+{
+	int64_t expected = w->result->last_seq + 1;
+
+	if (seq != expected)
+		tell(w, seq, seq == expected + 1 ? "row %" PRId64 " is missing"
+						 : "rows %" PRId64
+						   " and following are missing",
+		    expected);
+	if (at < w->last_at)
+		tell(w, seq, "row %" PRId64 " is older than the one before it",
+		    seq);
+	w->last_at = at;
 }
 
 static void
@@ -159,22 +238,75 @@ check_row(struct walk *w, sqlite3_stmt *stmt)
 }
 
 static int
-walk_rows(struct walk *w, struct err *err)
+check_listed(struct walk *w, int64_t seq, struct err *err)
 {
-	sqlite3_stmt *stmt = db_stmt(w->db, &sql, SQL_ROWS);
+	sqlite3_stmt *stmt = db_stmt(w->db, &sql, SQL_LISTED);
 	enum db_result result;
 
+	db_bind_int(stmt, 1, seq);
+	result = db_step(w->db, stmt, err);
+	db_reset(stmt);
+	if (result == DB_DONE)
+		tell(w, seq, "`pruned` does not say what row %" PRId64 " says",
+		    seq);
+	return result == DB_ROW || result == DB_DONE ? 0 : -1;
+}
+
+static bool
+is_prune(sqlite3_stmt *row)
+{
+	const char *event = db_text(row, 4);
+
+	return event != NULL && strcmp(event, "pruned") == 0;
+}
+
+static int
+walk_rows(struct walk *w, const struct part *p, struct err *err)
+{
+	sqlite3_stmt *stmt;
+	enum db_result result;
+
+	if (p->first_seq == 0)
+		return 0;
+	if (begin(w, p, err) == -1)
+		return -1;
+	stmt = db_stmt(w->db, &sql, SQL_ROWS);
+	db_bind_int(stmt, 1, p->bound);
 	while ((result = db_step(w->db, stmt, err)) == DB_ROW) {
-		if (w->result->rows == 0 &&
-		    begin(w, db_int(stmt, 0), err) == -1)
-			break;
 		check_row(w, stmt);
+		if (is_prune(stmt) &&
+		    check_listed(w, db_int(stmt, 0), err) == -1)
+			break;
 	}
 	db_reset(stmt);
 	return result == DB_DONE ? 0 : -1;
 }
 
-/* A head below the first row lies in an archive. */
+/*
+ * `pruned` tells what may be missing, so it has to be told by the chain. What a
+ * prune has not taken out yet are the last of the rows that it may.
+ */
+static int
+check_pruned(
+    struct walk *w, const struct part *p, size_t which, struct err *err)
+{
+	static const char *const words[] = {
+		[SQL_UNSAID] = "`pruned` says of it what the journal does not",
+		[SQL_LEFT] = "it was pruned, and is there again",
+	};
+	sqlite3_stmt *stmt = db_stmt(w->db, &sql, which);
+	enum db_result result;
+
+	db_bind_int(stmt, 1, p->bound);
+	if (which == SQL_UNSAID)
+		db_bind_int(stmt, 2, p->archive ? p->last_seq : INT64_MAX);
+	while ((result = db_step(w->db, stmt, err)) == DB_ROW)
+		tell(w, db_int(stmt, 0), "row %" PRId64 ": %s", db_int(stmt, 0),
+		    words[which]);
+	db_reset(stmt);
+	return result == DB_DONE ? 0 : -1;
+}
+
 static void
 check_tail(struct walk *w)
 {
@@ -190,10 +322,9 @@ check_tail(struct walk *w)
 	else
 		tell(w, 0,
 		    "row %" PRId64 ", whose head was noted, is not in this "
-		    "journal any more",
+		    "journal any more: name the archive that has it",
 		    w->ask->head_seq);
 }
-
 
 static void
 count_fault(void *arg, int64_t seq, const char *words)
@@ -204,8 +335,95 @@ count_fault(void *arg, int64_t seq, const char *words)
 	w->fault(w->arg, seq, words);
 }
 
+static int
+read_span(struct db *db, struct part *p, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(db, &sql, SQL_SPAN);
+	enum db_result result = db_step(db, stmt, err);
+
+	if (result == DB_ROW) {
+		p->bound = db_int(stmt, 0);
+		p->first_seq = db_int(stmt, 1);
+		p->last_seq = db_int(stmt, 2);
+		p->archive = db_int(stmt, 3) != 0;
+	}
+	db_reset(stmt);
+	return result == DB_ROW ? 0 : -1;
+}
+
+static int
+check_part(struct walk *w, struct part *p, struct err *err)
+{
+	const struct verify_span span = { p->bound, p->last_seq };
+
+	if (db_prepare(w->db, &sql, err) == -1 ||
+	    read_span(w->db, p, err) == -1 || walk_rows(w, p, err) == -1 ||
+	    check_pruned(w, p, SQL_UNSAID, err) == -1 ||
+	    check_pruned(w, p, SQL_LEFT, err) == -1)
+		return -1;
+	return w->ask->projections
+	    ? verify_tables_part(w->db, &span, count_fault, w, err)
+	    : 0;
+}
+
+/* With a file attached, and in one transaction: 0, or -1 and err. */
+static int
+with_part(struct walk *w, struct part *p,
+    int (*fn)(struct walk *, struct part *, struct err *), struct err *err)
+{
+	struct err ignored;
+	int rc;
+
+	if (db_attach(w->db, p->path, err) == -1)
+		return -1;
+	rc = db_exec(w->db, "BEGIN", err);
+	if (rc == 0)
+		rc = fn(w, p, err);
+	if (rc == -1)
+		(void)err_context(err, "%s", p->path);
+	(void)db_exec(w->db, rc == 0 ? "COMMIT" : "ROLLBACK", &ignored);
+	db_detach(w->db);
+	return rc;
+}
+
+static int
+look_at_part(struct walk *w, struct part *p, struct err *err)
+{
+	if (db_prepare(w->db, &sql, err) == -1)
+		return -1;
+	return read_span(w->db, p, err);
+}
+
+static int
+by_place(const void *a, const void *b)
+{
+	const struct part *p = a, *q = b;
+
+	return p->first_seq < q->first_seq ? -1 : p->first_seq > q->first_seq;
+}
+
+/* In the chain's order. */
+static int
+check_parts(struct walk *w, struct part *parts, size_t n, struct err *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (with_part(w, &parts[i], look_at_part, err) == -1)
+			return -1;
+	qsort(parts, n, sizeof(*parts), by_place);
+	if (w->ask->projections && verify_tables_begin(w->db, err) == -1)
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		if (with_part(w, &parts[i], check_part, err) == -1)
+			return -1;
+	check_tail(w);
+	if (!w->ask->projections || parts[n - 1].archive)
+		return 0;
+	return verify_tables_end(w->db, count_fault, w, err);
+}
+
 int
-verify_journal(const char *path, const struct verify_ask *ask,
+verify_journal(const char *const *paths, size_t n,
+    const struct verify_ask *ask,
     void (*fault)(void *arg, int64_t seq, const char *words), void *arg,
     struct verify_result *result, struct err *err)
 {
@@ -213,21 +431,18 @@ verify_journal(const char *path, const struct verify_ask *ask,
 		.result = result,
 		.fault = fault,
 		.arg = arg };
+	struct part *parts = mem_array(n, sizeof(*parts));
 	int rc = -1;
 
 	memset(result, 0, sizeof(*result));
-	w.db = db_open_journal(path, err);
-	if (w.db == NULL)
-		return -1;
+	for (size_t i = 0; i < n; i++)
+		parts[i].path = paths[i];
 	buf_init(&w.scratch, ROW_MAX_BYTES);
-	if (db_exec(w.db, "BEGIN", err) == 0 &&
-	    db_prepare(w.db, &sql, err) == 0 && walk_rows(&w, err) == 0) {
-		check_tail(&w);
-		rc = ask->projections
-		    ? verify_tables(w.db, count_fault, &w, err)
-		    : 0;
-	}
+	w.db = db_open_scratch(err);
+	if (w.db != NULL)
+		rc = check_parts(&w, parts, n, err);
 	buf_free(&w.scratch);
 	db_close(w.db);
+	free(parts);
 	return rc;
 }

@@ -8,6 +8,7 @@
 #define STORE_VERIFY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/err.h"
@@ -30,11 +31,13 @@ struct verify_result {
 int verify_parse_head(const char *text, struct verify_ask *, struct err *);
 
 /*
- * fault is told in words of each thing that is wrong, with the seq it is about
- * (0: none). 0 when all was looked at, with or without faults; -1 and err when
- * it could not be.
+ * The journal and its archives, some or all, in any order: one chain that runs
+ * through them. fault is told in words of each thing that is wrong, with the
+ * seq it is about (0: none). 0 when all was looked at, with or without faults;
+ * -1 and err when it could not be.
  */
-int verify_journal(const char *path, const struct verify_ask *,
+int verify_journal(const char *const *paths, size_t n,
+    const struct verify_ask *,
     void (*fault)(void *arg, int64_t seq, const char *words), void *arg,
     struct verify_result *, struct err *);
 

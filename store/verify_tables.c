@@ -9,115 +9,276 @@
 
 #include "core/base64.h"
 #include "store/chain.h"
+#include "store/event.h"
 #include "store/journal.h"
 #include "store/record_sql.h"
 
 /*
- * Deliveries are built again from the journal in a temporary table of the same
- * name, which SQLite finds before the real one, by the statements that built
- * the real one. Parties, messages and suppressions are compared by the
- * commitments that the journal holds. Feedback is not looked at here.
+ * The scratch database has tables of its own, which SQLite finds before those
+ * of the file that is attached as `other`:
  *
- * Statements on the temporary tables are prepared once those exist, hence two
- * lists.
+ *	delivery	built again from the journal, by the statements that
+ *			built the real one
+ *	introduced	messages, as their `received` rows have them
+ *	committed	the commitments to parties
+ *	placed		messages that some file has
+ *	suppressed	suppressions, as the journal has them
+ *	lifted		those that were, and when
+ *	erasure		what rows `erased` name; role `suppression`, with the
+ *			seq as n, for one of those
+ *	claimed		what an archive says was erased later than its end
+ *	reported	events that belong to a delivery
+ *	lone		those that do not, and did not later either
+ *	start		when the first row of all was written, -1 for row 1
+ *	told		the rows of the file; of one that is damaged, that it is
+ *			there
+ *
+ * A message lies with its last row, so what a file has is compared as things
+ * stood at its end. A message that was introduced before the first row looked
+ * at can't be: it is left alone.
  */
-enum { SQL_ROWS, SQL_ADD, SQL_SENDING, SQL_OUTCOME };
+static const char work_tables[] =
+    "CREATE TABLE delivery (message, n, state, attempts, ses_id, code, "
+    "dsn, reply, feedback, sent_at, updated_at, PRIMARY KEY (message, n)) "
+    "WITHOUT ROWID;"
+    "CREATE TABLE introduced (message PRIMARY KEY, seq, at, digest, size, "
+    "queue_ids, repairs, message_id) WITHOUT ROWID;"
+    "CREATE TABLE committed (message, n, role, commitment, seq, "
+    "PRIMARY KEY (message, n, role)) WITHOUT ROWID;"
+    "CREATE TABLE placed (message PRIMARY KEY) WITHOUT ROWID;"
+    "CREATE TABLE suppressed (seq INTEGER PRIMARY KEY, at, reason, address, "
+    "until);"
+    "CREATE TABLE lifted (seq INTEGER PRIMARY KEY, at);"
+    "CREATE TABLE erasure (message, n, role, seq, "
+    "PRIMARY KEY (message, n, role, seq)) WITHOUT ROWID;"
+    "CREATE TABLE claimed (message, n, role, seq);"
+    "CREATE TABLE reported (message, n, key, seq, attempt, "
+    "PRIMARY KEY (message, n, key)) WITHOUT ROWID;"
+    "CREATE TABLE lone (seq INTEGER PRIMARY KEY, ses_id, key);"
+    "CREATE TABLE start (at);"
+    "CREATE TEMP VIEW told AS SELECT seq, at, message, n, event, "
+    "CASE WHEN json_valid(detail) THEN detail ELSE '{}' END AS detail "
+    "FROM other.journal";
 
+#define EVENT_KEY                                                     \
+	"event_key(json_extract(detail, '$.type'), "                  \
+	"json_extract(detail, '$.ses_id'), "                          \
+	"json_extract(detail, '$.feedback_id'), "                     \
+	"json_extract(detail, '$.time'))"
+
+/* All are bound: ?1 bound, ?2 last_seq. */
+static const char *const take_text[] = {
+	"INSERT INTO start SELECT CASE seq WHEN 1 THEN -1 ELSE at END "
+	"FROM told WHERE seq > ?1 AND NOT EXISTS "
+	"(SELECT 1 FROM start) ORDER BY seq LIMIT 1",
+
+	"INSERT OR IGNORE INTO introduced SELECT message, seq, at, "
+	"json_extract(detail, '$.digest'), "
+	"coalesce(json_extract(detail, '$.size'), 0), "
+	"json_extract(detail, '$.queue_ids'), "
+	"json_extract(detail, '$.repairs'), "
+	"json_extract(detail, '$.message_id') FROM told "
+	"WHERE seq > ?1 AND event = 'received' AND message IS NOT NULL",
+
+	"INSERT OR IGNORE INTO committed SELECT j.message, 0, p.key, p.value, "
+	"j.seq FROM told j, json_each(j.detail) p "
+	"WHERE j.seq > ?1 AND j.event IN ('received', 'offered') "
+	"AND p.key IN ('sender', 'rewritten', 'original', 'from', 'client', "
+	"'user')",
+
+	"INSERT OR IGNORE INTO committed SELECT j.message, "
+	"CAST(r.key AS INTEGER), 'recipient', r.value, j.seq "
+	"FROM told j, json_each(j.detail, '$.recipient') r "
+	"WHERE j.seq > ?1 AND j.event IN ('received', 'offered')",
+
+	"INSERT INTO delivery (message, n, state, attempts, updated_at) "
+	"SELECT j.message, CAST(r.key AS INTEGER), 'waiting', 0, j.at "
+	"FROM told j, json_each(j.detail, '$.recipient') r "
+	"WHERE j.seq > ?1 AND j.event IN ('received', 'offered') "
+	"ON CONFLICT DO NOTHING",
+
+	"INSERT OR IGNORE INTO suppressed SELECT seq, at, "
+	"json_extract(detail, '$.reason'), json_extract(detail, '$.address'), "
+	"json_extract(detail, '$.until') "
+	"FROM told WHERE seq > ?1 AND event = 'suppressed'",
+
+	"INSERT OR IGNORE INTO lifted SELECT p.value, j.at "
+	"FROM told j, json_each(j.detail, '$.suppressed') p "
+	"WHERE j.seq > ?1 AND j.event = 'unsuppressed'",
+
+	"INSERT OR IGNORE INTO erasure SELECT coalesce(j.message, x''), "
+	"json_extract(p.value, '$.n'), json_extract(p.value, '$.role'), j.seq "
+	"FROM told j, json_each(j.detail, '$.parties') p "
+	"WHERE j.seq > ?1 AND j.event = 'erased'",
+
+	"INSERT INTO claimed SELECT message, n, role, seq FROM other.erased "
+	"WHERE seq > ?2",
+
+	"INSERT OR IGNORE INTO placed SELECT id FROM other.message",
+
+	"INSERT OR IGNORE INTO reported SELECT message, n, " EVENT_KEY ", seq, "
+	"json_extract(detail, '$.attempt') FROM told "
+	"WHERE seq > ?1 AND event = 'event' AND message IS NOT NULL",
+
+	"INSERT INTO lone SELECT seq, json_extract(detail, '$.ses_id'), "
+	EVENT_KEY " FROM told "
+	"WHERE seq > ?1 AND event = 'event' AND message IS NULL",
+
+	"DELETE FROM lone WHERE seq IN "
+	"(SELECT json_extract(detail, '$.unmatched') FROM told "
+	"WHERE seq > ?1 AND event = 'event' AND message IS NOT NULL)",
+};
+#define NTAKE (sizeof(take_text) / sizeof(*take_text))
+static const struct db_sql take_sql = { DB_SLOT_SUPPRESSION, NTAKE, take_text };
+
+enum { SQL_ROWS, SQL_SENDING, SQL_OUTCOME, SQL_FEEDBACK, SQL_SETTLED };
 static const char *const build_text[] = {
 	[SQL_ROWS] = "SELECT event, message, n, at, "
 		     "coalesce(json_extract(detail, '$.attempt'), 0), "
 		     "json_extract(detail, '$.code'), "
 		     "json_extract(detail, '$.dsn'), "
 		     "json_extract(detail, '$.reply'), "
-		     "json_extract(detail, '$.ses_id') FROM journal "
-		     "WHERE n > 0 ORDER BY seq",
-	[SQL_ADD] = "INSERT INTO delivery (message, n, state, attempts, "
-		    "updated_at) SELECT j.message, CAST(r.key AS INTEGER), "
-		    "'waiting', 0, j.at FROM journal j, "
-		    "json_each(j.detail, '$.recipient') r "
-		    "WHERE j.event IN ('received', 'offered') "
-		    "ON CONFLICT DO NOTHING",
+		     "json_extract(detail, '$.ses_id'), "
+		     "json_extract(detail, '$.feedback'), "
+		     "json_extract(detail, '$.sent_at') FROM told "
+		     "WHERE seq > ? AND n > 0 ORDER BY seq",
 	[SQL_SENDING] = RECORD_SQL_SENDING,
 	[SQL_OUTCOME] = RECORD_SQL_OUTCOME,
+	[SQL_FEEDBACK] = RECORD_SQL_FEEDBACK,
+	[SQL_SETTLED] = RECORD_SQL_SETTLED,
 };
 static const struct db_sql build_sql = { DB_SLOT_RECORD,
 	sizeof(build_text) / sizeof(*build_text), build_text };
 
-/* Each row is a fault: seq, words. */
+#define KNOWN "IN (SELECT message FROM introduced)"
+
+/* What was erased in this file says so there. */
+#define ERASED(id, number, what)                                            \
+	"EXISTS (SELECT 1 FROM other.erased e WHERE e.message = " id        \
+	" AND e.n = " number " AND e.role = " what ")"
+
+#define IS_ARCHIVE \
+	"EXISTS (SELECT 1 FROM other.mark WHERE name = 'archive')"
+
+/* Each row is a fault: seq, words. All are bound: ?1 bound, ?2 last_seq. */
 static const char *const compare_text[] = {
 	"SELECT 0, 'delivery ' || uuid(message) || ' ' || n || "
 	"' is not what the journal says' FROM ("
 	"SELECT message, n, state, attempts, ses_id, code, dsn, reply, "
-	"sent_at FROM main.delivery EXCEPT "
+	"feedback, sent_at, updated_at FROM other.delivery WHERE message " KNOWN " EXCEPT "
 	"SELECT message, n, state, attempts, ses_id, code, dsn, reply, "
-	"sent_at FROM temp.delivery)",
+	"feedback, sent_at, updated_at FROM main.delivery)",
 
 	"SELECT 0, 'delivery ' || uuid(message) || ' ' || n || "
 	"' is missing' FROM ("
-	"SELECT message, n FROM temp.delivery EXCEPT "
-	"SELECT message, n FROM main.delivery)",
+	"SELECT message, n FROM main.delivery WHERE message " KNOWN
+	" AND message IN (SELECT id FROM other.message) EXCEPT "
+	"SELECT message, n FROM other.delivery)",
 
-	"SELECT j.seq, 'message ' || uuid(j.message) || "
+	"SELECT i.seq, 'message ' || uuid(m.id) || "
 	"' is not what the journal says' "
-	"FROM journal j LEFT JOIN message m ON m.id = j.message "
-	"WHERE j.event = 'received' AND (m.id IS NULL "
-	"OR m.received_at IS NOT j.at "
-	"OR base64(m.digest) IS NOT json_extract(j.detail, '$.digest') "
-	"OR m.size IS NOT coalesce(json_extract(j.detail, '$.size'), 0) "
-	"OR m.queue_ids IS NOT json_extract(j.detail, '$.queue_ids') "
-	"OR m.repairs IS NOT json_extract(j.detail, '$.repairs') "
-	"OR (m.header_message_id IS NOT NULL "
-	"AND commitment(m.salt, m.header_message_id) IS NOT "
-	"json_extract(j.detail, '$.message_id')))",
+	"FROM other.message m JOIN introduced i ON i.message = m.id "
+	"WHERE m.received_at IS NOT i.at "
+	"OR base64(m.digest) IS NOT i.digest OR m.size IS NOT i.size "
+	"OR m.queue_ids IS NOT i.queue_ids OR m.repairs IS NOT i.repairs "
+	"OR (commitment(m.salt, m.header_message_id) IS NOT i.message_id "
+	"AND NOT (m.header_message_id IS NULL AND m.salt IS NULL AND "
+	ERASED("m.id", "0", "'message_id'") "))",
+
+	"SELECT 0, 'message ' || uuid(m.id) || "
+	"' was never introduced by the journal' FROM other.message m "
+	"WHERE m.id NOT " KNOWN
+	" AND m.received_at >= (SELECT at FROM start)",
 
 	"SELECT c.seq, c.role || ' ' || c.n || ' of message ' || "
 	"uuid(c.message) || ' is not who the journal committed to' "
-	"FROM temp.committed c LEFT JOIN party p "
+	"FROM committed c JOIN other.message m ON m.id = c.message "
+	"LEFT JOIN other.party p "
 	"ON p.message = c.message AND p.n = c.n AND p.role = c.role "
-	"WHERE p.role IS NULL "
-	"OR (p.value IS NOT NULL AND commitment(p.salt, p.value) "
-	"IS NOT c.commitment) "
-	"OR (p.value IS NULL AND NOT EXISTS (SELECT 1 FROM erased e "
-	"WHERE e.message = c.message AND e.n = c.n AND e.role = c.role))",
+	"WHERE CASE WHEN p.role IS NULL THEN true "
+	"WHEN p.value IS NULL THEN p.salt IS NOT NULL OR NOT "
+	ERASED("c.message", "c.n", "c.role") " "
+	"ELSE commitment(p.salt, p.value) IS NOT c.commitment END",
 
 	"SELECT 0, p.role || ' ' || p.n || ' of message ' || "
 	"uuid(p.message) || ' was never introduced by the journal' "
-	"FROM party p LEFT JOIN temp.committed c "
+	"FROM other.party p LEFT JOIN committed c "
 	"ON c.message = p.message AND c.n = p.n AND c.role = p.role "
-	"WHERE c.role IS NULL",
+	"WHERE c.role IS NULL AND p.message " KNOWN,
 
+	"SELECT 0, 'there is no message ' || uuid(message) || "
+	"', but what belongs to one' FROM ("
+	"SELECT message FROM other.party UNION SELECT message "
+	"FROM other.delivery UNION SELECT message FROM other.event "
+	"UNION SELECT message FROM other.erased "
+	"WHERE role <> 'suppression') "
+	"WHERE message NOT IN (SELECT id FROM other.message)",
+
+	/* An archive has them as they were when it was made. */
 	"SELECT j.seq, 'the suppression of row ' || j.seq || "
 	"' is not what the journal says' "
-	"FROM journal j LEFT JOIN suppression s ON s.seq = j.seq "
-	"WHERE j.event = 'suppressed' AND (s.seq IS NULL "
-	"OR s.since IS NOT j.at "
-	"OR s.reason IS NOT json_extract(j.detail, '$.reason') "
-	"OR (s.address IS NOT NULL AND commitment(s.salt, s.address) "
-	"IS NOT json_extract(j.detail, '$.address')))",
+	"FROM suppressed j LEFT JOIN other.suppression s ON s.seq = j.seq "
+	"LEFT JOIN lifted l ON l.seq = j.seq "
+	"WHERE CASE WHEN s.seq IS NULL THEN j.seq > ?1 "
+	"WHEN s.since IS NOT j.at OR s.reason IS NOT j.reason THEN true "
+	"WHEN NOT " IS_ARCHIVE " AND CASE WHEN l.seq IS NOT NULL "
+	"THEN s.until IS NOT l.at ELSE s.until IS NOT j.until AND "
+	"coalesce(s.until NOT IN (SELECT at FROM suppressed), true) END "
+	"THEN true "
+	"WHEN s.address IS NULL OR s.address LIKE 'hmac:%' THEN "
+	"s.salt IS NOT NULL OR NOT "
+	ERASED("x''", "j.seq", "'suppression'") " "
+	"ELSE commitment(s.salt, s.address) IS NOT j.address END",
 
 	"SELECT s.seq, 'the suppression of row ' || s.seq || "
-	"' was never journalled' FROM suppression s LEFT JOIN journal j "
-	"ON j.seq = s.seq AND j.event = 'suppressed' WHERE j.seq IS NULL "
-	"AND s.seq > (SELECT coalesce(max(last_seq), 0) FROM pruned)",
+	"' was never journalled' FROM other.suppression s "
+	"LEFT JOIN suppressed j ON j.seq = s.seq WHERE j.seq IS NULL "
+	"AND (s.seq > ?1 OR s.since >= (SELECT at FROM start))",
+
+	"SELECT e.seq, 'no row says that ' || e.role || ' ' || e.n || "
+	"' of message ' || uuid(e.message) || ' was erased' "
+	"FROM other.erased e LEFT JOIN erasure j ON j.message = e.message "
+	"AND j.n = e.n AND j.role = e.role AND j.seq = e.seq "
+	"WHERE j.role IS NULL AND e.seq <= ?2 "
+	"AND (e.seq > ?1 OR (SELECT at FROM start) = -1)",
+
+	/* An archive has neither of these tables filled. */
+	"SELECT e.seq, 'the event of row ' || e.seq || "
+	"' is not what the journal says' FROM ("
+	"SELECT * FROM other.event WHERE message " KNOWN " EXCEPT "
+	"SELECT * FROM reported) e",
+
+	"SELECT e.seq, 'the event of row ' || e.seq || ' is missing' FROM ("
+	"SELECT * FROM reported WHERE message IN (SELECT id FROM other.message "
+	"WHERE NOT " IS_ARCHIVE ") EXCEPT SELECT * FROM other.event) e",
+
+	"SELECT u.seq, 'the unmatched event of row ' || u.seq || "
+	"' is not what the journal says' FROM other.unmatched u "
+	"LEFT JOIN lone l ON l.seq = u.seq AND l.ses_id IS u.ses_id "
+	"AND l.key IS u.key WHERE l.seq IS NULL "
+	"AND (u.seq > ?1 OR (SELECT at FROM start) = -1)",
+
+	"SELECT l.seq, 'the unmatched event of row ' || l.seq || "
+	"' is missing' FROM lone l WHERE l.seq > ?1 AND NOT " IS_ARCHIVE
+	" AND l.seq NOT IN (SELECT seq FROM other.unmatched)",
 };
 #define NCOMPARE (sizeof(compare_text) / sizeof(*compare_text))
-static const struct db_sql compare_sql = { DB_SLOT_JOURNAL, NCOMPARE,
+static const struct db_sql compare_sql = { DB_SLOT_PRUNE, NCOMPARE,
 	compare_text };
 
-static const char temp_tables[] =
-    "CREATE TEMP TABLE delivery (message, n, state, attempts, ses_id, code, "
-    "dsn, reply, feedback, sent_at, updated_at, PRIMARY KEY (message, n)) "
-    "WITHOUT ROWID;"
-    "CREATE TEMP TABLE committed (message, n, role, commitment, seq, "
-    "PRIMARY KEY (message, n, role)) WITHOUT ROWID;"
-    "INSERT OR IGNORE INTO committed SELECT j.message, 0, p.key, p.value, "
-    "j.seq FROM journal j, json_each(j.detail) p "
-    "WHERE j.event IN ('received', 'offered') AND p.key IN ('sender', "
-    "'rewritten', 'original', 'from', 'client', 'user');"
-    "INSERT OR IGNORE INTO committed SELECT j.message, "
-    "CAST(r.key AS INTEGER), 'recipient', r.value, j.seq FROM journal j, "
-    "json_each(j.detail, '$.recipient') r "
-    "WHERE j.event IN ('received', 'offered')";
+static const char *const end_text[] = {
+	"SELECT i.seq, 'message ' || uuid(i.message) || ' is missing' "
+	"FROM introduced i LEFT JOIN placed p ON p.message = i.message "
+	"WHERE p.message IS NULL",
+
+	"SELECT c.seq, 'no row says that ' || c.role || ' ' || c.n || "
+	"' of message ' || uuid(c.message) || ' was erased' "
+	"FROM claimed c LEFT JOIN erasure j ON j.message = c.message "
+	"AND j.n = c.n AND j.role = c.role AND j.seq = c.seq "
+	"WHERE j.role IS NULL",
+};
+#define NEND (sizeof(end_text) / sizeof(*end_text))
+static const struct db_sql end_sql = { DB_SLOT_PRUNE, NEND, end_text };
 
 static void
 sql_commitment(sqlite3_context *ctx, int argc, sqlite3_value **argv)
@@ -163,6 +324,19 @@ sql_uuid(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 }
 
 static void
+sql_event_key(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	const char *type = (const char *)sqlite3_value_text(argv[0]);
+	const char *ses_id = (const char *)sqlite3_value_text(argv[1]);
+	const char *feedback_id = (const char *)sqlite3_value_text(argv[2]);
+
+	(void)argc;
+	if (type != NULL && ses_id != NULL)
+		sqlite3_result_int64(ctx, event_key(type, ses_id, feedback_id,
+					      sqlite3_value_int64(argv[3])));
+}
+
+static void
 add_functions(struct db *db)
 {
 	const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
@@ -173,58 +347,51 @@ add_functions(struct db *db)
 	    sql_base64, NULL, NULL);
 	(void)sqlite3_create_function(
 	    db_handle(db), "uuid", 1, flags, NULL, sql_uuid, NULL, NULL);
+	(void)sqlite3_create_function(db_handle(db), "event_key", 4, flags,
+	    NULL, sql_event_key, NULL, NULL);
 }
 
-static int
-build_sending(struct db *db, sqlite3_stmt *row, struct err *err)
-{
-	sqlite3_stmt *stmt = db_stmt(db, &build_sql, SQL_SENDING);
-
-	(void)sqlite3_bind_value(stmt, 1, sqlite3_column_value(row, 4));
-	(void)sqlite3_bind_value(stmt, 2, sqlite3_column_value(row, 3));
-	(void)sqlite3_bind_value(stmt, 3, sqlite3_column_value(row, 1));
-	(void)sqlite3_bind_value(stmt, 4, sqlite3_column_value(row, 2));
-	return db_run(db, stmt, err);
-}
-
-static int
-build_outcome(struct db *db, sqlite3_stmt *row, struct err *err)
-{
-	static const int columns[] = { 0, 5, 6, 7, 8, 3, 1, 2, 4 };
-	sqlite3_stmt *stmt = db_stmt(db, &build_sql, SQL_OUTCOME);
-
-	for (int i = 0; i < 9; i++)
-		(void)sqlite3_bind_value(
-		    stmt, i + 1, sqlite3_column_value(row, columns[i]));
-	return db_run(db, stmt, err);
-}
+/* What each row does: a statement, and which columns of SQL_ROWS it binds. */
+static const struct {
+	const char *event;
+	size_t which;
+	int columns[9], ncolumns;
+} steps[] = {
+	{ "sending", SQL_SENDING, { 4, 3, 1, 2 }, 4 },
+	{ "sent", SQL_OUTCOME, { 0, 5, 6, 7, 8, 3, 1, 2, 4 }, 9 },
+	{ "deferred", SQL_OUTCOME, { 0, 5, 6, 7, 8, 3, 1, 2, 4 }, 9 },
+	{ "refused", SQL_OUTCOME, { 0, 5, 6, 7, 8, 3, 1, 2, 4 }, 9 },
+	{ "doubtful", SQL_OUTCOME, { 0, 5, 6, 7, 8, 3, 1, 2, 4 }, 9 },
+	{ "event", SQL_FEEDBACK, { 9, 3, 1, 2 }, 4 },
+	{ "settled", SQL_SETTLED, { 8, 10, 3, 1, 2 }, 5 },
+};
 
 static int
 build_row(struct db *db, sqlite3_stmt *row, struct err *err)
 {
-	static const char *const outcomes[] = { "sent", "deferred", "refused",
-		"doubtful" };
 	const char *event = db_text(row, 0);
+	sqlite3_stmt *stmt;
+	size_t i;
 
-	if (event == NULL)
+	for (i = 0; i < sizeof(steps) / sizeof(*steps); i++)
+		if (event != NULL && strcmp(event, steps[i].event) == 0)
+			break;
+	if (i == sizeof(steps) / sizeof(*steps))
 		return 0;
-	if (strcmp(event, "sending") == 0)
-		return build_sending(db, row, err);
-	for (size_t i = 0; i < sizeof(outcomes) / sizeof(*outcomes); i++)
-		if (strcmp(event, outcomes[i]) == 0)
-			return build_outcome(db, row, err);
-	return 0;
+	stmt = db_stmt(db, &build_sql, steps[i].which);
+	for (int k = 0; k < steps[i].ncolumns; k++)
+		(void)sqlite3_bind_value(stmt, k + 1,
+		    sqlite3_column_value(row, steps[i].columns[k]));
+	return db_run(db, stmt, err);
 }
 
 static int
-build_deliveries(struct db *db, struct err *err)
+build_deliveries(struct db *db, int64_t bound, struct err *err)
 {
+	sqlite3_stmt *rows = db_stmt(db, &build_sql, SQL_ROWS);
 	enum db_result result;
-	sqlite3_stmt *rows;
 
-	if (db_run(db, db_stmt(db, &build_sql, SQL_ADD), err) == -1)
-		return -1;
-	rows = db_stmt(db, &build_sql, SQL_ROWS);
+	db_bind_int(rows, 1, bound);
 	while ((result = db_step(db, rows, err)) == DB_ROW)
 		if (build_row(db, rows, err) == -1)
 			break;
@@ -232,33 +399,79 @@ build_deliveries(struct db *db, struct err *err)
 	return result == DB_DONE ? 0 : -1;
 }
 
+static sqlite3_stmt *
+bound_stmt(struct db *db, const struct db_sql *sql, size_t which,
+    const struct verify_span *span)
+{
+	sqlite3_stmt *stmt = db_stmt(db, sql, which);
+
+	if (sqlite3_bind_parameter_count(stmt) >= 1)
+		db_bind_int(stmt, 1, span->bound);
+	if (sqlite3_bind_parameter_count(stmt) >= 2)
+		db_bind_int(stmt, 2, span->last_seq);
+	return stmt;
+}
+
+/* What the rows of this file add to what is known. */
 static int
-compare(struct db *db, size_t which,
-    void (*fault)(void *arg, int64_t seq, const char *words), void *arg,
+take(struct db *db, const struct verify_span *span, struct err *err)
+{
+	if (db_prepare(db, &take_sql, err) == -1 ||
+	    db_prepare(db, &build_sql, err) == -1)
+		return -1;
+	for (size_t i = 0; i < NTAKE; i++)
+		if (db_run(db, bound_stmt(db, &take_sql, i, span), err) == -1)
+			return -1;
+	return build_deliveries(db, span->bound, err);
+}
+
+static int
+compare(struct db *db, sqlite3_stmt *stmt, verify_fault *fault, void *arg,
     struct err *err)
 {
-	sqlite3_stmt *stmt = db_stmt(db, &compare_sql, which);
 	enum db_result result;
+	const char *words;
 
-	while ((result = db_step(db, stmt, err)) == DB_ROW)
-		fault(arg, db_int(stmt, 0), db_text(stmt, 1));
+	while ((result = db_step(db, stmt, err)) == DB_ROW) {
+		words = db_text(stmt, 1);
+		/* NULL in any of its parts makes all of it NULL. */
+		fault(arg, db_int(stmt, 0),
+		    words != NULL ? words : "a row without a key");
+	}
 	db_reset(stmt);
 	return result == DB_DONE ? 0 : -1;
 }
 
 int
-verify_tables(struct db *db,
-    void (*fault)(void *arg, int64_t seq, const char *words), void *arg,
-    struct err *err)
+verify_tables_begin(struct db *db, struct err *err)
 {
 	add_functions(db);
-	if (db_exec(db, temp_tables, err) == -1 ||
-	    db_prepare(db, &build_sql, err) == -1 ||
-	    db_prepare(db, &compare_sql, err) == -1 ||
-	    build_deliveries(db, err) == -1)
+	return db_exec(db, work_tables, err);
+}
+
+int
+verify_tables_part(struct db *db, const struct verify_span *span,
+    verify_fault *fault, void *arg, struct err *err)
+{
+	if (take(db, span, err) == -1 ||
+	    db_prepare(db, &compare_sql, err) == -1)
 		return -1;
 	for (size_t i = 0; i < NCOMPARE; i++)
-		if (compare(db, i, fault, arg, err) == -1)
+		if (compare(db, bound_stmt(db, &compare_sql, i, span), fault,
+			arg, err) == -1)
+			return -1;
+	return 0;
+}
+
+int
+verify_tables_end(
+    struct db *db, verify_fault *fault, void *arg, struct err *err)
+{
+	if (db_prepare(db, &end_sql, err) == -1)
+		return -1;
+	for (size_t i = 0; i < NEND; i++)
+		if (compare(db, db_stmt(db, &end_sql, i), fault, arg, err) ==
+		    -1)
 			return -1;
 	return 0;
 }

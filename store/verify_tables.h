@@ -1,5 +1,9 @@
 /*
  * verify_tables: the other tables held against the journal.
+ *
+ * Goes through the journal's files in the chain's order, one after the other
+ * attached to a scratch connection (db_attach), and keeps there what is known
+ * so far.
  */
 #ifndef STORE_VERIFY_TABLES_H
 #define STORE_VERIFY_TABLES_H
@@ -9,12 +13,25 @@
 #include "core/err.h"
 #include "store/db.h"
 
+typedef void verify_fault(void *arg, int64_t seq, const char *words);
+
+/* Before the first file. */
+int verify_tables_begin(struct db *, struct err *);
+
 /*
- * On a connection of its own, inside a read transaction. fault as in
- * verify_journal.
+ * The file that is attached, inside a transaction. Its rows are those after
+ * bound, and end at last_seq.
  */
-int verify_tables(struct db *,
-    void (*fault)(void *arg, int64_t seq, const char *words), void *arg,
-    struct err *);
+struct verify_span {
+	int64_t bound, last_seq;
+};
+int verify_tables_part(struct db *, const struct verify_span *, verify_fault *,
+    void *arg, struct err *);
+
+/*
+ * After the last one, with nothing attached, when that was the journal itself:
+ * what is nowhere.
+ */
+int verify_tables_end(struct db *, verify_fault *, void *arg, struct err *);
 
 #endif

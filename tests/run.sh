@@ -250,6 +250,11 @@ if ! sh tests/lib/mtas.sh "$top/build/mtas" >build/mtas.log 2>&1; then
 	report "unpacking Postfix and Sendmail" 0 1
 	show_end build/mtas.log
 fi
+# Chromium is too large to install for five tests; those who have it run them.
+if command -v chromium >/dev/null && command -v npm >/dev/null &&
+	! sh tests/lib/axe.sh "$top/build/axe" >build/axe.log 2>&1; then
+	show_end build/axe.log
+fi
 if [ ! -x configure ] && ! ./autogen.sh >build/autogen.log 2>&1; then
 	report "autogen.sh" 0 1
 	show_end build/autogen.log

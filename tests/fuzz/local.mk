@@ -66,3 +66,11 @@ tests_fuzz_f_submission_LDFLAGS = $(FUZZER_LINK)
 tests_fuzz_f_submission_LDADD = milter/libsubmission.a identity/libidentity.a \
 	$(CORE_LIBS)
 EXTRA_DIST += tests/fuzz/f_submission.seeds tests/fuzz/f_submission.dict
+fuzz_targets += tests/fuzz/f_json_split
+tests_fuzz_f_json_split_LDFLAGS = $(FUZZER_LINK)
+tests_fuzz_f_json_split_LDADD = $(CORE_LIBS)
+EXTRA_DIST += tests/fuzz/f_json_split.seeds tests/fuzz/f_json_split.dict
+fuzz_targets += tests/fuzz/f_event
+tests_fuzz_f_event_LDFLAGS = $(FUZZER_LINK)
+tests_fuzz_f_event_LDADD = $(STORE_LIBS) $(CORE_LIBS)
+EXTRA_DIST += tests/fuzz/f_event.seeds tests/fuzz/f_event.dict

@@ -12,6 +12,7 @@ where it is kept.
 import os
 import shutil
 import subprocess
+import threading
 import time
 
 import pytest
@@ -339,3 +340,126 @@ def test_with_and_without_milter(parts):
     ])
     cpu = cpu_of(milter.daemon.pid) * 1000 / (2 * ROUNDS * messages)
     print(f"the milter itself: {cpu:.2f} ms CPU a message")
+
+
+# What is asked of a large journal
+
+
+def timed(post, *args, tries=3):
+    """The shortest of some runs, in seconds, and what the last one printed."""
+    best = None
+    for _ in range(tries):
+        began = time.monotonic()
+        out = post.run(*args, expect=None)[1]
+        took = time.monotonic() - began
+        best = took if best is None else min(best, took)
+    return best, out
+
+
+def some_delivery(post):
+    """One from the middle, to ask for."""
+    [row] = post.sql(
+        "SELECT * FROM audit WHERE message = (SELECT lower(substr(hex(id), 1, 8)"
+        " || '-' || substr(hex(id), 9, 4) || '-' || substr(hex(id), 13, 4) || '-'"
+        " || substr(hex(id), 17, 4) || '-' || substr(hex(id), 21)) FROM message"
+        " WHERE id > (SELECT message FROM journal WHERE message IS NOT NULL AND"
+        " seq > (SELECT max(seq) / 2 FROM journal) LIMIT 1) LIMIT 1)")
+    return row
+
+
+def test_asking(parts):
+    """Deliveries of 400 days: 1 million, or POSTERN_BENCH_RECORD's journal,
+    which is made with "journalfill FILE 10000000 400"."""
+    journal = os.environ.get(
+        "POSTERN_BENCH_RECORD", os.path.join(parts.rundir, "record.db"))
+    deliveries = int(1000000 * SCALE)
+    if not os.path.exists(journal):
+        subprocess.run([tool("journalfill"), journal, str(deliveries), "400"],
+                       check=True, capture_output=True)
+    size = os.path.getsize(journal)
+    relay = Relay(parts.dir("r"), ses=dict(FREE, save=None), start=False,
+                  conf={"quota": {"daily": 50000}})
+    parts.add(relay)
+    post = relay.posternd
+    move(journal, post.store)
+    for name in os.listdir(post.store_dir):
+        shutil.chown(os.path.join(post.store_dir, name), post.user)
+    [ends] = post.sql("SELECT min(seq) AS a, max(seq) AS b FROM journal")
+    rows_there = ends["b"] - ends["a"] + 1
+    [held] = post.sql("SELECT count(*) AS n FROM delivery")
+    caught_up, _ = timed(post, "log", "-n", "1", tries=1)
+    verified, _ = timed(post, "verify", tries=1)
+    post.start()
+    one = some_delivery(post)
+    domain = one["recipient"].partition("@")[2]
+    asked = {
+        "log": ("log",),
+        "log --recipient": ("log", "--recipient", one["recipient"]),
+        "log --sender": ("log", "--sender", one["sender"]),
+        "log --domain": ("log", "--domain", domain),
+        "log --client": ("log", "--client", "192.0.2.25"),
+        "log --queue-id": ("log", "--queue-id", one["queue_ids"]),
+        "log --ses-id": ("log", "--ses-id", one["ses_id"] or "none"),
+        "log --feedback bounced": ("log", "--feedback", "bounced"),
+        "log --state refused": ("log", "--state", "refused"),
+        "log --state doubtful": ("log", "--state", "doubtful"),
+        "log --reply": ("log", "--reply", "throttling rate"),
+        "log --sender --state": (
+            "log", "--sender", one["sender"], "--state", "deferred"),
+        "log --until": ("log", "--until", "200d"),
+        "show": ("show", one["queue_ids"]),
+        "quota": ("quota",),
+        "metrics": ("metrics",),
+    }
+    rows, slow = [], []
+    for name, args in asked.items():
+        took, _ = timed(post, *args)
+        limit = 0.05 if name in ("quota", "metrics") else 0.1
+        rows.append((name, f"{took * 1000:.0f} ms", f"{limit * 1000:.0f} ms"))
+        slow += [name] if took > limit else []
+    month, _ = timed(post, "report", "--since", "30d", tries=1)
+    rows += [
+        ("report, 30 days", f"{month:.1f} s", "5 s"),
+        ("verify", f"{rows_there / verified:.0f} rows/s", "300000"),
+        ("catching up", f"{rows_there / caught_up:.0f} rows/s", "50000"),
+        ("bytes a delivery", f"{size / held['n']:.0f}", "-"),
+    ]
+    post.stop()
+    move(post.store, journal)
+    table((f"{held['n']} deliveries", "took", "wanted"), rows)
+    assert slow == [] and month < 5
+    assert rows_there / verified > 300000 and rows_there / caught_up > 50000
+
+
+def test_mail_while_asked(parts):
+    """Mail at full load beside somebody who asks something every second."""
+    relay = parts.add(Relay(
+        parts.dir("r"), ses=dict(FREE, save=None, keep=10)))
+    post = relay.posternd
+    questions = [
+        ("metrics",), ("log", "-n", "50"), ("log", "--state", "refused"),
+        ("log", "--count", "--by", "domain"), ("quota",), ("report",),
+        ("verify",),
+    ]
+    messages = max(int(10000 * SCALE), 200)
+    load(relay, SESSIONS, messages)
+    alone = min(load(relay, SESSIONS, messages) for _ in range(3))
+    stop, asked = threading.Event(), []
+
+    def ask():
+        while not stop.is_set():
+            for question in questions:
+                post.run(*question, expect=None)
+                asked.append(question)
+                stop.wait(1)
+
+    asker = threading.Thread(target=ask)
+    asker.start()
+    beside = min(load(relay, SESSIONS, messages) for _ in range(3))
+    stop.set()
+    asker.join()
+    table(("20 sessions", "messages a second"), [
+        ("alone", f"{messages / alone:.0f}"),
+        (f"beside {len(asked)} questions", f"{messages / beside:.0f}"),
+        ("less by", f"{1 - alone / beside:.0%}")])
+    assert asked and beside < alone * 1.1

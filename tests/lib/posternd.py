@@ -231,9 +231,9 @@ class Posternd:
         )
         return done.stdout
 
-    def json(self, *args, expect=0):
+    def json(self, *args, **kw):
         """The same with --json, as a value."""
-        return json.loads(self.run(*args, "--json", expect=expect))
+        return json.loads(self.run(*args, "--json", **kw))
 
     def log(self, *args):
         """Deliveries by postern log, as a list of dicts."""

@@ -1,5 +1,8 @@
 """What the command line reads from the journal, with posternd up and down."""
 
+import csv
+import io
+import json
 import re
 import sqlite3
 import threading
@@ -55,6 +58,42 @@ def test_pages_are_stable(parts):
     third = rows(post, "-n", "2", "--after", str(second[-1]["cursor"]))
     assert [r["recipient"] for r in first + second + third] == [
         f"r{i}@example.com" for i in (4, 3, 2, 1, 0)]
+
+
+def test_counts(parts):
+    post, ses = relay(parts)
+    for i in range(3):
+        send(post, f"r{i}@one.example.com", "last@two.example.com")
+    ses.fault("dot reply text=554 Message rejected: bad \"words\", really")
+    send(post, "never@two.example.com")
+    [row] = counts(post)
+    assert (row["all"], row["deliveries"], row["sent"], row["refused"]) == (
+        "all", 7, 6, 1)
+    assert [(r["domain"], r["deliveries"]) for r in counts(post, "--by", "domain")
+            ] == [("two.example.com", 4), ("one.example.com", 3)]
+    assert [r["state"] for r in counts(post, "--by", "state")] == ["sent", "refused"]
+    assert [r["sender"] for r in counts(post, "--by", "sender")] == [SENDER]
+    [day] = counts(post, "--by", "day", "--domain", "one.example.com")
+    assert day["deliveries"] == 3 and re.fullmatch(r"\d{4}-\d\d-\d\d", day["day"])
+    for by in ("hour", "month", "recipient", "client", "user", "feedback"):
+        assert sum(r["deliveries"] for r in counts(post, "--by", by)) == 7, by
+    table = post.run("log", "--count", "--by", "domain", "-n", "1")
+    assert "two.example.com" in table and "one.example.com" not in table
+    for text in (post.run("log", "--count", "--by", "reply", "--csv"),
+                 post.run("log", "--csv")):
+        records = list(csv.reader(io.StringIO(text, newline="")))
+        assert len({len(r) for r in records}) == 1
+        assert any('bad "words", really' in cell for r in records for cell in r)
+    post.run("log", "--count", "--recipient", "nobody@one.example.com", expect=1)
+    post.run("log", "--count", "--by", "colour", expect=2)
+    post.run("log", "--by", "day", expect=2)
+    post.run("log", "--state", "snet", expect=2)
+    post.run("log", "--feedback", "bouncy", expect=2)
+
+
+def counts(post, *args):
+    return [json.loads(line) for line in
+            post.run("log", "--count", "--json", *args).splitlines()]
 
 
 def test_posternd_down(parts):

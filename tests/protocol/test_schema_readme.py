@@ -7,14 +7,13 @@ posternd runs.
 import re
 import sqlite3
 import subprocess
-import sys
-import textwrap
 
 import pytest
 
 from lib import build
+from lib.verifier import README
+from lib.verifier import verifier as make_verifier
 
-README = (build.SOURCE / "schema" / "README").read_text(encoding="utf-8")
 TAMPERINGS = [
     "UPDATE journal SET at = at + 1 WHERE seq = 3",
     "UPDATE journal SET boot = 1 WHERE seq = 3",
@@ -59,19 +58,7 @@ def postern(conf, *args, status=0):
 
 @pytest.fixture
 def verifier(rundir):
-    found = re.search(r"^\t#!/usr/bin/env python3\n(?:\t.*\n|\n(?=\t|\n\t))+",
-                      README, re.M)
-    script = f"{rundir}/verify.py"
-    with open(script, "w", encoding="utf-8") as f:
-        f.write(textwrap.dedent(found.group()))
-
-    def run(*args, status):
-        done = subprocess.run([sys.executable, script, *args],
-                              capture_output=True, text=True, check=False)
-        assert done.returncode == status, done.stdout + done.stderr
-        return done.stdout
-
-    return run
+    return make_verifier(rundir)
 
 
 def head_of(conf):

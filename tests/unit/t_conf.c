@@ -136,6 +136,8 @@ static const struct bad {
 	    ":1: ", { "ses.tls", "write starttls or wrapper" } },
 	{ "ses { tls = \"\" }", 0, ":1: ", { "write starttls or wrapper" } },
 	{ "identities { sandbox = true }", 0, ":1: ", { "write yes or no" } },
+	{ "events { suppress = {bounce, delay} }", 0,
+	    ":1: ", { "events.suppress", "write bounce or complaint" } },
 	{ "rewrite { default = drop }", 0,
 	    ":1: ", { "write srs, fixed:ADDRESS, reject or defer" } },
 	{ "rewrite { default = fixed:postmaster }", 0,

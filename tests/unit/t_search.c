@@ -4,6 +4,7 @@
 #include "tests/unit/storetest.h"
 
 #include "store/search.h"
+#include "store/search_words.h"
 #include "store/snapshot.h"
 #include "store/suppression.h"
 #include "store/verify.h"
@@ -34,7 +35,7 @@ verify(const char *path, const char *head, bool projections)
 
 	if (head != NULL)
 		assert_int_equal(verify_parse_head(head, &ask, &err), 0);
-	if (verify_journal(path, &ask, hear, &h, &result, &err) == -1)
+	if (verify_journal(&path, 1, &ask, hear, &h, &result, &err) == -1)
 		fail_msg("%s", err.text);
 	assert_int_equal(result.faults, h.n);
 	return h;
@@ -277,22 +278,37 @@ assert_found(
 #define D1 "d@example.net:refused "
 #define B2 "B@example.net:waiting "
 
+/* As if half a million deliveries lay between any two of them. */
 static void
-filters(void **state)
+spread_out(const char *path)
 {
-	struct place *p = *state;
+	char search[128];
+
+	(void)snprintf(search, sizeof(search), "%s-search.db", path);
+	raw_ok(search, "UPDATE found SET id = -id; "
+		       "UPDATE found SET id = -id * 524288; "
+		       "UPDATE posting SET id = id * 524288, part = id * 2; "
+		       "UPDATE odd SET id = -id; "
+		       "UPDATE odd SET id = -id * 524288");
+}
+
+static void
+filters_with(const char *path, bool spread)
+{
 	struct search *s;
 	char head[100];
 	uint64_t rows;
 	struct err err;
 	int64_t lag, at;
 
-	fill(p->path, head);
-	assert_null(search_open(p->path, &err));
+	fill(path, head);
+	assert_null(search_open(path, &err));
 	assert_int_equal(err.class, ERR_STATE);
-	assert_int_equal(search_catch_up(p->path, &rows, &err), 0);
+	assert_int_equal(search_catch_up(path, &rows, &err), 0);
 	assert_true(rows > 10);
-	s = search_open(p->path, &err);
+	if (spread)
+		spread_out(path);
+	s = search_open(path, &err);
 	assert_non_null(s);
 	assert_int_equal(search_lag(s, &lag, &at, &err), 0);
 	assert_int_equal(lag, 0);
@@ -316,6 +332,97 @@ filters(void **state)
 	FIND(s, B2 B2 D1 C1 B1, .until_us = clock_wall_us());
 	FIND(s, "", .until_us = 1);
 	search_close(s);
+}
+
+static void
+filters(void **state)
+{
+	filters_with(((struct place *)*state)->path, false);
+}
+
+static void
+filters_over_parts(void **state)
+{
+	filters_with(((struct place *)*state)->path, true);
+}
+
+/* Who logged in, what SES reported, and what replies said, even those that
+ * something better followed. */
+static void
+more_filters(void **state)
+{
+	static const char *const rcpts[] = { "u@example.net", NULL };
+	struct place *p = *state;
+	struct journal *j;
+	struct search *s;
+	struct made m;
+	char head[100], search[128];
+	uint64_t rows;
+	struct err err;
+
+	fill(p->path, head);
+	j = open_journal(p->path);
+	make(&m, 7, rcpts);
+	m.a.user = "Paul Smith";
+	arrive(j, &m);
+	send_dot(j, &m.a.id, 1, 1);
+	settle(j, &m.a.id, 1, 1, RECORD_SENT, "Ok 0100-ses-id");
+	journal_close(j);
+	raw_ok(p->path, "UPDATE delivery SET feedback = CASE n WHEN 1 "
+			"THEN 'delivered' ELSE 'bounced' END "
+			"WHERE state = 'sent'");
+	assert_int_equal(search_catch_up(p->path, &rows, &err), 0);
+	s = search_open(p->path, &err);
+	FIND(s, "u@example.net:sent ", .user = "paul smith");
+	FIND(s, "u@example.net:sent ", .sender = "Paul Smith");
+	FIND(s, "", .user = "Paul");
+	FIND(s, "", .user = "a@example.org");
+	FIND(s, C1, .feedback = "bounced");
+	FIND(s, C1, .feedback = "bounced", .domain = "example.com");
+	FIND(s, "", .feedback = "bounced", .state = "refused");
+	FIND(s, "u@example.net:sent " B1, .feedback = "delivered");
+	FIND(s, C1, .reply = "throttling");
+	FIND(s, C1, .reply = "451 THROTTLING");
+	FIND(s, C1, .reply = "throttling", .feedback = "bounced");
+	FIND(s, "", .reply = "throttling", .state = "refused");
+	FIND(s, "", .reply = "throttling 554");
+	FIND(s, "", .reply = "thrott");
+	FIND(s, D1 C1, .reply = "4.0.0");
+	FIND(s, "", .reply = "ok");
+	search_close(s);
+	(void)snprintf(search, sizeof(search), "%s-search.db", p->path);
+	assert_sql(search, "SELECT sum(count) FROM tally WHERE kind = 'sent'",
+	    "3");
+	assert_sql(search, "SELECT count(DISTINCT day) FROM tally", "1");
+	raw_ok(p->path, "UPDATE delivery SET feedback = 'complained' "
+			"WHERE n = 2 AND state = 'sent'");
+	/* The list is old, the journal decides. */
+	s = search_open(p->path, &err);
+	FIND(s, "", .feedback = "bounced");
+	search_close(s);
+}
+
+static void
+words(void **state)
+{
+	static const char text[] = "554 5.1.1 <{recipient:1}> No such User- "
+				   "here_now... (#5.1.1)";
+	static const char *const expected[] = { "554", "5.1.1", "recipient",
+		"1", "No", "such", "User", "here_now", "5.1.1" };
+	const char *at = text, *word;
+	size_t len;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+		assert_int_equal(search_word(&at, &word, &len), 1);
+		assert_int_equal(len, strlen(expected[i]));
+		assert_memory_equal(word, expected[i], len);
+	}
+	assert_int_equal(search_word(&at, &word, &len), 0);
+	assert_true(search_has_words(text, "user 5.1.1, SUCH"));
+	assert_true(search_has_words(text, ""));
+	assert_false(search_has_words(text, "users"));
+	assert_false(search_has_words(text, "5.1"));
 }
 
 static void
@@ -425,6 +532,9 @@ main(void)
 		store_test(tampered_tables),
 		store_test(snapshot),
 		store_test(filters),
+		store_test(filters_over_parts),
+		store_test(more_filters),
+		cmocka_unit_test(words),
 		store_test(pages),
 		store_test(trails),
 		store_test(anew),

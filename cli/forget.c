@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "cli/cli.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/control.h"
+#include "cli/keeper.h"
+#include "core/address.h"
+#include "core/json.h"
+#include "core/mem.h"
+#include "store/forget.h"
+#include "store/search.h"
+
+/*
+ * postern forget: a person out of the journal and its archives
+ * (store/forget.h).
+ *
+ * What is erased is journalled, one row a message, by the keeper. At the end
+ * the bytes of all files are searched: a page that was rewritten may have left
+ * its old words between those of the new one, so the file is then written anew.
+ */
+#define REQUEST_MAX_BYTES 4096
+#define SCRUB_WITHIN_US (3600 * US_PER_SEC)
+
+struct forget {
+	struct cli *cli;
+	struct keeper keeper;
+	const char *path;
+	char **archives;
+	size_t narchives;
+	char address[sizeof(((struct address *)0)->text)]; /* in lower case */
+	bool suppression_too;
+	struct forget_archive *archive; /* in hand, or NULL */
+	int64_t messages, parties, suppressions;
+	int64_t others; /* values that the address is a part of */
+	bool traces;
+};
+
+static int
+ask_erase(struct forget *f, const struct forget_item *item, int64_t *seq_r,
+    struct err *err)
+{
+	struct buf request, answer;
+	char text[UUID_TEXT_LEN];
+	int rc;
+
+	buf_init(&request, REQUEST_MAX_BYTES);
+	buf_init(&answer, REQUEST_MAX_BYTES);
+	json_open(&request, '{');
+	json_add_string(&request, "op", "forget");
+	json_add_string(&request, "address", f->address);
+	json_add_bool(&request, "suppression_too", f->suppression_too);
+	json_add_string(&request, "message",
+	    item->of_message ? uuid_text(&item->message, text) : NULL);
+	json_key(&request, "parties");
+	json_open(&request, '[');
+	for (size_t i = 0; i < item->nparties; i++) {
+		json_open(&request, '{');
+		json_add_int(&request, "n", item->parties[i].n);
+		json_add_string(&request, "role", item->parties[i].role);
+		json_close(&request, '}');
+	}
+	json_close(&request, ']');
+	json_close(&request, '}');
+	rc = keeper_ask(&f->keeper, &request, &answer, err);
+	if (rc == 0 && json_get_int(answer.data, "seq", seq_r, err) == -1)
+		rc = -1;
+	buf_free(&request);
+	buf_free(&answer);
+	return rc;
+}
+
+static int
+erase(void *arg, const struct forget_item *item, struct err *err)
+{
+	struct forget *f = arg;
+	const struct forget_ask ask = { .item = item,
+		.address = f->address,
+		.suppression_too = f->suppression_too,
+		.who = f->keeper.who };
+	int64_t seq = 0;
+	int rc;
+
+	rc = f->keeper.journal != NULL
+	    ? forget_erase(
+		  f->keeper.journal, &ask, keeper_deadline(), &seq, err)
+	    : ask_erase(f, item, &seq, err);
+	if (rc == 0 && f->archive != NULL)
+		rc = forget_archive_erase(f->archive, item, seq, err);
+	if (rc == -1)
+		return -1;
+	if (item->of_message) {
+		f->messages++;
+		f->parties += (int64_t)item->nparties;
+	} else {
+		f->suppressions += (int64_t)item->nparties;
+	}
+	return 0;
+}
+
+static int
+in_archive(struct forget *f, const char *file, struct err *err)
+{
+	int rc;
+
+	f->archive = forget_archive_open(file, err);
+	if (f->archive == NULL)
+		return -1;
+	rc = forget_find(file, f->address, erase, f, err);
+	if (forget_archive_close(f->archive, rc == 0, err) == -1)
+		rc = -1;
+	f->archive = NULL;
+	return rc;
+}
+
+static int
+scrub(struct forget *f, bool vacuum, struct err *err)
+{
+	struct buf request, answer;
+	int rc;
+
+	if (f->keeper.journal != NULL) {
+		search_discard(f->path);
+		return journal_scrub(f->keeper.journal, vacuum, err);
+	}
+	buf_init(&request, REQUEST_MAX_BYTES);
+	buf_init(&answer, REQUEST_MAX_BYTES);
+	json_open(&request, '{');
+	json_add_string(&request, "op", "scrub");
+	json_add_bool(&request, "vacuum", vacuum);
+	json_close(&request, '}');
+	rc = control_ask(f->keeper.conf, request.data, SCRUB_WITHIN_US,
+	    &answer, err);
+	buf_free(&request);
+	buf_free(&answer);
+	return rc;
+}
+
+/* In one file: whether bytes are left that nothing explains. */
+static int
+look_at(struct forget *f, const char *path, struct err *err)
+{
+	int64_t others = 0;
+	int rc = forget_traces(path, f->address, err);
+
+	if (rc == 1 && forget_others(path, f->address, &others, err) == -1)
+		rc = -1;
+	f->others += others;
+	if (rc == 1 && others == 0)
+		f->traces = true;
+	return rc == -1 ? -1 : 0;
+}
+
+static int
+clean_up(struct forget *f, struct err *err)
+{
+	int rc = scrub(f, false, err);
+
+	if (rc == 0)
+		rc = forget_traces(f->path, f->address, err);
+	if (rc == 1)
+		rc = scrub(f, true, err);
+	if (rc == 0)
+		rc = look_at(f, f->path, err);
+	for (size_t i = 0; rc == 0 && i < f->narchives; i++)
+		rc = look_at(f, f->archives[i], err);
+	return rc;
+}
+
+static int
+forget(struct forget *f, struct err *err)
+{
+	const struct forget_item kept = { .of_message = false };
+	int rc = forget_find(f->path, f->address, erase, f, err);
+
+	/* What an earlier time has kept is only known to who has the key. */
+	if (rc == 0 && f->suppression_too)
+		rc = erase(f, &kept, err);
+	for (size_t i = 0; rc == 0 && i < f->narchives; i++)
+		rc = in_archive(f, f->archives[i], err);
+	return rc == 0 ? clean_up(f, err) : -1;
+}
+
+static void
+tell(const struct forget *f)
+{
+	struct output *out = &f->cli->out;
+	struct buf json;
+
+	if (out->json) {
+		buf_init(&json, REQUEST_MAX_BYTES);
+		json_open(&json, '{');
+		json_add_int(&json, "messages", f->messages);
+		json_add_int(&json, "parties", f->parties);
+		json_add_int(&json, "suppressions", f->suppressions);
+		json_add_int(&json, "others", f->others);
+		json_add_bool(&json, "traces", f->traces);
+		json_close(&json, '}');
+		output_json(out, &json);
+		buf_free(&json);
+		return;
+	}
+	output_printf(out,
+	    "erased %" PRId64 " in %" PRId64 " messages, %" PRId64
+	    " suppressions\n",
+	    f->parties, f->messages, f->suppressions);
+	if (f->others > 0)
+		output_printf(out,
+		    "It is part of %" PRId64 " other addresses, which stay.\n",
+		    f->others);
+	if (f->traces)
+		output_printf(out,
+		    "Bytes of it are left: run this again when nobody reads "
+		    "or writes the files.\n");
+}
+
+static enum cli_exit
+run_with(struct forget *f, const struct conf *conf)
+{
+	struct err err;
+	int rc;
+
+	f->path = conf->store.path;
+	if (keeper_open(&f->keeper, conf, &err) == -1)
+		return cli_fail(f->cli, &err);
+	rc = forget(f, &err);
+	keeper_close(&f->keeper);
+	if (rc == 0) {
+		tell(f);
+		return f->traces ? CLI_WRONG : CLI_DONE;
+	}
+	(void)cli_fail(f->cli, &err);
+	return err.class == ERR_STATE ? CLI_WRONG : CLI_NOT_THERE;
+}
+
+static enum cli_exit
+run(struct cli *cli, int argc, char **argv)
+{
+	struct forget f = { .cli = cli };
+	struct address address;
+	bool archive = false;
+	const struct cli_option options[] = {
+		{ .name = "archive", .flag = &archive },
+		{ .name = "suppression-too", .flag = &f.suppression_too }, { 0 }
+	};
+	enum cli_exit status;
+	struct conf *conf;
+	struct err err;
+
+	if (!cli_options(cli, options, &argc, argv, &status))
+		return status;
+	if (argc < 2 || (argc > 2) != archive)
+		return cli_usage(cli,
+		    "one ADDRESS, and its archives' FILEs after --archive");
+	if (address_parse(argv[1], strlen(argv[1]), &address, &err) !=
+	    ADDRESS_OK)
+		return cli_usage(cli, "%s: %s", argv[1], err.text);
+	for (size_t i = 0; address.text[i] != '\0'; i++)
+		f.address[i] = (char)tolower((unsigned char)address.text[i]);
+	f.archives = argv + 2;
+	f.narchives = (size_t)(argc - 2);
+	conf = cli_conf(cli, CONF_NEED_STORE, &status);
+	if (conf == NULL)
+		return status;
+	status = run_with(&f, conf);
+	conf_release(conf);
+	return status;
+}
+
+const struct verb verb_forget = {
+	.name = "forget",
+	.summary = "erase a person from the journal and its archives",
+	.usage =
+	    "forget ADDRESS [--suppression-too] [--json]\n"
+	    "       postern forget ADDRESS [...] --archive FILE ...\n\n"
+	    "Erases ADDRESS wherever it is a sender, recipient, From, user, or\n"
+	    "what one was rewritten to, in the journal and in the archives that\n"
+	    "are named; where it sent, who submitted the mail goes too. The chain\n"
+	    "still verifies. What was erased is journalled, not of whom. A\n"
+	    "suppression stays in force under a keyed hash, unless\n"
+	    "--suppression-too. The search database is made anew. At last all\n"
+	    "bytes are searched for it: a journal that has some left is written\n"
+	    "anew, while mail waits. Exits 1 when a reader is in the way: run it\n"
+	    "again then. ADDRESS+label is another address; snapshots and backups\n"
+	    "are not looked at.\n",
+	.run = run,
+};

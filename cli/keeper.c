@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "cli/keeper.h"
+
+#include <string.h>
+
+#include "cli/control.h"
+#include "core/log.h"
+
+#define ANSWER_MAX_BYTES 65536
+#define WAIT_US (30 * US_PER_SEC)
+
+int
+keeper_open(struct keeper *k, const struct conf *conf, struct err *err)
+{
+	struct err asking;
+	struct buf answer;
+	int rc;
+
+	memset(k, 0, sizeof(*k));
+	k->conf = conf;
+	(void)who_am_i(k->who);
+	/*
+	 * What the journal has to tell its operators is not for this terminal.
+	 */
+	log_open("postern", LOG_TO_SYSLOG);
+	if (journal_open(conf->store.path, false, "postern", &k->journal,
+		err) == 0)
+		return 0;
+	k->journal = NULL;
+	buf_init(&answer, ANSWER_MAX_BYTES);
+	rc = control_op(conf, "status", WAIT_US, &answer, &asking);
+	buf_free(&answer);
+	if (rc == -1 && err->class == ERR_STATE)
+		*err = asking;
+	return rc;
+}
+
+void
+keeper_close(struct keeper *k)
+{
+	journal_close(k->journal);
+	k->journal = NULL;
+}
+
+int64_t
+keeper_deadline(void)
+{
+	return clock_mono_us() + WAIT_US;
+}
+
+int
+keeper_ask(struct keeper *k, struct buf *request, struct buf *answer,
+    struct err *err)
+{
+	int rc;
+
+	rc = request->overflow
+	    ? err_set(err, ERR_POLICY, "too long a request")
+	    : control_ask(
+		  k->conf, request->data, CONTROL_WITHIN_US, answer, err);
+	buf_reset(request);
+	return rc;
+}

@@ -1,0 +1,31 @@
+/*
+ * keeper: whoever writes the journal for us: ourselves with the store's lock
+ * while posternd is down, else posternd.
+ */
+#ifndef CLI_KEEPER_H
+#define CLI_KEEPER_H
+
+#include "cli/who.h"
+#include "core/buf.h"
+#include "core/conf.h"
+#include "core/err.h"
+#include "store/journal.h"
+
+struct keeper {
+	const struct conf *conf;
+	struct journal *journal; /* NULL: it is posternd */
+	char who[WHO_LEN];
+};
+
+/* -1 and err when neither can be: why we can't, or what posternd says. */
+int keeper_open(struct keeper *, const struct conf *, struct err *);
+void keeper_close(struct keeper *);
+
+/* For what may take its turn in the journal: a clock_mono_us time. */
+int64_t keeper_deadline(void);
+
+/* Have posternd do it: as control_ask. The request is emptied. */
+int keeper_ask(struct keeper *, struct buf *request, struct buf *answer,
+    struct err *);
+
+#endif

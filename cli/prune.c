@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "cli/cli.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/keeper.h"
+#include "cli/when.h"
+#include "core/json.h"
+#include "store/prune.h"
+
+/*
+ * postern prune: the journal's oldest days into an archive (store/prune.h).
+ *
+ * What is read and the archive are this program's; what the journal's writer
+ * has to do goes through the keeper, bit by bit. An archive at FILE that no
+ * `pruned` row knows is what an interrupted prune left: all that it has is
+ * still in the journal, so it is made anew.
+ */
+#define DAY_US (86400 * US_PER_SEC)
+#define REQUEST_MAX_BYTES 4096
+
+struct prune {
+	struct cli *cli;
+	struct keeper keeper;
+	const char *path, *file;
+	int64_t before_us;
+	bool unsettled;
+	struct archive archive;
+};
+
+static const char *
+name_of(const char *file)
+{
+	const char *slash = strrchr(file, '/');
+
+	return slash != NULL ? slash + 1 : file;
+}
+
+/* Step 2. */
+static int
+begin(struct prune *p, struct err *err)
+{
+	struct prune_bound bound = { .last_seq = p->archive.last_seq,
+		.name = name_of(p->file),
+		.who = p->keeper.who,
+		.keep_us = prune_keep_us(p->keeper.conf) };
+	char chain[CHAIN_TEXT_LEN];
+	struct buf request, answer;
+	int rc;
+
+	memcpy(bound.last_chain, p->archive.last_chain, CHAIN_LEN);
+	if (p->keeper.journal != NULL)
+		return prune_begin(
+		    p->keeper.journal, &bound, keeper_deadline(), err);
+	buf_init(&request, REQUEST_MAX_BYTES);
+	buf_init(&answer, REQUEST_MAX_BYTES);
+	json_open(&request, '{');
+	json_add_string(&request, "op", "prune-begin");
+	json_add_int(&request, "last_seq", bound.last_seq);
+	json_add_string(
+	    &request, "last_chain", chain_text(bound.last_chain, chain));
+	json_add_string(&request, "archive", bound.name);
+	json_close(&request, '}');
+	rc = keeper_ask(&p->keeper, &request, &answer, err);
+	buf_free(&request);
+	buf_free(&answer);
+	return rc;
+}
+
+/* Messages on their way out, a few at a time. */
+struct going {
+	struct prune *prune;
+	struct prune_watch *watch;
+	struct uuid ids[PRUNE_MESSAGES_MAX];
+	size_t n;
+};
+
+static int
+ask_messages(struct going *g, int64_t as_of, struct err *err)
+{
+	struct buf request, answer;
+	char text[UUID_TEXT_LEN];
+	int rc;
+
+	buf_init(&request, REQUEST_MAX_BYTES);
+	buf_init(&answer, REQUEST_MAX_BYTES);
+	json_open(&request, '{');
+	json_add_string(&request, "op", "prune-messages");
+	json_add_int(&request, "as_of", as_of);
+	json_key(&request, "messages");
+	json_open(&request, '[');
+	for (size_t i = 0; i < g->n; i++)
+		json_string(&request, uuid_text(&g->ids[i], text));
+	json_close(&request, ']');
+	json_close(&request, '}');
+	rc = keeper_ask(&g->prune->keeper, &request, &answer, err);
+	buf_free(&request);
+	buf_free(&answer);
+	return rc;
+}
+
+static int
+send_messages(struct going *g, struct err *err)
+{
+	struct journal *j = g->prune->keeper.journal;
+	int64_t as_of = prune_watch_read(g->watch, err);
+	size_t n = 0;
+	int rc;
+
+	if (as_of == -1)
+		return -1;
+	for (size_t i = 0; i < g->n; i++)
+		if (!prune_watch_has(g->watch, &g->ids[i]))
+			g->ids[n++] = g->ids[i];
+	g->n = n;
+	rc = n == 0    ? 0
+	    : j != NULL ? prune_messages(
+			      j, as_of, g->ids, n, keeper_deadline(), err)
+			: ask_messages(g, as_of, err);
+	g->n = 0;
+	return rc;
+}
+
+static int
+take_message(void *arg, const struct uuid *id, struct err *err)
+{
+	struct going *g = arg;
+
+	g->ids[g->n++] = *id;
+	return g->n < PRUNE_MESSAGES_MAX ? 0 : send_messages(g, err);
+}
+
+/* Step 3. */
+static int
+drop_messages(struct prune *p, struct err *err)
+{
+	struct going g = { .prune = p };
+	int rc;
+
+	g.watch = prune_watch_open(p->path, &p->archive, err);
+	if (g.watch == NULL)
+		return -1;
+	rc = archive_messages(p->file, take_message, &g, err);
+	if (rc == 0)
+		rc = send_messages(&g, err);
+	prune_watch_close(g.watch);
+	return rc;
+}
+
+static int
+ask_rows(struct prune *p, bool *left_r, struct err *err)
+{
+	struct buf request, answer, value;
+	enum json_type type;
+	int rc;
+
+	buf_init(&request, REQUEST_MAX_BYTES);
+	buf_init(&answer, REQUEST_MAX_BYTES);
+	buf_init(&value, REQUEST_MAX_BYTES);
+	buf_adds(&request, "{\"op\":\"prune-rows\"}");
+	rc = keeper_ask(&p->keeper, &request, &answer, err);
+	if (rc == 0)
+		rc = json_get(answer.data, "left", &type, &value, err);
+	if (rc == 0)
+		*left_r = type == JSON_BOOL && strcmp(value.data, "true") == 0;
+	buf_free(&request);
+	buf_free(&answer);
+	buf_free(&value);
+	return rc;
+}
+
+/* Step 4. */
+static int
+drop_rows(struct prune *p, struct err *err)
+{
+	bool left = true;
+	int rc = 0;
+
+	while (rc == 0 && left)
+		rc = p->keeper.journal != NULL
+		    ? prune_rows(
+			  p->keeper.journal, &left, keeper_deadline(), err)
+		    : ask_rows(p, &left, err);
+	return rc;
+}
+
+/* Go on with what was begun: FILE has to be the archive it was begun with. */
+static int
+resume(struct prune *p, const struct prune_state *s, struct err *err)
+{
+	if (access(p->file, F_OK) == -1 ||
+	    archive_read(p->file, &p->archive, err) == -1 ||
+	    p->archive.last_seq != s->last_seq ||
+	    memcmp(p->archive.last_chain, s->last_chain, CHAIN_LEN) != 0)
+		return err_set(err, ERR_STATE,
+		    "the prune into %s is unfinished: run it again with "
+		    "--archive and that file first",
+		    s->archive);
+	/* Rows go last, so where they have begun to, messages are done. */
+	if (s->first_seq > p->archive.first_seq)
+		return 0;
+	return drop_messages(p, err);
+}
+
+/* Whatever lies at FILE must be in the journal still, or it is not ours. */
+static int
+check_file(struct prune *p, const struct prune_state *s, struct err *err)
+{
+	unsigned char chain[CHAIN_LEN];
+	struct archive there;
+	struct err ignored;
+
+	if (access(p->file, F_OK) == -1)
+		return 0;
+	if (archive_read(p->file, &there, &ignored) == -1 ||
+	    there.first_seq < s->first_seq ||
+	    prune_chain(p->path, there.last_seq, chain, &ignored) == -1 ||
+	    memcmp(chain, there.last_chain, CHAIN_LEN) != 0)
+		return err_set(err, ERR_STATE, "%s exists already", p->file);
+	return 0;
+}
+
+/* Steps 1 to 3: 1 when done, 0 when there was nothing to do, -1 and err. */
+static int
+start(struct prune *p, const struct prune_state *s, struct err *err)
+{
+	int64_t last_seq;
+
+	if (prune_plan(p->path, p->before_us, prune_keep_us(p->keeper.conf),
+		p->unsettled, &last_seq, err) == -1)
+		return -1;
+	if (last_seq == 0)
+		return 0;
+	if (check_file(p, s, err) == -1 ||
+	    archive_build(p->path, p->file, last_seq, &p->archive, err) ==
+		-1 ||
+	    begin(p, err) == -1 || drop_messages(p, err) == -1)
+		return -1;
+	return 1;
+}
+
+static int
+prune(struct prune *p, struct err *err)
+{
+	struct prune_state s;
+	int rc;
+
+	if (prune_state(p->path, &s, err) == -1)
+		return -1;
+	if (s.unfinished)
+		rc = resume(p, &s, err) == -1 ? -1 : 1;
+	else
+		rc = start(p, &s, err);
+	if (rc == 1 && drop_rows(p, err) == -1)
+		rc = -1;
+	free(s.archive);
+	return rc;
+}
+
+static void
+tell(const struct prune *p)
+{
+	struct output *out = &p->cli->out;
+	char chain[CHAIN_TEXT_LEN];
+	struct buf json;
+
+	(void)chain_text(p->archive.last_chain, chain);
+	if (!out->json) {
+		output_printf(out,
+		    "%s  rows %" PRId64 " to %" PRId64 ", %" PRId64
+		    " messages, head %" PRId64 ":%s\n",
+		    p->file, p->archive.first_seq, p->archive.last_seq,
+		    p->archive.messages, p->archive.last_seq, chain);
+		return;
+	}
+	buf_init(&json, 8192);
+	json_open(&json, '{');
+	json_add_string(&json, "archive", p->file);
+	json_add_int(&json, "first_seq", p->archive.first_seq);
+	json_add_int(&json, "last_seq", p->archive.last_seq);
+	json_add_string(&json, "last_chain", chain);
+	json_add_int(&json, "messages", p->archive.messages);
+	json_close(&json, '}');
+	output_json(out, &json);
+	buf_free(&json);
+}
+
+static enum cli_exit
+run_with(struct prune *p, const struct conf *conf)
+{
+	struct err err;
+	int rc;
+
+	p->path = conf->store.path;
+	if (keeper_open(&p->keeper, conf, &err) == -1)
+		return cli_fail(p->cli, &err);
+	rc = prune(p, &err);
+	keeper_close(&p->keeper);
+	if (rc == -1) {
+		(void)cli_fail(p->cli, &err);
+		return err.class == ERR_STATE || err.class == ERR_POLICY
+		    ? CLI_WRONG
+		    : CLI_NOT_THERE;
+	}
+	if (rc == 1)
+		tell(p);
+	else if (p->cli->out.json)
+		output_printf(&p->cli->out, "{}\n");
+	else
+		output_printf(
+		    &p->cli->out, "The journal has nothing before that day.\n");
+	return CLI_DONE;
+}
+
+static enum cli_exit
+run(struct cli *cli, int argc, char **argv)
+{
+	struct prune p = { .cli = cli };
+	const char *before = NULL;
+	const struct cli_option options[] = {
+		{ .name = "before", .value = &before },
+		{ .name = "archive", .value = &p.file },
+		{ .name = "unsettled", .flag = &p.unsettled }, { 0 }
+	};
+	enum cli_exit status;
+	struct conf *conf;
+
+	if (!cli_options(cli, options, &argc, argv, &status))
+		return status;
+	if (argc != 1 || before == NULL || p.file == NULL)
+		return cli_usage(cli, "--before DATE and --archive FILE");
+	if (when_parse(before, 0, &p.before_us) == -1)
+		return cli_usage(cli,
+		    "--before %s: YYYY-MM-DD (UTC), or how long ago: 400d",
+		    before);
+	p.before_us -= p.before_us % DAY_US;
+	conf = cli_conf(cli, CONF_NEED_STORE, &status);
+	if (conf == NULL)
+		return status;
+	status = run_with(&p, conf);
+	conf_release(conf);
+	return status;
+}
+
+const struct verb verb_prune = {
+	.name = "prune",
+	.summary = "move old days of the journal into an archive",
+	.usage =
+	    "prune --before DATE --archive FILE [--unsettled]\n\n"
+	    "Moves what is older than DATE (YYYY-MM-DD, UTC, or 400d ago; whole\n"
+	    "days) out of the journal into FILE, a new database that reads and\n"
+	    "verifies as the journal does, and prints its head. The chain goes on\n"
+	    "from there in the journal. What was interrupted is taken up again by\n"
+	    "the same command. Refuses while a delivery of that time is waiting\n"
+	    "or doubtful, unless --unsettled archives it as it is, and what is\n"
+	    "younger than store.repeat-window and quota.daily-window. Mail flows\n"
+	    "meanwhile. FILE is the only place where those rows are then.\n",
+	.run = run,
+};

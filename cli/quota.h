@@ -1,0 +1,20 @@
+/*
+ * quota: what is spent of the account's limits.
+ */
+#ifndef CLI_QUOTA_H
+#define CLI_QUOTA_H
+
+#include <stdbool.h>
+
+#include "core/buf.h"
+#include "core/conf.h"
+#include "core/err.h"
+
+/*
+ * posternd's answer to the op "quota"; when it does not answer, what of it the
+ * journal knows, and *running_r is false.
+ */
+int quota_answer(const struct conf *, struct buf *answer, bool *running_r,
+    struct err *);
+
+#endif

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "lmtp/control_parts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/conf.h"
+#include "core/json.h"
+#include "store/forget.h"
+#include "store/prune.h"
+#include "store/search.h"
+
+/*
+ * Requests of those who keep the journal. The command line reads the journal
+ * and writes archives, with the rights of whoever runs it; here is only done
+ * what the journal's one writer has to do.
+ */
+
+#define VALUE_MAX 512
+
+static int64_t
+deadline(void)
+{
+	return clock_mono_us() + CONTROL_WAIT_US;
+}
+
+int
+control_prune_begin(struct client *c, const char *request, struct buf *out,
+    struct err *err)
+{
+	struct prune_bound bound = { .who = c->who };
+	struct conf *conf = conf_current();
+	struct buf chain, name;
+	int rc = -1;
+
+	(void)out;
+	bound.keep_us = prune_keep_us(conf);
+	conf_release(conf);
+	buf_init(&chain, CONTROL_REQUEST_MAX);
+	buf_init(&name, CONTROL_REQUEST_MAX);
+	if (json_get_int(request, "last_seq", &bound.last_seq, err) != -1 &&
+	    json_get_string(request, "last_chain", &chain, err) != -1 &&
+	    json_get_string(request, "archive", &name, err) != -1) {
+		bound.name = name.data;
+		rc = chain_parse(chain.data, bound.last_chain) == 0
+		    ? prune_begin(c->server->journal, &bound, deadline(), err)
+		    : err_set(err, ERR_PROTO, "no chain given");
+	}
+	buf_free(&chain);
+	buf_free(&name);
+	return rc;
+}
+
+/* An array of UUIDs: how many, or -1 and err. */
+static int
+read_ids(const char *array, struct uuid *ids, size_t max, struct err *err)
+{
+	enum json_type type;
+	struct buf value;
+	size_t n = 0;
+	int rc;
+
+	buf_init(&value, CONTROL_REQUEST_MAX);
+	while ((rc = json_next(&array, &type, &value, err)) == 1) {
+		if (n == max || type != JSON_STRING ||
+		    uuid_parse(value.data, &ids[n++]) == -1) {
+			rc = err_set(err, ERR_PROTO, "not a list of messages");
+			break;
+		}
+	}
+	buf_free(&value);
+	return rc == 0 ? (int)n : -1;
+}
+
+int
+control_prune_messages(struct client *c, const char *request, struct buf *out,
+    struct err *err)
+{
+	struct uuid ids[PRUNE_MESSAGES_MAX];
+	enum json_type type;
+	struct buf array;
+	int64_t as_of = 0;
+	int n = -1;
+
+	(void)out;
+	buf_init(&array, CONTROL_REQUEST_MAX);
+	if (json_get_int(request, "as_of", &as_of, err) != -1 &&
+	    json_get(request, "messages", &type, &array, err) != -1)
+		n = type == JSON_NESTED
+		    ? read_ids(array.data, ids, PRUNE_MESSAGES_MAX, err)
+		    : err_set(err, ERR_PROTO, "no messages given");
+	buf_free(&array);
+	return n == -1 ? -1
+		       : prune_messages(c->server->journal, as_of, ids,
+			     (size_t)n, deadline(), err);
+}
+
+int
+control_prune_rows(struct client *c, const char *request, struct buf *out,
+    struct err *err)
+{
+	bool left = false;
+
+	(void)request;
+	if (prune_rows(c->server->journal, &left, deadline(), err) == -1)
+		return -1;
+	json_add_bool(out, "left", left);
+	return 0;
+}
+
+static int
+get_bool(const char *request, const char *key, bool *value_r, struct err *err)
+{
+	enum json_type type;
+	struct buf value;
+	int rc;
+
+	buf_init(&value, VALUE_MAX);
+	rc = json_get(request, key, &type, &value, err);
+	*value_r = rc == 0 && type == JSON_BOOL &&
+	    strcmp(value.data, "true") == 0;
+	buf_free(&value);
+	return rc;
+}
+
+static int
+read_party(const char *object, struct forget_party *p, struct err *err)
+{
+	struct buf role;
+	int rc;
+
+	buf_init(&role, sizeof(p->role));
+	rc = json_get_int(object, "n", &p->n, err) == 1 &&
+		json_get_string(object, "role", &role, err) == 1
+	    ? 0
+	    : err_set(err, ERR_PROTO, "not a party");
+	if (rc == 0)
+		(void)snprintf(p->role, sizeof(p->role), "%s", role.data);
+	buf_free(&role);
+	return rc;
+}
+
+static int
+read_parties(const char *array, struct forget_item *item, struct err *err)
+{
+	enum json_type type;
+	struct buf value;
+	int rc;
+
+	buf_init(&value, CONTROL_REQUEST_MAX);
+	while ((rc = json_next(&array, &type, &value, err)) == 1) {
+		if (item->nparties == FORGET_PARTIES_MAX ||
+		    read_party(value.data, &item->parties[item->nparties++],
+			err) == -1) {
+			rc = err_set(err, ERR_PROTO, "not a list of parties");
+			break;
+		}
+	}
+	buf_free(&value);
+	return rc;
+}
+
+static int
+read_item(const char *request, struct forget_item *item, struct err *err)
+{
+	struct buf message, parties;
+	enum json_type type;
+	int rc;
+
+	memset(item, 0, sizeof(*item));
+	buf_init(&message, VALUE_MAX);
+	buf_init(&parties, CONTROL_REQUEST_MAX);
+	rc = json_get_string(request, "message", &message, err);
+	item->of_message = rc == 1;
+	if (rc == 1 && uuid_parse(message.data, &item->message) == -1)
+		rc = err_set(err, ERR_PROTO, "not a message");
+	if (rc != -1)
+		rc = json_get(request, "parties", &type, &parties, err);
+	if (rc == 0)
+		rc = type == JSON_NESTED
+		    ? read_parties(parties.data, item, err)
+		    : err_set(err, ERR_PROTO, "no parties given");
+	buf_free(&message);
+	buf_free(&parties);
+	return rc;
+}
+
+int
+control_forget(struct client *c, const char *request, struct buf *out,
+    struct err *err)
+{
+	struct forget_item item;
+	struct forget_ask ask = { .item = &item, .who = c->who };
+	struct buf address;
+	int64_t seq = 0;
+	int rc = -1;
+
+	buf_init(&address, VALUE_MAX);
+	if (read_item(request, &item, err) == 0 &&
+	    get_bool(request, "suppression_too", &ask.suppression_too, err) ==
+		0 &&
+	    json_get_string(request, "address", &address, err) != -1) {
+		ask.address = address.data;
+		rc = forget_erase(
+		    c->server->journal, &ask, deadline(), &seq, err);
+	}
+	if (rc == 0 && !item.of_message && ask.suppression_too)
+		suppressions_drop(c->server->suppressions, address.data);
+	buf_free(&address);
+	json_add_int(out, "seq", seq);
+	return rc;
+}
+
+int
+control_scrub(struct client *c, const char *request, struct buf *out,
+    struct err *err)
+{
+	bool vacuum;
+
+	(void)out;
+	if (get_bool(request, "vacuum", &vacuum, err) == -1)
+		return -1;
+	search_discard(journal_path(c->server->journal));
+	return journal_scrub(c->server->journal, vacuum, err);
+}

@@ -1,0 +1,39 @@
+/*
+ * control_parts: what the files of control share.
+ */
+#ifndef LMTP_CONTROL_PARTS_H
+#define LMTP_CONTROL_PARTS_H
+
+#include "core/buf.h"
+#include "core/err.h"
+#include "lmtp/server.h"
+
+#define CONTROL_REQUEST_MAX 4096
+/* Only events come in larger lots. */
+#define CONTROL_LINE_MAX (256 * 1024)
+
+/* How long a request may wait for the journal, and a client for either of us. */
+#define CONTROL_WAIT_US (30 * US_PER_SEC)
+
+struct client {
+	struct control *control;
+	struct server *server;
+	struct stream *stream;
+	char who[80];
+};
+
+/* Handlers of requests: members of the answer go to out. 0, or -1 and err. */
+int control_events(
+    struct client *, const char *request, struct buf *out, struct err *);
+int control_prune_begin(
+    struct client *, const char *request, struct buf *out, struct err *);
+int control_prune_messages(
+    struct client *, const char *request, struct buf *out, struct err *);
+int control_prune_rows(
+    struct client *, const char *request, struct buf *out, struct err *);
+int control_forget(
+    struct client *, const char *request, struct buf *out, struct err *);
+int control_scrub(
+    struct client *, const char *request, struct buf *out, struct err *);
+
+#endif

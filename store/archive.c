@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "store/archive.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/mem.h"
+#include "store/db.h"
+#include "store/place.h"
+#include "store/verify.h"
+
+/*
+ * Written beside its name and put there when it is complete and synced, so that
+ * an archive that exists is whole. It is made by the journal's own schema
+ * steps, without asking their triggers: a chain that begins in the middle is
+ * what they refuse.
+ *
+ * `mark` says that it is an archive, and as of which row of the journal it was
+ * decided which messages go.
+ */
+enum { AS_LAST, AS_MARK, AS_STAYING, AS_GOING, AS_TABLES };
+
+/* Bound: ?1 last_seq, ?2 the id bound. */
+static const char *const fill_text[] = {
+	[AS_LAST] = "SELECT at FROM other.journal WHERE seq = ?1",
+	[AS_MARK] = "INSERT INTO main.mark (name, value) SELECT 'archive', "
+		    "CAST(max(seq) AS BLOB) FROM other.journal",
+	[AS_STAYING] = "INSERT OR IGNORE INTO temp.staying "
+		       "SELECT message FROM other.journal "
+		       "WHERE seq > ?1 AND message < ?2",
+	[AS_GOING] = "INSERT INTO temp.going SELECT id FROM other.message "
+		     "WHERE id < ?2 AND received_at <= "
+		     "(SELECT at FROM other.journal WHERE seq = ?1) "
+		     "AND id NOT IN (SELECT id FROM temp.staying)",
+	[AS_TABLES] = "INSERT INTO main.journal SELECT * FROM other.journal "
+		      "WHERE seq <= ?1 AND seq > (SELECT "
+		      "coalesce(max(last_seq), 0) FROM other.pruned) "
+		      "ORDER BY seq",
+	"INSERT INTO main.pruned SELECT * FROM other.pruned",
+	"INSERT INTO main.suppression SELECT * FROM other.suppression "
+	"WHERE seq <= ?1",
+	"INSERT INTO main.erased SELECT * FROM other.erased "
+	"WHERE role = 'suppression' AND n <= ?1",
+	"INSERT INTO main.message SELECT t.* FROM temp.going g "
+	"CROSS JOIN other.message t ON t.id = g.id",
+	"INSERT INTO main.party SELECT t.* FROM temp.going g "
+	"CROSS JOIN other.party t ON t.message = g.id",
+	"INSERT INTO main.delivery SELECT t.* FROM temp.going g "
+	"CROSS JOIN other.delivery t ON t.message = g.id",
+	"INSERT INTO main.erased SELECT t.* FROM temp.going g "
+	"CROSS JOIN other.erased t ON t.message = g.id",
+};
+#define NFILL (sizeof(fill_text) / sizeof(*fill_text))
+static const struct db_sql fill_sql = { DB_SLOT_JOURNAL, NFILL, fill_text };
+
+static const char temp_tables[] =
+    "CREATE TEMP TABLE staying (id BLOB PRIMARY KEY) WITHOUT ROWID;"
+    "CREATE TEMP TABLE going (id BLOB PRIMARY KEY) WITHOUT ROWID";
+
+enum { SQL_ENDS, SQL_LAST_CHAIN, SQL_IDS };
+static const char *const read_text[] = {
+	[SQL_ENDS] = "SELECT min(seq), max(seq), "
+		     "(SELECT count(*) FROM message), "
+		     "(SELECT CAST(CAST(value AS TEXT) AS INTEGER) FROM mark "
+		     "WHERE name = 'archive') FROM journal",
+	[SQL_LAST_CHAIN] = "SELECT chain FROM journal WHERE seq = ?",
+	[SQL_IDS] = "SELECT id FROM message ORDER BY id",
+};
+static const struct db_sql read_sql = { DB_SLOT_OTHER,
+	sizeof(read_text) / sizeof(*read_text), read_text };
+
+struct uuid
+archive_id_bound(int64_t wall_us)
+{
+	uint64_t ms = (uint64_t)(wall_us / US_PER_MS) + 86400000;
+	struct uuid id;
+
+	memset(&id, 0, sizeof(id));
+	for (int i = 5; i >= 0; i--, ms >>= 8)
+		id.bytes[i] = (unsigned char)ms;
+	return id;
+}
+
+static int
+row_time(struct db *db, int64_t seq, int64_t *at_r, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(db, &fill_sql, AS_LAST);
+	enum db_result result;
+
+	db_bind_int(stmt, 1, seq);
+	result = db_step(db, stmt, err);
+	if (result == DB_ROW)
+		*at_r = db_int(stmt, 0);
+	db_reset(stmt);
+	if (result == DB_DONE)
+		return err_set(err, ERR_STATE,
+		    "row %" PRId64 " is not in the journal", seq);
+	return result == DB_ROW ? 0 : -1;
+}
+
+static int
+fill(struct db *db, int64_t last_seq, struct err *err)
+{
+	struct uuid bound;
+	sqlite3_stmt *stmt;
+	int64_t at = 0;
+
+	if (row_time(db, last_seq, &at, err) == -1)
+		return -1;
+	bound = archive_id_bound(at);
+	for (size_t i = AS_MARK; i < NFILL; i++) {
+		stmt = db_stmt(db, &fill_sql, i);
+		if (sqlite3_bind_parameter_count(stmt) >= 1)
+			db_bind_int(stmt, 1, last_seq);
+		if (sqlite3_bind_parameter_count(stmt) >= 2)
+			db_bind_blob(stmt, 2, bound.bytes, UUID_LEN);
+		if (db_run(db, stmt, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* In one transaction, so all that is read is of one moment. */
+static int
+fill_from(struct db *db, const char *path, int64_t last_seq, struct err *err)
+{
+	int rc = -1;
+
+	(void)sqlite3_db_config(db_handle(db), SQLITE_DBCONFIG_ENABLE_TRIGGER,
+	    0, (int *)NULL);
+	if (db_attach(db, path, err) == -1)
+		return -1;
+	if (db_exec(db, temp_tables, err) == 0 &&
+	    db_prepare(db, &fill_sql, err) == 0 &&
+	    db_exec(db, "BEGIN IMMEDIATE", err) == 0 &&
+	    fill(db, last_seq, err) == 0)
+		rc = db_exec(db, "COMMIT", err);
+	return rc;
+}
+
+static int
+make(const char *path, const char *part, int64_t last_seq, struct err *err)
+{
+	struct db *db;
+	int rc = -1;
+
+	if (unlink(part) == -1 && errno != ENOENT)
+		return err_sys(err, ERR_LOCAL, errno, "remove");
+	if (place_create(part, err) == -1)
+		return -1;
+	place_adopt(part, path);
+	db = db_open(part, DB_COPY, err);
+	if (db != NULL && db_migrate(db, part, err) == 0)
+		rc = fill_from(db, path, last_seq, err);
+	db_close(db);
+	return rc;
+}
+
+struct first_fault {
+	char words[256];
+};
+
+static void
+keep_first(void *arg, int64_t seq, const char *words)
+{
+	struct first_fault *f = arg;
+
+	(void)seq;
+	if (f->words[0] == '\0')
+		(void)snprintf(f->words, sizeof(f->words), "%s", words);
+}
+
+/* Nothing leaves the journal for what would not verify. */
+static int
+check(const char *part, struct err *err)
+{
+	const struct verify_ask ask = { .projections = true };
+	struct first_fault fault = { .words = "" };
+	struct verify_result result;
+
+	if (verify_journal(&part, 1, &ask, keep_first, &fault, &result, err) ==
+	    -1)
+		return -1;
+	if (result.faults > 0)
+		return err_set(err, ERR_STATE,
+		    "what it would hold does not verify: %s; see postern "
+		    "verify --projections",
+		    fault.words);
+	return 0;
+}
+
+int
+archive_build(const char *path, const char *file, int64_t last_seq,
+    struct archive *archive_r, struct err *err)
+{
+	char *part = mem_printf("%s.part", file);
+	int rc = -1;
+
+	if (make(path, part, last_seq, err) == 0 && check(part, err) == 0 &&
+	    archive_read(part, archive_r, err) == 0)
+		rc = rename(part, file) == 0
+		    ? place_sync(file, err)
+		    : err_sys(err, ERR_LOCAL, errno, "rename");
+	if (rc == -1) {
+		(void)err_context(err, "%s", part);
+		(void)unlink(part);
+	}
+	free(part);
+	return rc;
+}
+
+static int
+read_ends(struct db *db, struct archive *a, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(db, &read_sql, SQL_ENDS);
+	enum db_result result = db_step(db, stmt, err);
+	const void *chain;
+	size_t len;
+
+	if (result == DB_ROW) {
+		a->first_seq = db_int(stmt, 0);
+		a->last_seq = db_int(stmt, 1);
+		a->messages = db_int(stmt, 2);
+		a->as_of = db_int(stmt, 3);
+	}
+	db_reset(stmt);
+	if (result != DB_ROW)
+		return -1;
+	if (a->as_of == 0)
+		return err_set(err, ERR_STATE, "this is no archive");
+	stmt = db_stmt(db, &read_sql, SQL_LAST_CHAIN);
+	db_bind_int(stmt, 1, a->last_seq);
+	result = db_step(db, stmt, err);
+	chain = result == DB_ROW ? db_blob(stmt, 0, &len) : NULL;
+	if (chain != NULL && len == CHAIN_LEN)
+		memcpy(a->last_chain, chain, CHAIN_LEN);
+	else if (result == DB_ROW)
+		(void)err_set(err, ERR_STATE, "its last row has no chain");
+	db_reset(stmt);
+	return chain != NULL && len == CHAIN_LEN ? 0 : -1;
+}
+
+static struct db *
+open_archive(const char *file, struct err *err)
+{
+	struct db *db = db_open_journal(file, err);
+
+	if (db != NULL && db_prepare(db, &read_sql, err) == -1) {
+		db_close(db);
+		return NULL;
+	}
+	return db;
+}
+
+int
+archive_read(const char *file, struct archive *archive_r, struct err *err)
+{
+	struct db *db = open_archive(file, err);
+	int rc;
+
+	if (db == NULL)
+		return -1;
+	rc = read_ends(db, archive_r, err);
+	db_close(db);
+	return rc == 0 ? 0 : err_context(err, "%s", file);
+}
+
+int
+archive_messages(const char *file,
+    int (*fn)(void *arg, const struct uuid *, struct err *), void *arg,
+    struct err *err)
+{
+	struct db *db = open_archive(file, err);
+	enum db_result result = DB_ROW;
+	sqlite3_stmt *stmt;
+	struct uuid id;
+	const void *p;
+	size_t len;
+	int rc = 0;
+
+	if (db == NULL)
+		return -1;
+	stmt = db_stmt(db, &read_sql, SQL_IDS);
+	while (rc == 0 && (result = db_step(db, stmt, err)) == DB_ROW) {
+		p = db_blob(stmt, 0, &len);
+		if (len != UUID_LEN)
+			continue;
+		memcpy(id.bytes, p, UUID_LEN);
+		rc = fn(arg, &id, err);
+	}
+	if (result != DB_ROW && result != DB_DONE)
+		rc = -1;
+	db_close(db);
+	return rc;
+}

@@ -1,0 +1,53 @@
+/*
+ * archive: the journal's oldest rows in a database of their own.
+ *
+ * An archive has the journal's schema and reads and verifies as it does. Its
+ * chain begins where the archive before it ends and goes on in the journal, or
+ * in the next one. A message lies where its last row lies, with its parties
+ * and deliveries: of one that has rows in several files, the earlier ones have
+ * only those.
+ */
+#ifndef STORE_ARCHIVE_H
+#define STORE_ARCHIVE_H
+
+#include <stdint.h>
+
+#include "core/err.h"
+#include "store/chain.h"
+#include "store/journal.h"
+
+struct archive {
+	int64_t first_seq, last_seq;
+	unsigned char last_chain[CHAIN_LEN];
+	int64_t messages;
+	/* The journal's last row when it was decided which messages go. */
+	int64_t as_of;
+};
+
+/*
+ * Copy what the journal at path has up to last_seq into file (mode 0640),
+ * which is whole, verified and on disk when it appears there; a file of that
+ * name is replaced. Mail flows meanwhile. last_seq is the last row of its
+ * transaction, as prune_plan finds it.
+ */
+int archive_build(const char *path, const char *file, int64_t last_seq,
+    struct archive *archive_r, struct err *);
+
+/* What a file is an archive of; ERR_STATE when it is none. */
+int archive_read(const char *file, struct archive *archive_r, struct err *);
+
+/*
+ * Call fn with the id of each message that went into it, in their order. Not 0
+ * from fn stops, and comes back.
+ */
+int archive_messages(const char *file,
+    int (*fn)(void *arg, const struct uuid *, struct err *), void *arg,
+    struct err *);
+
+/*
+ * The first id that a message can have which arrived a day after wall_us or
+ * later: a day is more than clocks disagree about one arrival.
+ */
+struct uuid archive_id_bound(int64_t wall_us);
+
+#endif

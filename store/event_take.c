@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "store/event_take.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/json.h"
+#include "core/mem.h"
+#include "store/db.h"
+#include "store/event_find.h"
+#include "store/record.h"
+#include "store/record_sql.h"
+#include "store/settle.h"
+
+/*
+ * Deliveries are looked for before and elsewhere, so that the journal's thread
+ * does little more than write.
+ *
+ * An event that belongs to nothing is kept without a message, and remembered as
+ * unmatched. When it comes again and its delivery is known by then, it is
+ * journalled once more, with the seq of the row that it had without.
+ */
+
+/*
+ * Events in one op: what they take of the journal's time is what other ops of
+ * the same transaction wait for, some milliseconds.
+ */
+#define EVENTS_A_STEP 128
+
+#define DETAIL_MAX_BYTES 65536
+#define REASON_MAX_BYTES 400
+
+enum {
+	SQL_KNOWN,
+	SQL_KNOWN_UNMATCHED,
+	SQL_ADD,
+	SQL_ADD_UNMATCHED,
+	SQL_DROP_UNMATCHED,
+	SQL_FEEDBACK,
+	SQL_RECIPIENT
+};
+static const char *const sql_text[] = {
+	[SQL_KNOWN] = "SELECT seq FROM event "
+		      "WHERE message = ? AND n = ? AND key = ?",
+	[SQL_KNOWN_UNMATCHED] = "SELECT seq FROM unmatched "
+				"WHERE ses_id = ? AND key = ?",
+	[SQL_ADD] = "INSERT INTO event (message, n, key, seq, attempt) "
+		    "VALUES (?, ?, ?, ?, ?)",
+	[SQL_ADD_UNMATCHED] = "INSERT INTO unmatched (ses_id, key, seq) "
+			      "VALUES (?, ?, ?)",
+	[SQL_DROP_UNMATCHED] = "DELETE FROM unmatched "
+			       "WHERE ses_id = ? AND key = ?",
+	[SQL_FEEDBACK] = RECORD_SQL_FEEDBACK,
+	[SQL_RECIPIENT] = "SELECT value FROM party WHERE message = ? AND n = ? "
+			  "AND role = 'recipient'",
+};
+const struct db_sql event_sql = { DB_SLOT_EVENT,
+	sizeof(sql_text) / sizeof(*sql_text), sql_text };
+
+struct listed {
+	char *address, *reason;
+};
+
+/* One op. */
+struct step {
+	const struct event *events;
+	const struct event_place *places;
+	size_t n;
+	const struct conf_list *suppress;
+	struct event_counts counts;
+	struct listed *listed;
+	size_t nlisted;
+};
+
+/* One event in it. */
+struct taking {
+	struct journal_tx *tx;
+	struct db *db;
+	const struct event *e;
+	const struct event_place *place;
+	int64_t key;
+	int64_t earlier; /* seq of its row as unmatched, or 0 */
+	char *text;	 /* as it may be stored */
+};
+
+static sqlite3_stmt *
+stmt_for(const struct taking *t, size_t which)
+{
+	return db_stmt(t->db, &event_sql, which);
+}
+
+static int
+get_seq(const struct taking *t, sqlite3_stmt *stmt, int64_t *seq_r,
+    struct err *err)
+{
+	enum db_result result = db_step(t->db, stmt, err);
+
+	*seq_r = result == DB_ROW ? db_int(stmt, 0) : 0;
+	db_reset(stmt);
+	return result == DB_ROW || result == DB_DONE ? 0 : -1;
+}
+
+/* *seq_r: of its row, or 0. */
+static int
+find_known(struct taking *t, int64_t *seq_r, struct err *err)
+{
+	sqlite3_stmt *stmt = stmt_for(t, SQL_KNOWN_UNMATCHED);
+
+	db_bind_text(stmt, 1, t->e->ses_id);
+	db_bind_int(stmt, 2, t->key);
+	if (get_seq(t, stmt, &t->earlier, err) == -1)
+		return -1;
+	*seq_r = t->earlier;
+	if (!t->place->found)
+		return 0;
+	stmt = stmt_for(t, SQL_KNOWN);
+	db_bind_blob(stmt, 1, t->place->message.bytes, UUID_LEN);
+	db_bind_int(stmt, 2, t->place->n);
+	db_bind_int(stmt, 3, t->key);
+	return get_seq(t, stmt, seq_r, err);
+}
+
+static void
+make_detail(const struct taking *t, struct buf *detail)
+{
+	const struct event *e = t->e;
+
+	json_open(detail, '{');
+	json_add_string(detail, "type", e->type);
+	json_add_string(detail, "kind", e->kind);
+	json_add_string(detail, "subtype", e->subtype);
+	json_add_string(detail, "action", e->action);
+	json_add_string(detail, "feedback", event_feedback(e));
+	if (t->place->tagged)
+		json_add_int(detail, "attempt", e->attempt);
+	json_add_string(detail, "ses_id", e->ses_id);
+	json_add_string(detail, "feedback_id", e->feedback_id);
+	json_add_int(detail, "time", e->time);
+	if (e->accepted != 0)
+		json_add_int(detail, "accepted", e->accepted);
+	json_add_string(detail, "dsn", e->dsn);
+	json_add_string(detail, "text", t->text);
+	if (t->earlier != 0)
+		json_add_int(detail, "unmatched", t->earlier);
+	json_close(detail, '}');
+}
+
+static int
+append(const struct taking *t, int64_t *seq_r, struct err *err)
+{
+	struct buf detail;
+	int rc;
+
+	buf_init(&detail, DETAIL_MAX_BYTES);
+	make_detail(t, &detail);
+	rc = journal_append(t->tx, "event",
+	    t->place->found ? &t->place->message : NULL, t->place->n,
+	    detail.data, seq_r, err);
+	buf_free(&detail);
+	return rc;
+}
+
+static int
+remember_unmatched(const struct taking *t, int64_t seq, struct err *err)
+{
+	sqlite3_stmt *stmt = stmt_for(t, SQL_ADD_UNMATCHED);
+
+	db_bind_text(stmt, 1, t->e->ses_id);
+	db_bind_int(stmt, 2, t->key);
+	db_bind_int(stmt, 3, seq);
+	return db_run(t->db, stmt, err);
+}
+
+static int
+remember(const struct taking *t, int64_t seq, struct err *err)
+{
+	sqlite3_stmt *stmt = stmt_for(t, SQL_ADD);
+
+	db_bind_blob(stmt, 1, t->place->message.bytes, UUID_LEN);
+	db_bind_int(stmt, 2, t->place->n);
+	db_bind_int(stmt, 3, t->key);
+	db_bind_int(stmt, 4, seq);
+	if (t->place->tagged)
+		db_bind_int(stmt, 5, t->e->attempt);
+	if (db_run(t->db, stmt, err) == -1)
+		return -1;
+	if (t->earlier == 0)
+		return 0;
+	stmt = stmt_for(t, SQL_DROP_UNMATCHED);
+	db_bind_text(stmt, 1, t->e->ses_id);
+	db_bind_int(stmt, 2, t->key);
+	return db_run(t->db, stmt, err);
+}
+
+static int
+set_feedback(const struct taking *t, struct err *err)
+{
+	const char *feedback = event_feedback(t->e);
+	sqlite3_stmt *stmt;
+
+	if (feedback == NULL)
+		return 0;
+	stmt = stmt_for(t, SQL_FEEDBACK);
+	db_bind_text(stmt, 1, feedback);
+	db_bind_int(stmt, 2, journal_tx_at(t->tx));
+	db_bind_blob(stmt, 3, t->place->message.bytes, UUID_LEN);
+	db_bind_int(stmt, 4, t->place->n);
+	return db_run(t->db, stmt, err);
+}
+
+static bool
+is_wanted(const struct conf_list *suppress, const char *why)
+{
+	for (size_t i = 0; why != NULL && i < suppress->n; i++)
+		if (strcmp(suppress->items[i], why) == 0)
+			return true;
+	return false;
+}
+
+/* NULL when it was erased, or is the simulator's, which may always be tried. */
+static int
+load_address(const struct taking *t, char **address_r, struct err *err)
+{
+	sqlite3_stmt *stmt = stmt_for(t, SQL_RECIPIENT);
+	enum db_result result;
+	struct address a;
+	struct err ignored;
+
+	db_bind_blob(stmt, 1, t->place->message.bytes, UUID_LEN);
+	db_bind_int(stmt, 2, t->place->n);
+	result = db_step(t->db, stmt, err);
+	*address_r = result == DB_ROW ? db_text_dup(stmt, 0) : NULL;
+	db_reset(stmt);
+	if (*address_r != NULL &&
+	    (address_parse(*address_r, strlen(*address_r), &a, &ignored) !=
+		    ADDRESS_OK ||
+		address_is_simulator(&a))) {
+		free(*address_r);
+		*address_r = NULL;
+	}
+	return result == DB_ROW || result == DB_DONE ? 0 : -1;
+}
+
+static char *
+make_reason(const struct taking *t, const char *why)
+{
+	struct buf reason;
+
+	buf_init(&reason, REASON_MAX_BYTES);
+	buf_adds(&reason, strcmp(why, "bounce") == 0
+		? "mail to it bounced for good"
+		: "its owner complained of mail as spam");
+	if (t->e->subtype != NULL)
+		buf_addf(&reason, " (%s)", t->e->subtype);
+	if (t->text != NULL)
+		buf_addf(&reason, ": %.200s", t->text);
+	return buf_take(&reason);
+}
+
+static int
+suppress(struct step *s, const struct taking *t, struct err *err)
+{
+	const char *why = event_suppresses(t->e);
+	char *address, *reason;
+	int rc;
+
+	if (!is_wanted(s->suppress, why))
+		return 0;
+	if (load_address(t, &address, err) == -1)
+		return -1;
+	if (address == NULL)
+		return 0;
+	reason = make_reason(t, why);
+	rc = suppression_append(t->tx, address, reason, "event",
+	    &t->place->message, t->place->n, err);
+	if (rc == 1) {
+		s->counts.suppressed++;
+		s->listed[s->nlisted++] = (struct listed) { address, reason };
+		return 0;
+	}
+	free(address);
+	free(reason);
+	return rc;
+}
+
+static int
+take_new(struct step *s, struct taking *t, struct err *err)
+{
+	bool settled = false;
+	int64_t seq;
+
+	if (append(t, &seq, err) == -1)
+		return -1;
+	if (!t->place->found) {
+		s->counts.unmatched++;
+		return remember_unmatched(t, seq, err);
+	}
+	s->counts.taken++;
+	if (remember(t, seq, err) == -1 || set_feedback(t, err) == -1 ||
+	    settle_delivery(t->tx, &t->place->message, t->place->n, &settled,
+		err) == -1)
+		return -1;
+	s->counts.settled += settled;
+	return suppress(s, t, err);
+}
+
+static int
+take_one(struct step *s, struct taking *t, struct err *err)
+{
+	int64_t seq;
+	int rc = 0;
+
+	t->key = event_key(
+	    t->e->type, t->e->ses_id, t->e->feedback_id, t->e->time);
+	if (find_known(t, &seq, err) == -1)
+		return -1;
+	if (seq != 0) {
+		s->counts.repeated++;
+		return 0;
+	}
+	if (t->place->found)
+		rc = record_storable_of(t->tx, &t->place->message, t->place->n,
+		    t->e->text, &t->text, err);
+	else
+		t->text = record_storable(t->e->text);
+	if (rc == 0)
+		rc = take_new(s, t, err);
+	free(t->text);
+	return rc;
+}
+
+static void
+forget_listed(struct step *s)
+{
+	for (size_t i = 0; i < s->nlisted; i++) {
+		free(s->listed[i].address);
+		free(s->listed[i].reason);
+	}
+	s->nlisted = 0;
+}
+
+static int
+step_op(struct journal_tx *tx, void *arg, struct err *err)
+{
+	struct step *s = arg;
+
+	/* It may have run before, in a transaction that failed. */
+	forget_listed(s);
+	memset(&s->counts, 0, sizeof(s->counts));
+	for (size_t i = 0; i < s->n; i++) {
+		struct taking t = { .tx = tx,
+			.db = journal_tx_db(tx),
+			.e = &s->events[i],
+			.place = &s->places[i] };
+
+		if (take_one(s, &t, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static void
+add_counts(struct event_counts *sum, const struct event_counts *more)
+{
+	sum->taken += more->taken;
+	sum->repeated += more->repeated;
+	sum->unmatched += more->unmatched;
+	sum->suppressed += more->suppressed;
+	sum->settled += more->settled;
+}
+
+static int
+take_step(struct journal *j, struct suppressions *list, struct step *s,
+    int64_t deadline_us, struct event_counts *counts, struct err *err)
+{
+	struct listed listed[EVENTS_A_STEP];
+	int rc;
+
+	s->listed = listed;
+	s->nlisted = 0;
+	rc = journal_do(j, step_op, s, deadline_us, err);
+	if (rc == 0)
+		add_counts(counts, &s->counts);
+	for (size_t i = 0; rc == 0 && list != NULL && i < s->nlisted; i++)
+		suppressions_note(list, listed[i].address, listed[i].reason);
+	forget_listed(s);
+	return rc;
+}
+
+int
+event_take(struct journal *j, struct suppressions *list,
+    const struct conf_list *suppress, const struct event *events, size_t n,
+    int64_t deadline_us, struct event_counts *counts, struct err *err)
+{
+	struct event_place *places = mem_array(n, sizeof(*places));
+	struct step s = { .suppress = suppress };
+	int rc;
+
+	rc = event_find(journal_path(j), events, n, places, err);
+	for (size_t i = 0; i < n && rc == 0; i += s.n) {
+		s.events = events + i;
+		s.places = places + i;
+		s.n = n - i < EVENTS_A_STEP ? n - i : EVENTS_A_STEP;
+		rc = take_step(j, list, &s, deadline_us, counts, err);
+	}
+	free(places);
+	return rc;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "store/forget.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/json.h"
+#include "core/mem.h"
+#include "store/db.h"
+#include "store/hidden.h"
+
+/*
+ * Erasing, in the journal and in archives. An archive's chain has ended, so
+ * what is erased there is told by a row of the journal; both files have the
+ * seq of that row in `erased`.
+ */
+#define DETAIL_MAX_BYTES 8192
+
+enum {
+	SQL_PARTY,
+	SQL_MESSAGE_ID,
+	SQL_SUPPRESSION,
+	SQL_HIDDEN,
+	SQL_ERASED
+};
+
+static const char *const sql_text[] = {
+	[SQL_PARTY] = "UPDATE party SET value = NULL, salt = NULL "
+		      "WHERE message = ? AND n = ? AND role = ?",
+	[SQL_MESSAGE_ID] = "UPDATE message SET header_message_id = NULL, "
+			   "salt = NULL WHERE id = ?",
+	[SQL_SUPPRESSION] = "UPDATE suppression SET salt = NULL, "
+			    "address = CASE WHEN until IS NULL OR until > ?2 "
+			    "THEN ?3 END WHERE seq = ?1",
+	[SQL_HIDDEN] = "SELECT seq FROM suppression WHERE address = ?",
+	[SQL_ERASED] = "INSERT OR IGNORE INTO erased (message, n, role, seq) "
+		       "VALUES (?, ?, ?, ?)",
+};
+
+const struct db_sql forget_sql = { DB_SLOT_FORGET,
+	sizeof(sql_text) / sizeof(*sql_text), sql_text };
+
+/* What is done where: hidden is NULL where suppressions are not kept. */
+struct erasing {
+	struct db *db;
+	const struct forget_item *item;
+	int64_t seq, at;
+	const char *hidden;
+};
+
+static sqlite3_stmt *
+stmt_for(const struct erasing *e, const struct forget_party *p)
+{
+	const struct uuid *message = &e->item->message;
+	sqlite3_stmt *stmt;
+
+	if (!e->item->of_message) {
+		stmt = db_stmt(e->db, &forget_sql, SQL_SUPPRESSION);
+		db_bind_int(stmt, 1, p->n);
+		db_bind_int(stmt, 2, e->at);
+		db_bind_text(stmt, 3, e->hidden);
+	} else if (strcmp(p->role, "message_id") == 0) {
+		stmt = db_stmt(e->db, &forget_sql, SQL_MESSAGE_ID);
+		db_bind_blob(stmt, 1, message->bytes, UUID_LEN);
+	} else {
+		stmt = db_stmt(e->db, &forget_sql, SQL_PARTY);
+		db_bind_blob(stmt, 1, message->bytes, UUID_LEN);
+		db_bind_int(stmt, 2, p->n);
+		db_bind_text(stmt, 3, p->role);
+	}
+	return stmt;
+}
+
+/* Where it lies in another file, this one has nothing to say. */
+static int
+erase_party(
+    const struct erasing *e, const struct forget_party *p, struct err *err)
+{
+	sqlite3_stmt *stmt = stmt_for(e, p);
+
+	if (db_run(e->db, stmt, err) == -1)
+		return -1;
+	if (sqlite3_changes(db_handle(e->db)) == 0)
+		return 0;
+	stmt = db_stmt(e->db, &forget_sql, SQL_ERASED);
+	db_bind_blob(stmt, 1, e->item->message.bytes,
+	    e->item->of_message ? UUID_LEN : 0);
+	db_bind_int(stmt, 2, p->n);
+	db_bind_text(stmt, 3, p->role);
+	db_bind_int(stmt, 4, e->seq);
+	return db_run(e->db, stmt, err);
+}
+
+static int
+erase(const struct erasing *e, struct err *err)
+{
+	for (size_t i = 0; i < e->item->nparties; i++)
+		if (erase_party(e, &e->item->parties[i], err) == -1)
+			return -1;
+	return 0;
+}
+
+struct op {
+	const struct forget_ask *ask;
+	char hidden[HIDDEN_LEN]; /* "" when nobody is, or none of it is meant */
+	int64_t seq;		 /* 0: there was nothing to erase */
+};
+
+/* Those that an earlier erasure has left under the hidden name. */
+static int
+add_hidden(struct journal_tx *tx, const struct op *op,
+    struct forget_item *item, struct err *err)
+{
+	struct db *db = journal_tx_db(tx);
+	sqlite3_stmt *stmt = db_stmt(db, &forget_sql, SQL_HIDDEN);
+	enum db_result result;
+	struct forget_party *p;
+
+	db_bind_text(stmt, 1, op->hidden);
+	while ((result = db_step(db, stmt, err)) == DB_ROW &&
+	    item->nparties < FORGET_PARTIES_MAX) {
+		p = &item->parties[item->nparties++];
+		p->n = db_int(stmt, 0);
+		(void)snprintf(p->role, sizeof(p->role), "suppression");
+	}
+	db_reset(stmt);
+	return result == DB_ROW || result == DB_DONE ? 0 : -1;
+}
+
+static int
+append(struct journal_tx *tx, struct op *op, const struct forget_item *item,
+    struct err *err)
+{
+	struct buf detail;
+	int rc;
+
+	buf_init(&detail, DETAIL_MAX_BYTES);
+	json_open(&detail, '{');
+	json_key(&detail, "parties");
+	json_open(&detail, '[');
+	for (size_t i = 0; i < item->nparties; i++) {
+		json_open(&detail, '{');
+		json_add_int(&detail, "n", item->parties[i].n);
+		json_add_string(&detail, "role", item->parties[i].role);
+		json_close(&detail, '}');
+	}
+	json_close(&detail, ']');
+	json_add_string(&detail, "who", op->ask->who);
+	json_close(&detail, '}');
+	rc = journal_append(tx, "erased",
+	    item->of_message ? &item->message : NULL, 0, detail.data, &op->seq,
+	    err);
+	buf_free(&detail);
+	return rc;
+}
+
+static int
+erase_op(struct journal_tx *tx, void *arg, struct err *err)
+{
+	struct op *op = arg;
+	struct forget_item item = *op->ask->item;
+	struct erasing e = { .db = journal_tx_db(tx),
+		.item = &item,
+		.at = journal_tx_at(tx) };
+
+	op->seq = 0;
+	if (!op->ask->suppression_too)
+		e.hidden = op->hidden;
+	else if (!item.of_message && add_hidden(tx, op, &item, err) == -1)
+		return -1;
+	if (item.nparties == 0)
+		return 0;
+	if (append(tx, op, &item, err) == -1)
+		return -1;
+	e.seq = op->seq;
+	return erase(&e, err);
+}
+
+int
+forget_erase(struct journal *j, const struct forget_ask *ask,
+    int64_t deadline_us, int64_t *seq_r, struct err *err)
+{
+	struct op op = { .ask = ask };
+	struct hidden_key key;
+	int rc = 0;
+
+	if (!ask->item->of_message)
+		rc = ask->suppression_too
+		    ? hidden_key_load(journal_path(j), &key, err)
+		    : hidden_key_make(journal_path(j), &key, err);
+	if (rc == -1)
+		return -1;
+	if (!ask->item->of_message && (rc == 1 || !ask->suppression_too))
+		(void)hidden_name(&key, ask->address, op.hidden);
+	if (journal_do(j, erase_op, &op, deadline_us, err) == -1)
+		return -1;
+	*seq_r = op.seq;
+	return 0;
+}
+
+struct forget_archive {
+	struct db *db;
+	char *file;
+};
+
+struct forget_archive *
+forget_archive_open(const char *file, struct err *err)
+{
+	struct forget_archive *a = mem_new(sizeof(*a));
+
+	a->file = mem_strdup(file);
+	a->db = db_open(file, DB_COPY, err);
+	if (a->db != NULL && db_check_version(a->db, file, err) == 0 &&
+	    db_exec(a->db, "PRAGMA secure_delete = ON; BEGIN IMMEDIATE", err) ==
+		0 &&
+	    db_prepare(a->db, &forget_sql, err) == 0)
+		return a;
+	(void)err_context(err, "%s", file);
+	db_close(a->db);
+	free(a->file);
+	free(a);
+	return NULL;
+}
+
+int
+forget_archive_erase(struct forget_archive *a, const struct forget_item *item,
+    int64_t seq, struct err *err)
+{
+	const struct erasing e = { .db = a->db, .item = item, .seq = seq };
+
+	return erase(&e, err);
+}
+
+int
+forget_archive_close(struct forget_archive *a, bool commit, struct err *err)
+{
+	int rc = 0;
+
+	if (commit)
+		rc = db_exec(a->db, "COMMIT; VACUUM", err);
+	if (rc == -1)
+		(void)err_context(err, "%s", a->file);
+	db_close(a->db);
+	free(a->file);
+	free(a);
+	return rc;
+}

@@ -1,0 +1,81 @@
+/*
+ * forget: taking a person out of the journal.
+ *
+ * Value and salt go wherever the person is a party, and a row `erased` says
+ * which they were; the chain holds commitments only, so it still verifies and
+ * nothing can be guessed back. Finding is a reader's, erasing the journal's
+ * writer's, or in an archive that of whoever may write it.
+ */
+#ifndef STORE_FORGET_H
+#define STORE_FORGET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/err.h"
+#include "store/journal.h"
+
+/*
+ * What of one message is the person's: party roles as in `party`, message_id
+ * (with n 0), or without a message `suppression` (with its seq as n).
+ */
+#define FORGET_ROLE_LEN 16
+#define FORGET_PARTIES_MAX 32
+struct forget_party {
+	int64_t n;
+	char role[FORGET_ROLE_LEN];
+};
+struct forget_item {
+	bool of_message;
+	struct uuid message;
+	struct forget_party parties[FORGET_PARTIES_MAX];
+	size_t nparties;
+};
+
+/*
+ * Call fn for all that a journal or archive has of an address (in lower case):
+ * where it is the value, one of several, or what an SRS address was made of;
+ * with a sender's go what it was rewritten to, the user and the client.
+ * Reads all parties. Not 0 from fn stops, and comes back.
+ */
+int forget_find(const char *path, const char *address,
+    int (*fn)(void *arg, const struct forget_item *, struct err *), void *arg,
+    struct err *);
+
+/*
+ * An op of its own: journal that this is erased, and erase what of it lies in
+ * the journal's file. A suppression in force is kept under a hidden name
+ * (store/hidden.h) unless suppression_too is set, which with an item without a
+ * message, an empty one even, also erases those that were kept so. *seq_r is 0
+ * when there was nothing to erase.
+ */
+struct forget_ask {
+	const struct forget_item *item;
+	const char *address; /* in lower case */
+	bool suppression_too;
+	const char *who;
+};
+int forget_erase(struct journal *, const struct forget_ask *,
+    int64_t deadline_us, int64_t *seq_r, struct err *);
+
+/* An archive: what was journalled in row seq. All or nothing, at the close. */
+struct forget_archive;
+struct forget_archive *forget_archive_open(const char *file, struct err *);
+int forget_archive_erase(struct forget_archive *, const struct forget_item *,
+    int64_t seq, struct err *);
+/* Commit and write the file anew, or with commit false leave it as it was. */
+int forget_archive_close(
+    struct forget_archive *, bool commit, struct err *);
+
+/*
+ * Whether the bytes of a database and its write-ahead log have an address,
+ * without regard to case: 1, 0, or -1 and err.
+ */
+int forget_traces(const char *path, const char *address, struct err *);
+
+/* How many values there are of which an address is a part: others' then. */
+int forget_others(const char *path, const char *address, int64_t *count_r,
+    struct err *);
+
+#endif

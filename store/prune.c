@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "store/prune.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/json.h"
+#include "store/db.h"
+
+/*
+ * What is written: ops on the journal's thread, between the mail. Each is small
+ * so that nobody waits for it for long. The bound is what `pruned` says last.
+ */
+#define ROWS_A_STEP 500
+#define DETAIL_MAX_BYTES 8192
+
+#define BOUND "(SELECT max(last_seq) FROM pruned)"
+
+enum {
+	SQL_BOUND,
+	SQL_ROW,
+	SQL_FIRST,
+	SQL_LAST,
+	SQL_ADD,
+	SQL_MAY_GO,
+	SQL_DROP_DIGEST,
+	SQL_DROP_ERASED,
+	SQL_DROP_PARTIES,
+	SQL_DROP_DELIVERIES,
+	SQL_DROP_EVENTS,
+	SQL_DROP_MESSAGE,
+	SQL_DROP_SUPPRESSIONS,
+	SQL_DROP_UNMATCHED,
+	SQL_DROP_ROWS
+};
+
+static const char *const sql_text[] = {
+	[SQL_BOUND] = "SELECT coalesce(" BOUND ", 0)",
+	[SQL_ROW] = "SELECT at, boot, mono, chain FROM journal WHERE seq = ?",
+	[SQL_FIRST] = "SELECT coalesce(min(seq), 1) FROM journal",
+	[SQL_LAST] = "SELECT coalesce(max(seq), 0) FROM journal",
+	[SQL_ADD] = "INSERT INTO pruned (seq, last_seq, last_chain, archive) "
+		    "VALUES (?, ?, ?, ?)",
+	[SQL_MAY_GO] = "SELECT 1 FROM message WHERE id = ?1 AND received_at <= "
+		       "(SELECT at FROM journal WHERE seq = " BOUND ") "
+		       "AND NOT EXISTS (SELECT 1 FROM journal "
+		       "WHERE seq > ?2 AND message = ?1)",
+	[SQL_DROP_DIGEST] = "DELETE FROM digest WHERE message = ?1 "
+			    "AND digest = (SELECT digest FROM message "
+			    "WHERE id = ?1)",
+	[SQL_DROP_ERASED] = "DELETE FROM erased WHERE message = ?",
+	[SQL_DROP_PARTIES] = "DELETE FROM party WHERE message = ?",
+	[SQL_DROP_DELIVERIES] = "DELETE FROM delivery WHERE message = ?",
+	[SQL_DROP_EVENTS] = "DELETE FROM event WHERE message = ?",
+	[SQL_DROP_MESSAGE] = "DELETE FROM message WHERE id = ?",
+	/* Those that were in force at the bound are looked up at each RCPT. */
+	[SQL_DROP_SUPPRESSIONS] =
+	    "DELETE FROM suppression WHERE seq < ?1 AND seq <= " BOUND
+	    " AND until < (SELECT at FROM journal WHERE seq = " BOUND ")",
+	[SQL_DROP_UNMATCHED] =
+	    "DELETE FROM unmatched WHERE seq < ?1 AND seq <= " BOUND,
+	[SQL_DROP_ROWS] = "DELETE FROM journal WHERE seq < ?1 AND seq <= " BOUND,
+};
+
+const struct db_sql prune_sql = { DB_SLOT_PRUNE,
+	sizeof(sql_text) / sizeof(*sql_text), sql_text };
+
+static int
+get_int(struct db *db, size_t which, int64_t *value_r, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(db, &prune_sql, which);
+	enum db_result result = db_step(db, stmt, err);
+
+	if (result == DB_ROW)
+		*value_r = db_int(stmt, 0);
+	db_reset(stmt);
+	return result == DB_ROW ? 0 : -1;
+}
+
+/*
+ * Old by the wall clock, and by the other one too where that can tell: a wall
+ * clock that was set wrong must not let go of what the quota counts.
+ */
+static bool
+old_enough(int64_t at, int64_t boot, int64_t mono, int64_t keep_us)
+{
+	if (clock_wall_us() - at < keep_us)
+		return false;
+	return boot == 0 || boot != clock_boot_id() ||
+	    clock_mono_us() - mono >= keep_us;
+}
+
+static int
+check_row(struct db *db, const struct prune_bound *b, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(db, &prune_sql, SQL_ROW);
+	bool same = false, old = false;
+	enum db_result result;
+	const void *chain;
+	size_t len;
+
+	db_bind_int(stmt, 1, b->last_seq);
+	result = db_step(db, stmt, err);
+	if (result == DB_ROW) {
+		chain = db_blob(stmt, 3, &len);
+		same = len == CHAIN_LEN &&
+		    memcmp(chain, b->last_chain, CHAIN_LEN) == 0;
+		old = old_enough(db_int(stmt, 0), db_int(stmt, 1),
+		    db_int(stmt, 2), b->keep_us);
+	}
+	db_reset(stmt);
+	if (result != DB_ROW && result != DB_DONE)
+		return -1;
+	if (!same)
+		return err_set(err, ERR_STATE,
+		    "row %" PRId64 " of the archive is not the journal's",
+		    b->last_seq);
+	if (!old)
+		return err_set(err, ERR_POLICY,
+		    "row %" PRId64 " is younger than the journal needs to "
+		    "remember (store.repeat-window, quota.daily-window)",
+		    b->last_seq);
+	return 0;
+}
+
+static int
+check_finished(struct db *db, const struct prune_bound *b, struct err *err)
+{
+	int64_t bound, first;
+
+	if (get_int(db, SQL_BOUND, &bound, err) == -1 ||
+	    get_int(db, SQL_FIRST, &first, err) == -1)
+		return -1;
+	if (first <= bound)
+		return err_set(err, ERR_STATE, "an earlier prune is unfinished");
+	if (b->last_seq < first)
+		return err_set(err, ERR_STATE,
+		    "rows up to %" PRId64 " were pruned already", bound);
+	return 0;
+}
+
+static int
+add_bound(struct db *db, const struct prune_bound *b, int64_t seq,
+    struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(db, &prune_sql, SQL_ADD);
+
+	db_bind_int(stmt, 1, seq);
+	db_bind_int(stmt, 2, b->last_seq);
+	db_bind_blob(stmt, 3, b->last_chain, CHAIN_LEN);
+	db_bind_text(stmt, 4, b->name);
+	return db_run(db, stmt, err);
+}
+
+static int
+begin_op(struct journal_tx *tx, void *arg, struct err *err)
+{
+	struct db *db = journal_tx_db(tx);
+	const struct prune_bound *b = arg;
+	char chain[CHAIN_TEXT_LEN];
+	struct buf detail;
+	int64_t seq;
+	int rc;
+
+	if (check_finished(db, b, err) == -1 || check_row(db, b, err) == -1)
+		return -1;
+	buf_init(&detail, DETAIL_MAX_BYTES);
+	json_open(&detail, '{');
+	json_add_int(&detail, "last_seq", b->last_seq);
+	json_add_string(&detail, "last_chain", chain_text(b->last_chain, chain));
+	json_add_string(&detail, "archive", b->name);
+	json_add_string(&detail, "who", b->who);
+	json_close(&detail, '}');
+	rc = detail.overflow
+	    ? err_set(err, ERR_POLICY, "the archive's name is too long")
+	    : journal_append(tx, "pruned", NULL, 0, detail.data, &seq, err);
+	buf_free(&detail);
+	return rc == 0 ? add_bound(db, b, seq, err) : -1;
+}
+
+int
+prune_begin(struct journal *j, const struct prune_bound *bound,
+    int64_t deadline_us, struct err *err)
+{
+	struct prune_bound b = *bound;
+
+	return journal_do(j, begin_op, &b, deadline_us, err);
+}
+
+struct batch {
+	int64_t as_of;
+	const struct uuid *ids;
+	size_t n;
+};
+
+static int
+may_go(struct db *db, const struct uuid *id, int64_t as_of, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(db, &prune_sql, SQL_MAY_GO);
+	enum db_result result;
+
+	db_bind_blob(stmt, 1, id->bytes, UUID_LEN);
+	db_bind_int(stmt, 2, as_of);
+	result = db_step(db, stmt, err);
+	db_reset(stmt);
+	return result == DB_ROW ? 1 : result == DB_DONE ? 0 : -1;
+}
+
+static int
+drop_message(struct db *db, const struct uuid *id, struct err *err)
+{
+	sqlite3_stmt *stmt;
+
+	for (size_t i = SQL_DROP_DIGEST; i <= SQL_DROP_MESSAGE; i++) {
+		stmt = db_stmt(db, &prune_sql, i);
+		db_bind_blob(stmt, 1, id->bytes, UUID_LEN);
+		if (db_run(db, stmt, err) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+static int
+messages_op(struct journal_tx *tx, void *arg, struct err *err)
+{
+	struct db *db = journal_tx_db(tx);
+	const struct batch *b = arg;
+	int64_t last;
+	int rc;
+
+	if (get_int(db, SQL_LAST, &last, err) == -1)
+		return -1;
+	if (b->n > PRUNE_MESSAGES_MAX || last - b->as_of > PRUNE_ROWS_BEHIND)
+		return err_set(err, ERR_STATE, "too much at a time");
+	for (size_t i = 0; i < b->n; i++) {
+		rc = may_go(db, &b->ids[i], b->as_of, err);
+		if (rc == -1 ||
+		    (rc == 1 && drop_message(db, &b->ids[i], err) == -1))
+			return -1;
+	}
+	return 0;
+}
+
+int
+prune_messages(struct journal *j, int64_t as_of, const struct uuid *ids,
+    size_t n, int64_t deadline_us, struct err *err)
+{
+	struct batch b = { as_of, ids, n };
+
+	return journal_do(j, messages_op, &b, deadline_us, err);
+}
+
+static int
+drop_before(struct db *db, size_t which, int64_t seq, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(db, &prune_sql, which);
+
+	db_bind_int(stmt, 1, seq);
+	return db_run(db, stmt, err);
+}
+
+static int
+rows_op(struct journal_tx *tx, void *arg, struct err *err)
+{
+	struct db *db = journal_tx_db(tx);
+	int64_t first, bound;
+	bool *left = arg;
+
+	if (get_int(db, SQL_FIRST, &first, err) == -1 ||
+	    get_int(db, SQL_BOUND, &bound, err) == -1 ||
+	    drop_before(db, SQL_DROP_SUPPRESSIONS, first + ROWS_A_STEP, err) ==
+		-1 ||
+	    drop_before(db, SQL_DROP_UNMATCHED, first + ROWS_A_STEP, err) ==
+		-1 ||
+	    drop_before(db, SQL_DROP_ROWS, first + ROWS_A_STEP, err) == -1)
+		return -1;
+	*left = first + ROWS_A_STEP <= bound;
+	return 0;
+}
+
+int
+prune_rows(
+    struct journal *j, bool *left_r, int64_t deadline_us, struct err *err)
+{
+	return journal_do(j, rows_op, left_r, deadline_us, err);
+}

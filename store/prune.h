@@ -1,0 +1,91 @@
+/*
+ * prune: taking out of the journal what an archive has.
+ *
+ * In steps, each durable before the next begins, so that whoever is interrupted
+ * goes on or begins again, and nothing is lost:
+ *
+ *	1. the archive is made (archive_build), whole and on disk;
+ *	2. prune_begin journals `pruned`, from when on those rows may go;
+ *	3. prune_messages takes out messages, a few at a time;
+ *	4. prune_rows takes out rows of the journal, a few at a time. As long as
+ *	   there are some, the prune is unfinished.
+ */
+#ifndef STORE_PRUNE_H
+#define STORE_PRUNE_H
+
+#include <stdbool.h>
+
+#include "core/conf.h"
+#include "store/archive.h"
+#include "store/journal.h"
+
+/*
+ * How long the journal has to remember: the same message's retries, and what is
+ * spent of the day.
+ */
+int64_t prune_keep_us(const struct conf *);
+
+/* For a reader of the journal at path. */
+struct prune_state {
+	int64_t last_seq; /* of what was pruned last; 0: nothing ever was */
+	unsigned char last_chain[CHAIN_LEN];
+	char *archive;	 /* its name, to be freed */
+	int64_t first_seq; /* the journal's first row now */
+	bool unfinished;   /* rows up to last_seq are still there */
+};
+int prune_state(const char *path, struct prune_state *, struct err *);
+
+/*
+ * The last row before before_us, a midnight (UTC): 0 when there is none.
+ * ERR_POLICY when that is not keep_us ago, or a delivery that arrived before is
+ * unsettled (waiting, sending, doubtful) and may_be_unsettled is not set.
+ */
+int prune_plan(const char *path, int64_t before_us, int64_t keep_us,
+    bool may_be_unsettled, int64_t *last_seq_r, struct err *);
+
+/* The chain of a row that the journal has; ERR_STATE when it has none. */
+int prune_chain(const char *path, int64_t seq,
+    unsigned char chain_r[CHAIN_LEN], struct err *);
+
+/*
+ * Step 2. ERR_STATE when the row is not there or another prune is unfinished,
+ * ERR_POLICY when it is younger than keep_us. name: what to call the archive.
+ */
+struct prune_bound {
+	int64_t last_seq;
+	unsigned char last_chain[CHAIN_LEN];
+	const char *name, *who;
+	int64_t keep_us;
+};
+int prune_begin(struct journal *, const struct prune_bound *,
+    int64_t deadline_us, struct err *);
+
+/*
+ * Step 3: messages of the archive. Those that have a row after as_of stay, as
+ * do those that arrived after the bound. as_of is to be close to the journal's
+ * end (PRUNE_ROWS_BEHIND), since the rows after it are read for each.
+ */
+#define PRUNE_MESSAGES_MAX 80
+#define PRUNE_ROWS_BEHIND 20000
+int prune_messages(struct journal *, int64_t as_of, const struct uuid *ids,
+    size_t n, int64_t deadline_us, struct err *);
+
+/* Step 4: *left_r says whether there are more. */
+int prune_rows(
+    struct journal *, bool *left_r, int64_t deadline_us, struct err *);
+
+/*
+ * What keeps prune_messages' as_of close to the end, for a reader: the messages
+ * that have rows after a seq.
+ */
+struct prune_watch;
+struct prune_watch *prune_watch_open(const char *path,
+    const struct archive *, struct err *);
+void prune_watch_close(struct prune_watch *);
+
+/* Read on to the journal's end: its seq, or -1 and err. */
+int64_t prune_watch_read(struct prune_watch *, struct err *);
+/* Whether a message has a row that was read. */
+bool prune_watch_has(const struct prune_watch *, const struct uuid *);
+
+#endif

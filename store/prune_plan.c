@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "store/prune.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "core/mem.h"
+#include "store/db.h"
+#include "store/ledger.h"
+
+/* What is read: how far a prune may go, and what happens meanwhile. */
+
+enum {
+	SQL_STATE,
+	SQL_ENDS,
+	SQL_AT,
+	SQL_CHAIN,
+	SQL_UNSETTLED,
+	SQL_LAST,
+	SQL_SINCE
+};
+
+static const char *const sql_text[] = {
+	[SQL_STATE] = "SELECT last_seq, last_chain, archive FROM pruned "
+		      "ORDER BY last_seq DESC LIMIT 1",
+	[SQL_ENDS] = "SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) "
+		     "FROM journal",
+	[SQL_AT] = "SELECT at FROM journal WHERE seq = ?",
+	[SQL_CHAIN] = "SELECT chain FROM journal WHERE seq = ?",
+	/* Only ids of that time are looked at: deliveries lie in their order. */
+	[SQL_UNSETTLED] = "SELECT d.message, d.n, d.state, m.received_at "
+			  "FROM delivery d JOIN message m ON m.id = d.message "
+			  "WHERE d.message < ?1 AND m.received_at < ?2 "
+			  "AND d.state IN ('waiting', 'sending', 'doubtful') "
+			  "ORDER BY m.received_at LIMIT 1",
+	[SQL_LAST] = "SELECT coalesce(max(seq), 0) FROM journal",
+	[SQL_SINCE] = "SELECT message FROM journal WHERE seq > ?1 "
+		      "AND seq <= ?2 AND message < ?3",
+};
+static const struct db_sql sql = { DB_SLOT_OTHER,
+	sizeof(sql_text) / sizeof(*sql_text), sql_text };
+
+int64_t
+prune_keep_us(const struct conf *conf)
+{
+	int64_t day = conf->quota.daily_window + conf->ses.data_timeout +
+	    LEDGER_DOT_LAG_US;
+
+	return conf->store.repeat_window > day ? conf->store.repeat_window
+					       : day;
+}
+
+static struct db *
+open_reader(const char *path, struct err *err)
+{
+	struct db *db = db_open_journal(path, err);
+
+	if (db != NULL && db_prepare(db, &sql, err) == -1) {
+		db_close(db);
+		return NULL;
+	}
+	return db;
+}
+
+static int
+read_ends(struct db *db, int64_t *first_r, int64_t *last_r, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(db, &sql, SQL_ENDS);
+	enum db_result result = db_step(db, stmt, err);
+
+	if (result == DB_ROW) {
+		*first_r = db_int(stmt, 0);
+		*last_r = db_int(stmt, 1);
+	}
+	db_reset(stmt);
+	return result == DB_ROW ? 0 : -1;
+}
+
+static int
+read_state(struct db *db, struct prune_state *s, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(db, &sql, SQL_STATE);
+	enum db_result result = db_step(db, stmt, err);
+	const void *chain;
+	int64_t last;
+	size_t len;
+
+	memset(s, 0, sizeof(*s));
+	if (result == DB_ROW) {
+		s->last_seq = db_int(stmt, 0);
+		chain = db_blob(stmt, 1, &len);
+		if (len == CHAIN_LEN)
+			memcpy(s->last_chain, chain, CHAIN_LEN);
+		s->archive = db_text_dup(stmt, 2);
+	}
+	db_reset(stmt);
+	if ((result != DB_ROW && result != DB_DONE) ||
+	    read_ends(db, &s->first_seq, &last, err) == -1) {
+		free(s->archive);
+		return -1;
+	}
+	s->unfinished = s->first_seq <= s->last_seq;
+	return 0;
+}
+
+int
+prune_state(const char *path, struct prune_state *state_r, struct err *err)
+{
+	struct db *db = open_reader(path, err);
+	int rc;
+
+	if (db == NULL)
+		return -1;
+	rc = read_state(db, state_r, err);
+	db_close(db);
+	return rc;
+}
+
+static int
+at_of(struct db *db, int64_t seq, int64_t *at_r, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(db, &sql, SQL_AT);
+	enum db_result result;
+
+	db_bind_int(stmt, 1, seq);
+	result = db_step(db, stmt, err);
+	if (result == DB_ROW)
+		*at_r = db_int(stmt, 0);
+	db_reset(stmt);
+	if (result == DB_DONE)
+		return err_set(err, ERR_STATE,
+		    "row %" PRId64 " is missing: see postern verify", seq);
+	return result == DB_ROW ? 0 : -1;
+}
+
+/* `at` never falls, so the last row before a time is found by halving. */
+static int
+last_before(struct db *db, int64_t at, int64_t *seq_r, struct err *err)
+{
+	int64_t first, low, high, mid, mid_at;
+
+	if (read_ends(db, &first, &high, err) == -1)
+		return -1;
+	high++;
+	for (low = first; low < high;) {
+		mid = low + (high - low) / 2;
+		if (at_of(db, mid, &mid_at, err) == -1)
+			return -1;
+		if (mid_at < at)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	*seq_r = low > first ? low - 1 : 0;
+	return 0;
+}
+
+static int
+check_settled(struct db *db, int64_t before_us, struct err *err)
+{
+	struct uuid bound = archive_id_bound(before_us), id = { .bytes = { 0 } };
+	sqlite3_stmt *stmt = db_stmt(db, &sql, SQL_UNSETTLED);
+	char text[UUID_TEXT_LEN], when[CLOCK_RFC3339_LEN];
+	enum db_result result;
+	const void *p;
+	size_t len;
+
+	db_bind_blob(stmt, 1, bound.bytes, UUID_LEN);
+	db_bind_int(stmt, 2, before_us);
+	result = db_step(db, stmt, err);
+	if (result == DB_ROW) {
+		p = db_blob(stmt, 0, &len);
+		if (len == UUID_LEN)
+			memcpy(id.bytes, p, UUID_LEN);
+		(void)clock_rfc3339(db_int(stmt, 3), when);
+		(void)err_set(err, ERR_POLICY,
+		    "recipient %" PRId64 " of %s, of %.10s, is %s: ingest what "
+		    "SES reported about it, prune --before %.10s, or archive "
+		    "it as it is with --unsettled",
+		    db_int(stmt, 1), uuid_text(&id, text), when,
+		    db_text(stmt, 2), when);
+	}
+	db_reset(stmt);
+	return result == DB_DONE ? 0 : -1;
+}
+
+int
+prune_plan(const char *path, int64_t before_us, int64_t keep_us,
+    bool may_be_unsettled, int64_t *last_seq_r, struct err *err)
+{
+	int64_t latest = clock_wall_us() - keep_us;
+	char when[CLOCK_RFC3339_LEN];
+	struct db *db;
+	int rc = -1;
+
+	if (before_us > latest)
+		return err_set(err, ERR_POLICY,
+		    "what is younger than store.repeat-window and "
+		    "quota.daily-window stays: --before %.10s at the latest",
+		    clock_rfc3339(latest, when));
+	db = open_reader(path, err);
+	if (db == NULL)
+		return -1;
+	if ((may_be_unsettled || check_settled(db, before_us, err) == 0) &&
+	    last_before(db, before_us, last_seq_r, err) == 0)
+		rc = 0;
+	db_close(db);
+	return rc;
+}
+
+int
+prune_chain(const char *path, int64_t seq, unsigned char chain_r[CHAIN_LEN],
+    struct err *err)
+{
+	struct db *db = open_reader(path, err);
+	enum db_result result;
+	sqlite3_stmt *stmt;
+	const void *chain;
+	size_t len = 0;
+
+	if (db == NULL)
+		return -1;
+	stmt = db_stmt(db, &sql, SQL_CHAIN);
+	db_bind_int(stmt, 1, seq);
+	result = db_step(db, stmt, err);
+	chain = result == DB_ROW ? db_blob(stmt, 0, &len) : NULL;
+	if (chain != NULL && len == CHAIN_LEN)
+		memcpy(chain_r, chain, CHAIN_LEN);
+	else if (result == DB_ROW || result == DB_DONE)
+		(void)err_set(err, ERR_STATE,
+		    "row %" PRId64 " is not in the journal", seq);
+	db_reset(stmt);
+	db_close(db);
+	return chain != NULL && len == CHAIN_LEN ? 0 : -1;
+}
+
+struct prune_watch {
+	struct db *db;
+	struct uuid bound; /* ids from here on are of no interest */
+	int64_t seq;	   /* read up to here */
+	struct uuid *ids;  /* sorted */
+	size_t n, cap;
+};
+
+struct prune_watch *
+prune_watch_open(
+    const char *path, const struct archive *archive, struct err *err)
+{
+	struct prune_watch *w = mem_new(sizeof(*w));
+	int64_t at;
+
+	w->seq = archive->as_of;
+	w->db = open_reader(path, err);
+	if (w->db != NULL &&
+	    at_of(w->db, archive->last_seq, &at, err) == 0) {
+		w->bound = archive_id_bound(at);
+		return w;
+	}
+	prune_watch_close(w);
+	return NULL;
+}
+
+void
+prune_watch_close(struct prune_watch *w)
+{
+	if (w == NULL)
+		return;
+	db_close(w->db);
+	free(w->ids);
+	free(w);
+}
+
+static int
+by_id(const void *a, const void *b)
+{
+	return memcmp(a, b, UUID_LEN);
+}
+
+static void
+add_id(struct prune_watch *w, const void *id)
+{
+	if (w->n == w->cap) {
+		w->cap = w->cap > 0 ? 2 * w->cap : 64;
+		w->ids = mem_grow(w->ids, w->cap, sizeof(*w->ids));
+	}
+	memcpy(w->ids[w->n++].bytes, id, UUID_LEN);
+}
+
+int64_t
+prune_watch_read(struct prune_watch *w, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(w->db, &sql, SQL_LAST);
+	enum db_result result = db_step(w->db, stmt, err);
+	size_t len, before = w->n;
+	const void *id;
+	int64_t last;
+
+	last = result == DB_ROW ? db_int(stmt, 0) : -1;
+	db_reset(stmt);
+	if (last == -1)
+		return -1;
+	stmt = db_stmt(w->db, &sql, SQL_SINCE);
+	db_bind_int(stmt, 1, w->seq);
+	db_bind_int(stmt, 2, last);
+	db_bind_blob(stmt, 3, w->bound.bytes, UUID_LEN);
+	while ((result = db_step(w->db, stmt, err)) == DB_ROW)
+		if ((id = db_blob(stmt, 0, &len)) != NULL && len == UUID_LEN)
+			add_id(w, id);
+	db_reset(stmt);
+	if (result != DB_DONE)
+		return -1;
+	if (w->n > before)
+		qsort(w->ids, w->n, sizeof(*w->ids), by_id);
+	w->seq = last;
+	return last;
+}
+
+bool
+prune_watch_has(const struct prune_watch *w, const struct uuid *id)
+{
+	return w->n > 0 &&
+	    bsearch(id, w->ids, w->n, sizeof(*w->ids), by_id) != NULL;
+}

@@ -1,0 +1,186 @@
+"""Erasing a person from the journal, its archives and the search database."""
+
+import os
+import re
+import shutil
+import sqlite3
+
+import pytest
+
+from lib.oldjournal import OldJournal, midnight
+from lib.rig import relay, send
+from lib.store import Store, remains
+
+ANN = "ann@example.org"
+SRS = "SRS0=ab12=T3=example.org=Ann@example.com"
+
+
+@pytest.fixture
+def store(rundir):
+    return Store(rundir)
+
+
+def fill(store, days=40, each=4):
+    """Ann in every part that there is, and others whose mail stays."""
+    people = [ANN, "bob@example.org", "Cid@example.net"]
+    middle = days // 2 + 3
+    old = OldJournal(store.path)
+    old.days(days, each, middle, people)
+    at = midnight(middle)
+    ident = old.message(at, ["bob@example.org", "ANN@example.org"], ANN, rewritten=SRS,
+                        from_="cid@example.net, Ann@Example.org", user="ann",
+                        client="ann-laptop[192.0.2.7]")
+    old.deliver(at + 5, ident, 1)
+    old.deliver(at + 1005, ident, 2)
+    old.suppress(midnight(middle - 1), ANN)
+    old.days(middle - 2, each, 2, people)
+    old.suppress(midnight(2), ANN)
+    old.close()
+
+
+def with_bytes(store, words, *more):
+    """The files in which words are, in any case."""
+    words = words.lower().encode()
+    found = []
+    for directory in (store.rundir, *more):
+        for name in os.listdir(directory):
+            path = os.path.join(directory, name)
+            if os.path.isfile(path):
+                with open(path, "rb") as f:
+                    if words in f.read().lower():
+                        found.append(name)
+    return found
+
+
+def test_nothing_of_her_is_left(store):
+    fill(store)
+    store.run("log", "--recipient", ANN)  # makes the search database
+    store.prune(20)
+    before = store.get("SELECT message, n, state, ses_id FROM delivery")
+    assert set(with_bytes(store, ANN)) >= {"j.db", "a.db"}
+    text = store.run("forget", "Ann@Example.org", "--archive", store.archive())
+    assert re.search(r"erased \d+ in \d+ messages, \d suppressions", text), text
+    assert with_bytes(store, ANN) == []
+    assert with_bytes(store, "=ann@") == []
+    assert with_bytes(store, "ann-laptop") == []
+    for path in (store.path, store.archive()):
+        assert store.get("SELECT count(*) FROM party WHERE value IS NULL"
+                         " AND salt IS NULL", path)[0][0] > 5
+        assert store.get("SELECT count(*) FROM party WHERE lower(value) ="
+                         " 'cid@example.net'", path)[0][0] > 5
+    assert store.get("SELECT message, n, state, ses_id FROM delivery") == before
+    store.verify("a")
+    store.verify()
+    store.run("verify", "--projections", store.archive())
+    ((detail, message),) = store.get(
+        "SELECT detail, message FROM journal WHERE event = 'erased'"
+        " AND detail LIKE '%rewritten%'")
+    assert "uid" in detail
+    assert store.get(f"SELECT role FROM party WHERE message = x'{message.hex()}'"
+                     " AND value IS NOT NULL AND n = 0", store.archive()) == []
+    again = store.run("forget", ANN, "--archive", store.archive())
+    assert again.startswith("erased 0 in 0 messages, 0 suppressions")
+    assert "cid@example.net" in store.run("log", "--recipient", "cid@example.net").lower()
+    assert "(erased)" in store.run("log")
+
+
+def test_a_suppression_outlives_her_unless_told_otherwise(store):
+    fill(store)
+    store.run("forget", ANN)
+    assert "(erased)" in store.run("suppress", "list")
+    assert oct(os.stat(store.path + "-key").st_mode & 0o777) == "0o600"
+    store.run("suppress", "remove", ANN)
+    store.run("suppress", "remove", ANN, expect=1)
+    store.run("suppress", "add", ANN)
+    store.run("forget", ANN, "--suppression-too")
+    assert with_bytes(store, ANN) == []
+    store.run("suppress", "remove", ANN, expect=1)
+    store.verify()
+
+
+def test_somebody_whose_address_contains_hers(store):
+    store.fill(20, 3).close()  # joann@example.org is among them
+    text = store.run("forget", ANN)
+    assert re.search(r"part of \d+ other addresses", text), text
+    assert store.get("SELECT count(*) FROM party WHERE value = ?".replace(
+        "?", f"'{ANN}'")) == [(0,)]
+    text = store.run("forget", "joann@example.org")
+    assert "other" not in text
+    assert with_bytes(store, ANN) == []
+    store.verify()
+
+
+def test_a_reader_in_the_way_is_told(store):
+    fill(store)
+    store.run("suppress", "add", "x@example.net")
+    reader = sqlite3.connect(f"file:{store.path}?mode=ro", uri=True,
+                             isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM party").fetchone()
+    assert "somebody reads" in store.run("forget", ANN, expect=1)
+    reader.close()
+    store.run("forget", ANN)
+    assert with_bytes(store, ANN) == []
+
+
+def test_an_erasure_that_nobody_journalled_is_found(store):
+    fill(store)
+    store.prune(20)
+    for path in (store.path, store.archive()):
+        db = sqlite3.connect(path)
+        db.execute("UPDATE party SET value = NULL, salt = NULL"
+                   " WHERE lower(value) = 'cid@example.net'")
+        db.execute("INSERT INTO erased SELECT 1000000, message, n, role FROM party"
+                   " WHERE value IS NULL")
+        db.commit()
+        db.close()
+    assert "no row says that" in store.verify("a", expect=1)
+    assert "no row says that" in store.verify(expect=1)
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="no strace here")
+def test_killed_at_every_sync_it_can_be_run_again(store, rundir):
+    fill(store, 24, 2)
+    store.prune(13)
+    saved = f"{rundir}/saved"
+    os.mkdir(saved)
+    for path in remains(store.path) + remains(store.archive()):
+        shutil.copy(path, saved)
+    forget = ["forget", ANN, "--archive", store.archive()]
+    kills = 0
+    while True:
+        for path in remains(store.path) + remains(store.archive()):
+            os.unlink(path)
+        shutil.copytree(saved, rundir, dirs_exist_ok=True)
+        if not store.killed("fdatasync,fsync", 1 + 2 * kills, *forget):
+            break
+        kills += 1
+        hot = f"{store.archive()}-journal" in remains(store.archive())
+        try:
+            store.verify("a")
+        except AssertionError as e:
+            assert hot and "whoever wrote it last was interrupted" in str(e)
+        store.run(*forget)
+        assert with_bytes(store, ANN) == []
+        store.verify("a")
+    assert kills > 5
+
+
+def test_through_posternd(parts):
+    post, _ = relay(parts)
+    (reply,) = send(post, "ann@example.com")
+    assert reply.code == 250
+    send(post, "bob@example.com")
+    post.run("log")
+    post.run("suppress", "add", "ann@example.com", "--reason", "bounced")
+    post.run("forget", "ann@example.com")
+    store = Store(parts.rundir, make=False)
+    where = os.path.dirname(post.store)
+    assert with_bytes(store, "ann@example.com", where) == []
+    for _ in range(2):
+        (reply,) = send(post, "ann@example.com")
+        assert reply.code == 550 and "bounced" in reply.text
+        post.restart()
+    post.run("forget", "ann@example.com", "--suppression-too")
+    assert [r.code for r in send(post, "ann@example.com")] == [250]
+    post.run("verify", "--projections")

@@ -1,0 +1,132 @@
+"""Figures for Prometheus, and what contrib has to do with them."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from lib import build
+from lib.rig import relay, send
+
+CONTRIB = build.SOURCE / "contrib"
+SAMPLE = re.compile(r"^(\w+)(?:\{(\w+)=\"((?:[^\"\\\n]|\\.)*)\"\})? (\S+)$")
+needs_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None,
+    reason="promtool is not installed (Debian: prometheus)")
+
+
+def promtool(*args, stdin=None):
+    done = subprocess.run(["promtool", *args], input=stdin, text=True,
+                          capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def samples(text):
+    """{name: value} and {name: {label's value: value}}; each family has its
+    help and type before it, and is told once."""
+    found, helped, typed = {}, [], []
+    for line in text.splitlines():
+        if line.startswith("# HELP "):
+            helped.append(line.split()[2])
+        elif line.startswith("# TYPE "):
+            typed.append(line.split()[2])
+        else:
+            name, label, value, number = SAMPLE.match(line).groups()
+            assert name == typed[-1] == helped[-1], line
+            if label:
+                found.setdefault(name, {})[value] = float(number)
+            else:
+                assert name not in found
+                found[name] = float(number)
+    assert len(set(helped)) == len(helped) and helped == typed
+    return found
+
+
+def metrics(post):
+    return samples(post.run("metrics"))
+
+
+def test_figures_follow_what_happens(parts):
+    post, ses = relay(parts, conf={"quota": {"rate": 200, "daily": 100}})
+    send(post, "one@example.com", "two@example.com")
+    ses.fault("dot reply text=554 Message rejected: odd")
+    send(post, "three@example.com")
+    post.run("suppress", "add", "gone@example.com")
+    m = metrics(post)
+    assert m["postern_up"] == 1
+    assert m["postern_quota_daily_limit"] == 100
+    assert m["postern_quota_daily_spent"] == 2
+    assert m["postern_quota_rate_limit"] == 200
+    assert m["postern_quota_window_seconds"] == 86400
+    assert m["postern_quota_held"] == 0
+    assert m["postern_deliveries_waiting"] == 0
+    assert m["postern_suppressed_addresses"] == 1
+    assert m["postern_journal_uncounted_rows"] == 0
+    assert m["postern_rcpt_put_off_total"] == 0
+    assert "postern_breaker_open" not in m
+    events = m["postern_events_total"]
+    assert (events["sent"], events["sending"], events["refused"]) == (2, 3, 1)
+    assert m["postern_deliveries"] == {"refused": 1}
+    [row] = post.sql("SELECT count(*) AS n FROM journal")
+    assert sum(events.values()) == row["n"] == m["postern_journal_rows"]
+
+
+def test_counters_outlive_posternd(parts):
+    post, _ = relay(parts)
+    send(post, "one@example.com")
+    before = metrics(post)["postern_events_total"]
+    post.stop()
+    down = metrics(post)
+    assert down["postern_up"] == 0
+    assert "postern_deliveries_waiting" not in down
+    assert down["postern_events_total"] == {**before, "stopped": 1}
+    post.start()
+    send(post, "two@example.com")
+    assert metrics(post)["postern_events_total"]["sent"] == 2
+
+
+def test_a_full_day_counts_those_put_off(parts):
+    post, _ = relay(parts, conf={
+        "quota": {"rate": 200, "daily": 1}, "lmtp": {"answer-within": "2s"}})
+    send(post, "one@example.com")
+    (reply,) = send(post, "two@example.com")
+    assert (reply.code, reply.enhanced) == (451, "4.4.5")
+    assert metrics(post)["postern_rcpt_put_off_total"] == 1
+
+
+def test_trouble_shows_as_an_open_breaker(parts):
+    post, _ = relay(parts, credentials="AKIAEXAMPLE:wrong")
+    (reply,) = send(post, "one@example.com")
+    assert reply.code == 451
+    text = post.run("metrics")
+    assert samples(text)["postern_breaker_open"] == {"account": 1}
+
+
+@needs_promtool
+def test_promtool_has_nothing_to_say(parts):
+    post, _ = relay(parts, conf={"quota": {"daily": 100}})
+    send(post, "one@example.com")
+    promtool("check", "metrics", stdin=post.run("metrics"))
+    post.stop()
+    promtool("check", "metrics", stdin=post.run("metrics"))
+
+
+@needs_promtool
+def test_alert_rules_are_well_formed():
+    promtool("check", "rules", str(CONTRIB / "prometheus" / "postern.rules.yml"))
+
+
+def test_dashboard_and_rules_use_figures_that_exist(parts):
+    post, _ = relay(parts, conf={"quota": {"rate": 200, "daily": 100}})
+    there = set(metrics(post)) | {
+        # Told only while there is something to tell.
+        "postern_breaker_open", "postern_ses_events_total",
+    }
+    rules = (CONTRIB / "prometheus" / "postern.rules.yml").read_text("utf-8")
+    board = (CONTRIB / "grafana" / "postern.json").read_text("utf-8")
+    panels = json.loads(board)["panels"]
+    assert len({p["id"] for p in panels}) == len(panels)
+    for used in re.findall(r"\bpostern_\w+", rules + board):
+        assert used in there, used

@@ -1,0 +1,207 @@
+"""Old days of the journal, moved into archives: postern prune and verify."""
+
+import os
+import re
+import shutil
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from lib.oldjournal import OldJournal, day, midnight
+from lib.rig import relay, send
+from lib.store import Store, remains
+from lib.verifier import verifier as make_verifier
+
+@pytest.fixture
+def store(rundir):
+    return Store(rundir)
+
+
+@pytest.fixture
+def verifier(rundir):
+    return make_verifier(rundir)
+
+
+def everything(store, *names):
+    """All rows and all that is known of messages, wherever it lies."""
+    files = [store.path, *map(store.archive, names)]
+    return {
+        table: sorted(map(repr, (row for path in files for row in
+                                 store.get(query, path))))
+        for table, query in {
+            "journal": "SELECT * FROM journal WHERE event NOT IN"
+                       " ('started', 'stopped', 'pruned', 'clock')",
+            "message": "SELECT * FROM message",
+            "party": "SELECT * FROM party",
+            "delivery": "SELECT * FROM delivery",
+        }.items()
+    }
+
+
+def test_both_verifiers_agree(store, verifier):
+    store.fill(40, 3).close()
+    store.prune(30, "a")
+    store.prune(20, "b")
+    a, b, live = store.archive("a"), store.archive("b"), store.path
+    for files in ([a], [b], [live], [a, b], [b, live], [a, b, live]):
+        head = re.search(r"head (\S+)", store.run("verify", *files)).group(1)
+        assert verifier(*files, head, status=0) == f"good, head {head}\n"
+    verifier(a, live, status=1)
+    store.run("verify", a, live, expect=1)
+    for lie in (
+            "INSERT INTO pruned VALUES (999999, 400, zeroblob(32), 'x')",
+            "INSERT INTO pruned SELECT 999999, seq, chain, 'x' FROM journal"
+            " WHERE seq = 600",
+            "UPDATE pruned SET last_chain = zeroblob(32) WHERE last_seq > 300",
+            "DELETE FROM pruned WHERE last_seq > 300"):
+        copy = f"{store.rundir}/copy.db"
+        store.run("snapshot", copy)
+        db = sqlite3.connect(copy)
+        for (trigger,) in db.execute("SELECT name FROM sqlite_schema"
+                                     " WHERE type = 'trigger'").fetchall():
+            db.execute(f"DROP TRIGGER {trigger}")
+        db.executescript(lie)
+        db.close()
+        verifier(copy, status=1)
+        store.run("verify", copy, expect=1)
+        os.unlink(copy)
+
+
+def test_two_archives_and_the_journal_are_one_chain(store):
+    store.fill(40, 3).close()
+    before = everything(store)
+    (head,) = store.get("SELECT seq || ':' || lower(hex(chain)) FROM journal"
+                        " ORDER BY seq DESC LIMIT 1")[0]
+    (early,) = store.get("SELECT seq || ':' || lower(hex(chain)) FROM journal"
+                         " WHERE seq = 20")[0]
+    store.prune(30, "a")
+    store.prune(20, "b")
+    assert everything(store, "a", "b") == before
+    for files in ([], ["a"], ["b"], ["a", "b"], ["b", "a"]):
+        missing = files == ["a"]
+        text = store.verify(*files, expect=1 if missing else 0)
+        assert ("in an archive that was not named" in text) == missing
+    for name in "ab":
+        store.run("verify", "--projections", store.archive(name))
+    store.run("verify", "--projections", store.archive("a"), store.archive("b"))
+    store.verify("a", "b", more=["--since-head", head])
+    store.verify("a", "b", more=["--since-head", early])
+    store.verify("a", "b", more=["--since-head", early[:-1] + "x"], expect=2)
+    assert "name the archive" in store.verify(
+        "b", more=["--since-head", early], expect=1)
+    bound, chain = store.get("SELECT last_seq, lower(hex(last_chain)) FROM pruned"
+                             " ORDER BY seq DESC")[0]
+    store.verify(more=["--since-head", f"{bound}:{chain}"])
+    # Whole days, and nothing that was settled after them.
+    assert store.get("SELECT min(at) FROM journal")[0][0] >= midnight(20)
+    assert store.get("SELECT max(at) FROM journal", store.archive("b"))[0][0] \
+        < midnight(20)
+    assert store.get("SELECT count(*) FROM message WHERE received_at <"
+                     f" {midnight(20)}") == [(1,)]
+    assert "nothing before" in store.prune(20, "c")
+    assert not os.path.exists(store.archive("c"))
+
+
+def test_what_may_not_go_stays(store):
+    old = store.fill(40, 2, 20)
+    doubtful = old.message(midnight(19), ["ann@example.org"])
+    old.deliver(midnight(19) + 5, doubtful, 1, "doubtful")
+    old.close()
+    text = store.prune(9, expect=1)
+    assert f"--before {day(10)} at the latest" in text
+    text = store.prune(15, expect=1)
+    assert "is doubtful" in text and f"prune --before {day(19)}" in text
+    assert not os.path.exists(store.archive())
+    store.prune(19)
+    store.prune(15, "b", "--unsettled")
+    store.verify("a", "b")
+
+
+def test_a_file_that_is_something_else_is_left_alone(store):
+    store.fill(40, 2).close()
+    other = store.archive()
+    with open(other, "w", encoding="ascii") as f:
+        f.write("precious")
+    assert "exists already" in store.prune(30, expect=1)
+    with open(other, encoding="ascii") as f:
+        assert f.read() == "precious"
+    store.prune(30, "b")
+    assert "exists already" in store.prune(20, "b", expect=1)
+    store.verify("b")
+
+
+def test_suppressions_in_force_stay(store):
+    old = OldJournal(store.path)
+    old.suppress(midnight(50), "ended@example.org", midnight(45))
+    old.suppress(midnight(50), "ann@example.org")
+    old.days(40, 2)
+    old.close()
+    store.prune(20)
+    store.verify()
+    store.verify("a")
+    assert store.get("SELECT address FROM suppression") == [("ann@example.org",)]
+    assert len(store.get("SELECT address FROM suppression", store.archive())) == 2
+
+
+def test_through_posternd_while_mail_flows(parts):
+    post, _ = relay(parts)
+    post.stop()
+    owner = os.stat(post.store)
+    for path in remains(post.store):
+        os.unlink(path)
+    old = OldJournal(post.store)
+    old.days(60, 40)
+    old.close()
+    os.chown(post.store, owner.st_uid, owner.st_gid)
+    post.start()
+    archive = os.path.join(parts.rundir, "a.db")
+    with ThreadPoolExecutor(1) as pool:
+        pruning = pool.submit(
+            post.run, "prune", "--before", day(20), "--archive", archive)
+        sent = 0
+        while not pruning.done() or sent < 2:
+            (reply,) = send(post, "one@example.com")
+            assert reply.code == 250
+            sent += 1
+    pruning.result()
+    post.run("verify", "--projections", "--archive", archive)
+    post.run("verify", "--projections")
+    (row,) = post.sql("SELECT json_extract(detail, '$.who') AS who FROM journal"
+                      " WHERE event = 'pruned'")
+    assert "uid" in row["who"]
+    post.restart()
+    post.run("quota")
+
+
+# Each thread counts its own calls; prune does what counts in two of them.
+@pytest.mark.parametrize("call, step", [
+    ("fdatasync,fsync", 1), ("rename,unlink", 1), ("pwrite64", 9)])
+def test_killed_at_every_step_it_loses_nothing(store, rundir, call, step):
+    if shutil.which("strace") is None:
+        pytest.skip("no strace")
+    store.fill(24, 8).close()
+    store.run("suppress", "add", "ann@example.org")  # and so it is posternd's
+    before = everything(store)
+    saved = f"{rundir}/saved"
+    os.mkdir(saved)
+    for path in remains(store.path):
+        shutil.copy(path, saved)
+    for kills in range(1, 10000):
+        for path in remains(store.path) + remains(store.archive()):
+            os.unlink(path)
+        shutil.copytree(saved, rundir, dirs_exist_ok=True)
+        if not store.killed(call, 1 + (kills - 1) * step, "prune", "--before",
+                            day(20), "--archive", store.archive()):
+            break
+        there = ["a"] if os.path.exists(store.archive()) else []
+        store.verify()
+        store.verify(*there)
+        after = everything(store, *there)
+        for table, rows in before.items():
+            assert set(rows) <= set(after[table]), table
+        store.prune(20)
+        store.verify("a")
+        assert everything(store, "a") == before
+    assert kills > 5 or call.startswith("rename")
+    assert not os.path.exists(store.archive() + ".part")

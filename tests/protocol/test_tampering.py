@@ -1,0 +1,184 @@
+"""A thousand ways to change one row, and postern verify sees each."""
+
+import random
+import shutil
+import sqlite3
+import subprocess
+
+import pytest
+
+from lib.oldjournal import OldJournal, midnight
+from lib.store import Store
+
+SEED = 20261122
+TAMPERINGS, LOTS = 1000, 8
+
+# Working tables, which promise nothing, are not among them.
+TABLES = {
+    "journal": ["seq"],
+    "message": ["id"],
+    "party": ["message", "n", "role"],
+    "delivery": ["message", "n"],
+    "suppression": ["seq"],
+    "pruned": ["seq"],
+    "erased": ["message", "n", "role"],
+}
+
+
+def other_value(rng, value):
+    """Anything but what it was."""
+    if value is None:
+        return rng.choice([b"\x01" * 16, "something"])
+    if isinstance(value, int):
+        return rng.choice([value + 1, value - 1, value ^ 1 << rng.randrange(40)])
+    if len(value) == 0:
+        return value * 0 + (b"x" if isinstance(value, bytes) else "x")
+    at = rng.randrange(len(value))
+    if isinstance(value, bytes):
+        changed = bytes([value[at] ^ 1 << rng.randrange(8)])
+    else:
+        changed = chr(ord("a") + (ord(value[at]) - ord("a") + 1) % 26)
+    return rng.choice([value[:at] + changed + value[at + 1:], None])
+
+
+class Tamperer:
+    def __init__(self, path, rng):
+        self.db = sqlite3.connect(path, isolation_level=None)
+        self.db.execute("PRAGMA synchronous = OFF")
+        self.db.execute("PRAGMA ignore_check_constraints = ON")
+        self.rng = rng
+
+    def columns(self, table):
+        return [c for (c,) in self.db.execute(
+            "SELECT name FROM pragma_table_info(?)", [table])]
+
+    def rows(self, table, n):
+        keys = ", ".join(TABLES[table])
+        rows = self.db.execute(f"SELECT {keys} FROM {table}").fetchall()
+        return self.rng.sample(rows, n) if len(rows) >= n else None
+
+    def where(self, table):
+        return " AND ".join(f"{key} = ?" for key in TABLES[table])
+
+    def get(self, table, column, key):
+        (value,) = self.db.execute(
+            f"SELECT {column} FROM {table} WHERE {self.where(table)}", key).fetchone()
+        return value
+
+    def change(self, table):
+        (key,) = self.rows(table, 1)
+        column = self.rng.choice(self.columns(table))
+        old = self.get(table, column, key)
+        new = other_value(self.rng, old)
+        self.db.execute(f"UPDATE {table} SET {column} = ? WHERE {self.where(table)}",
+                        [new, *key])
+        return f"{table} {key}: {column} from {old!r} to {new!r}"
+
+    def delete(self, table):
+        (key,) = self.rows(table, 1)
+        self.db.execute(f"DELETE FROM {table} WHERE {self.where(table)}", key)
+        return f"{table} {key} deleted"
+
+    def insert(self, table):
+        """A copy of a row under another key."""
+        (key,) = self.rows(table, 1)
+        row = list(self.db.execute(
+            f"SELECT * FROM {table} WHERE {self.where(table)}", key).fetchone())
+        at = self.columns(table).index(self.rng.choice(TABLES[table]))
+        while (row[at] is None or tuple(row) == key or self.db.execute(
+                f"SELECT 1 FROM {table} WHERE {self.columns(table)[at]} IS ?",
+                [row[at]]).fetchone()):
+            row[at] = other_value(self.rng, row[at])
+        self.db.execute(
+            f"INSERT INTO {table} VALUES ({','.join('?' * len(row))})", row)
+        return f"{table} {key} copied to {row}"
+
+    def swap(self, table):
+        """What two rows say, but for their keys."""
+        columns = [c for c in self.columns(table) if c not in TABLES[table]]
+        a, b = self.rows(table, 2)
+        rows = [[self.get(table, c, key) for c in columns] for key in (a, b)]
+        if rows[0] == rows[1]:
+            return None
+        for key, values in ((a, rows[1]), (b, rows[0])):
+            self.db.execute(
+                f"UPDATE {table} SET {', '.join(c + ' = ?' for c in columns)}"
+                f" WHERE {self.where(table)}", [*values, *key])
+        return f"{table} {a} and {b} swapped"
+
+    def truncate(self, table):
+        (last,) = self.db.execute("SELECT max(seq) FROM journal").fetchone()
+        n = self.rng.randrange(1, 10)
+        self.db.execute("DELETE FROM journal WHERE seq > ?", [last - n])
+        return f"the last {n} rows cut off ({table})"
+
+    def tamper(self):
+        """Do something, and say what; None when that changed nothing."""
+        table = self.rng.choice(["journal", "journal", *TABLES])
+        ways = [self.change, self.change, self.delete, self.insert]
+        if self.rows(table, 2) is not None:
+            ways.append(self.swap)
+        if table == "journal":
+            ways.append(self.truncate)
+        try:
+            return self.rng.choice(ways)(table)
+        except sqlite3.IntegrityError:
+            return None  # SQLite itself won't have it
+        finally:
+            self.db.close()
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """An archive, and a copy of the journal without the triggers."""
+    store = Store(tmp_path_factory.mktemp("kept"))
+    old = OldJournal(store.path)
+    old.suppress(midnight(26), "gone@example.org", midnight(25))
+    old.days(25, 4, 12)
+    old.suppress(midnight(12), "ann@example.org")
+    old.days(11, 4, 3)
+    for n in range(3):
+        old.suppress(midnight(3) + n, f"dan{n}@example.org")
+    old.close()
+    store.prune(20, "a0")
+    store.prune(15)
+    store.run("forget", "ann@example.org", "--archive", store.archive("a0"),
+              store.archive())
+    store.run("suppress", "remove", "dan1@example.org")
+    copy = store.archive("copy")
+    store.run("snapshot", copy)
+    db = sqlite3.connect(copy)
+    for (trigger,) in db.execute("SELECT name FROM sqlite_schema"
+                                 " WHERE type = 'trigger'").fetchall():
+        db.execute(f"DROP TRIGGER {trigger}")
+    (head,) = db.execute("SELECT seq || ':' || lower(hex(chain)) FROM journal"
+                         " ORDER BY seq DESC LIMIT 1").fetchone()
+    db.close()
+    return store, copy, head
+
+
+def looks_good(store, head, journal):
+    done = subprocess.run(
+        [*store.postern, "verify", "--projections", "--since-head", head, journal,
+         store.archive("a0"), store.archive()],
+        capture_output=True, text=True, check=False)
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    return done.returncode == 0
+
+
+@pytest.mark.parametrize("lot", range(LOTS))
+def test_each_is_found(kept, rundir, lot):
+    store, copy, head = kept
+    assert looks_good(store, head, copy)
+    rng = random.Random(SEED + lot)
+    path = f"{rundir}/tampered.db"
+    missed, done = [], 0
+    while done < TAMPERINGS // LOTS:
+        shutil.copy(copy, path)
+        what = Tamperer(path, rng).tamper()
+        if what is None:
+            continue
+        done += 1
+        if looks_good(store, head, path):
+            missed.append(what)
+    assert "\n".join(missed) == ""
