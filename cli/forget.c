@@ -14,6 +14,7 @@
 #include "core/json.h"
 #include "core/mem.h"
 #include "store/forget.h"
+#include "store/prune.h"
 #include "store/search.h"
 
 /*
@@ -172,11 +173,32 @@ clean_up(struct forget *f, struct err *err)
 	return rc;
 }
 
+/* What a prune goes on with must be what it began with. */
+static int
+check_pruned(struct forget *f, struct err *err)
+{
+	struct prune_state s;
+	int rc = prune_state(f->path, &s, err);
+
+	if (rc == -1)
+		return -1;
+	if (s.unfinished)
+		rc = err_set(err, ERR_STATE,
+		    "the prune into %s is unfinished: finish it first, with "
+		    "postern prune --before DATE --archive .../%s",
+		    s.archive, s.archive);
+	free(s.archive);
+	return rc;
+}
+
 static int
 forget(struct forget *f, struct err *err)
 {
 	const struct forget_item kept = { .of_message = false };
-	int rc = forget_find(f->path, f->address, erase, f, err);
+	int rc = check_pruned(f, err);
+
+	if (rc == 0)
+		rc = forget_find(f->path, f->address, erase, f, err);
 
 	/* What an earlier time has kept is only known to who has the key. */
 	if (rc == 0 && f->suppression_too)
@@ -228,7 +250,9 @@ run_with(struct forget *f, const struct conf *conf)
 	f->path = conf->store.path;
 	if (keeper_open(&f->keeper, conf, &err) == -1)
 		return cli_fail(f->cli, &err);
-	rc = forget(f, &err);
+	rc = keeper_alone(&f->keeper, &err);
+	if (rc == 0)
+		rc = forget(f, &err);
 	keeper_close(&f->keeper);
 	if (rc == 0) {
 		tell(f);

@@ -4,9 +4,11 @@
 #include "cli/keeper.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/control.h"
 #include "core/log.h"
+#include "store/place.h"
 
 #define ANSWER_MAX_BYTES 65536
 #define WAIT_US (30 * US_PER_SEC)
@@ -20,6 +22,7 @@ keeper_open(struct keeper *k, const struct conf *conf, struct err *err)
 
 	memset(k, 0, sizeof(*k));
 	k->conf = conf;
+	k->alone_fd = -1;
 	(void)who_am_i(k->who);
 	/*
 	 * What the journal has to tell its operators is not for this terminal.
@@ -42,6 +45,15 @@ keeper_close(struct keeper *k)
 {
 	journal_close(k->journal);
 	k->journal = NULL;
+	if (k->alone_fd != -1)
+		(void)close(k->alone_fd);
+	k->alone_fd = -1;
+}
+
+int
+keeper_alone(struct keeper *k, struct err *err)
+{
+	return store_lock_keeping(k->conf->store.path, &k->alone_fd, err);
 }
 
 int64_t

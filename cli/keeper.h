@@ -14,12 +14,19 @@
 struct keeper {
 	const struct conf *conf;
 	struct journal *journal; /* NULL: it is posternd */
+	int alone_fd;		 /* -1: others may prune and erase */
 	char who[WHO_LEN];
 };
 
 /* -1 and err when neither can be: why we can't, or what posternd says. */
 int keeper_open(struct keeper *, const struct conf *, struct err *);
 void keeper_close(struct keeper *);
+
+/*
+ * Be the only one who prunes or erases, until keeper_close. ERR_STATE with the
+ * other's pid when there is one.
+ */
+int keeper_alone(struct keeper *, struct err *);
 
 /* For what may take its turn in the journal: a clock_mono_us time. */
 int64_t keeper_deadline(void);

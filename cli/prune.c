@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,9 +18,9 @@
  * postern prune: the journal's oldest days into an archive (store/prune.h).
  *
  * What is read and the archive are this program's; what the journal's writer
- * has to do goes through the keeper, bit by bit. An archive at FILE that no
- * `pruned` row knows is what an interrupted prune left: all that it has is
- * still in the journal, so it is made anew.
+ * has to do goes through the keeper, bit by bit. One prune at a time: only so an
+ * archive at FILE that no `pruned` row knows is what an interrupted one left,
+ * and all that it has still in the journal, so that it can be made anew.
  */
 #define DAY_US (86400 * US_PER_SEC)
 #define REQUEST_MAX_BYTES 4096
@@ -209,7 +210,7 @@ resume(struct prune *p, const struct prune_state *s, struct err *err)
 
 /* Whatever lies at FILE must be in the journal still, or it is not ours. */
 static int
-check_file(struct prune *p, const struct prune_state *s, struct err *err)
+remove_leftover(struct prune *p, const struct prune_state *s, struct err *err)
 {
 	unsigned char chain[CHAIN_LEN];
 	struct archive there;
@@ -222,7 +223,9 @@ check_file(struct prune *p, const struct prune_state *s, struct err *err)
 	    prune_chain(p->path, there.last_seq, chain, &ignored) == -1 ||
 	    memcmp(chain, there.last_chain, CHAIN_LEN) != 0)
 		return err_set(err, ERR_STATE, "%s exists already", p->file);
-	return 0;
+	return unlink(p->file) == 0
+	    ? 0
+	    : err_sys(err, ERR_LOCAL, errno, "remove %s", p->file);
 }
 
 /* Steps 1 to 3: 1 when done, 0 when there was nothing to do, -1 and err. */
@@ -236,7 +239,7 @@ start(struct prune *p, const struct prune_state *s, struct err *err)
 		return -1;
 	if (last_seq == 0)
 		return 0;
-	if (check_file(p, s, err) == -1 ||
+	if (remove_leftover(p, s, err) == -1 ||
 	    archive_build(p->path, p->file, last_seq, &p->archive, err) ==
 		-1 ||
 	    begin(p, err) == -1 || drop_messages(p, err) == -1)
@@ -299,7 +302,9 @@ run_with(struct prune *p, const struct conf *conf)
 	p->path = conf->store.path;
 	if (keeper_open(&p->keeper, conf, &err) == -1)
 		return cli_fail(p->cli, &err);
-	rc = prune(p, &err);
+	rc = keeper_alone(&p->keeper, &err);
+	if (rc == 0)
+		rc = prune(p, &err);
 	keeper_close(&p->keeper);
 	if (rc == -1) {
 		(void)cli_fail(p->cli, &err);

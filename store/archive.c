@@ -66,10 +66,11 @@ static const char temp_tables[] =
 
 enum { SQL_ENDS, SQL_LAST_CHAIN, SQL_IDS };
 static const char *const read_text[] = {
-	[SQL_ENDS] = "SELECT min(seq), max(seq), "
+	[SQL_ENDS] = "SELECT (SELECT min(seq) FROM journal), "
+		     "(SELECT max(seq) FROM journal), "
 		     "(SELECT count(*) FROM message), "
 		     "(SELECT CAST(CAST(value AS TEXT) AS INTEGER) FROM mark "
-		     "WHERE name = 'archive') FROM journal",
+		     "WHERE name = 'archive')",
 	[SQL_LAST_CHAIN] = "SELECT chain FROM journal WHERE seq = ?",
 	[SQL_IDS] = "SELECT id FROM message ORDER BY id",
 };
@@ -196,6 +197,20 @@ check(const char *part, struct err *err)
 	return 0;
 }
 
+/* Never over what is there: it may have rows that the journal has no more. */
+static int
+publish(const char *part, const char *file, struct err *err)
+{
+	if (link(part, file) == -1)
+		return errno == EEXIST
+		    ? err_set(err, ERR_STATE, "%s exists already", file)
+		    : err_sys(err, ERR_LOCAL, errno, "link to %s", file);
+	if (unlink(part) == -1)
+		return err_sys(err, ERR_LOCAL, errno, "remove");
+	return place_sync(file, err);
+}
+
+/* What is published is read, so that it is what anything is pruned for. */
 int
 archive_build(const char *path, const char *file, int64_t last_seq,
     struct archive *archive_r, struct err *err)
@@ -204,10 +219,8 @@ archive_build(const char *path, const char *file, int64_t last_seq,
 	int rc = -1;
 
 	if (make(path, part, last_seq, err) == 0 && check(part, err) == 0 &&
-	    archive_read(part, archive_r, err) == 0)
-		rc = rename(part, file) == 0
-		    ? place_sync(file, err)
-		    : err_sys(err, ERR_LOCAL, errno, "rename");
+	    publish(part, file, err) == 0)
+		rc = archive_read(file, archive_r, err);
 	if (rc == -1) {
 		(void)err_context(err, "%s", part);
 		(void)unlink(part);

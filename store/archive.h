@@ -26,8 +26,9 @@ struct archive {
 
 /*
  * Copy what the journal at path has up to last_seq into file (mode 0640),
- * which is whole, verified and on disk when it appears there; a file of that
- * name is replaced. Mail flows meanwhile. last_seq is the last row of its
+ * which is whole, verified and on disk when it appears there: ERR_STATE when
+ * there is a file of that name by then. The caller has store_lock_keeping, since
+ * file.part is whoever's who builds. Mail flows meanwhile. last_seq is the last row of its
  * transaction, as prune_plan finds it.
  */
 int archive_build(const char *path, const char *file, int64_t last_seq,

@@ -109,11 +109,13 @@ place_same(const struct place_inode *a, const struct place_inode *b)
 	return a->dev == b->dev && a->ino == b->ino;
 }
 
-int
-store_lock(const char *path, int *fd_r, struct err *err)
+/* PATH and end are the file's name; -1 and err with the holder after words. */
+static int
+lock_beside(const char *path, const char *end, const char *words, int *fd_r,
+    struct err *err)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
-	char *name = mem_printf("%s-lock", path);
+	char *name = mem_printf("%s%s", path, end);
 	int fd, rc = -1;
 
 	fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, STORE_MODE);
@@ -127,10 +129,23 @@ store_lock(const char *path, int *fd_r, struct err *err)
 		lock.l_pid = 0;
 		lock.l_type = F_WRLCK;
 		(void)fcntl(fd, F_GETLK, &lock);
-		(void)err_set(err, ERR_STATE,
-		    "%s is in use by process %ld", path, (long)lock.l_pid);
+		(void)err_set(err, ERR_STATE, "%s %s by process %ld", path,
+		    words, (long)lock.l_pid);
 		(void)close(fd);
 	}
 	free(name);
 	return rc;
+}
+
+int
+store_lock(const char *path, int *fd_r, struct err *err)
+{
+	return lock_beside(path, "-lock", "is in use", fd_r, err);
+}
+
+int
+store_lock_keeping(const char *path, int *fd_r, struct err *err)
+{
+	return lock_beside(
+	    path, "-prune", "is being pruned or erased from", fd_r, err);
 }

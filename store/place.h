@@ -53,4 +53,10 @@ bool place_same(const struct place_inode *, const struct place_inode *);
  */
 int store_lock(const char *path, int *fd_r, struct err *);
 
+/*
+ * The same for PATH-prune: whoever takes rows or persons out of the journal and
+ * its archives is the only one who does, whoever writes.
+ */
+int store_lock_keeping(const char *path, int *fd_r, struct err *);
+
 #endif

@@ -28,8 +28,9 @@ enum {
 static const char *const sql_text[] = {
 	[SQL_STATE] = "SELECT last_seq, last_chain, archive FROM pruned "
 		      "ORDER BY last_seq DESC LIMIT 1",
-	[SQL_ENDS] = "SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) "
-		     "FROM journal",
+	/* Together they would read the whole table. */
+	[SQL_ENDS] = "SELECT coalesce((SELECT min(seq) FROM journal), 1), "
+		     "coalesce((SELECT max(seq) FROM journal), 0)",
 	[SQL_AT] = "SELECT at FROM journal WHERE seq = ?",
 	[SQL_CHAIN] = "SELECT chain FROM journal WHERE seq = ?",
 	/* Only ids of that time are looked at: deliveries lie in their order. */

@@ -46,15 +46,22 @@ class Store:
         assert done.returncode == expect, done.stdout + done.stderr
         return re.sub(r"\s+", " ", done.stdout + done.stderr)
 
-    def killed(self, call, when, *args):
-        """Run a verb and kill it at its nth call of a kind; whether it was killed."""
+    def traced(self, call, what, *args, on=None):
+        """Start a verb with what strace injects into calls of a kind (on a file)."""
         # Two can't trace one process, and LeakSanitizer would.
         env = {**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "")
                + ":detect_leaks=0"}
-        done = subprocess.run(
-            ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}",
-             "-e", f"inject={call}:signal=KILL:when={when}", *self.postern, *args],
-            capture_output=True, check=False, env=env)
+        return subprocess.Popen(
+            ["strace", "-f", "-qq", "-o", "/dev/null", *(["-P", on] if on else []),
+             "-e", f"trace={call}", "-e", f"inject={call}:{what}",
+             *self.postern, *args],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+
+    def killed(self, call, when, *args, on=None):
+        """Run a verb and kill it at its nth call of a kind (on a file); whether
+        it was killed."""
+        with self.traced(call, f"signal=KILL:when={when}", *args, on=on) as done:
+            done.communicate()
         assert done.returncode in (0, -signal.SIGKILL), done
         return done.returncode != 0
 
