@@ -131,7 +131,7 @@ hand_over(struct ingest *in)
 		rc = in->keeper.journal != NULL
 		    ? event_take(in->keeper.journal, NULL,
 			  &in->conf->events.suppress, in->lot, in->n,
-			  keeper_deadline(), &in->counts, &in->err)
+			  CONTROL_WITHIN_US, &in->counts, &in->err)
 		    : ask_posternd(in);
 	while (in->n > 0)
 		event_free(&in->lot[--in->n]);

@@ -68,7 +68,7 @@ control_events(struct client *c, const char *request, struct buf *out,
 	if (rc == 0)
 		rc = event_take(c->server->journal, c->server->suppressions,
 		    &conf->events.suppress, b.events, b.n,
-		    clock_mono_us() + CONTROL_WAIT_US, &counts, err);
+		    CONTROL_WAIT_US, &counts, err);
 	batch_free(&b);
 	conf_release(conf);
 	if (counts.taken > 0 || counts.unmatched > 0)

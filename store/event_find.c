@@ -8,10 +8,20 @@
 #include "store/db.h"
 #include "store/search.h"
 
+/*
+ * Whoever can hand in events could name any delivery in a tag. So it is held
+ * against the SES id where that attempt's is known: delivery.ses_id is of the
+ * last attempt, unless an event settled it that bears the tag of an earlier one.
+ */
 enum { SQL_ATTEMPT };
 static const char *const sql_text[] = {
-	[SQL_ATTEMPT] = "SELECT 1 FROM delivery WHERE message = ? AND n = ? "
-			"AND attempts >= ?",
+	[SQL_ATTEMPT] =
+	    "SELECT 1 FROM delivery d WHERE message = ?1 AND n = ?2 "
+	    "AND attempts >= ?3 AND (attempts > ?3 OR ses_id IS NULL "
+	    "OR ses_id = ?4 OR EXISTS (SELECT 1 FROM event e "
+	    "JOIN journal j ON j.seq = e.seq WHERE e.message = d.message "
+	    "AND e.n = d.n AND e.attempt < ?3 "
+	    "AND json_extract(j.detail, '$.ses_id') = d.ses_id))",
 };
 static const struct db_sql sql = { DB_SLOT_OTHER,
 	sizeof(sql_text) / sizeof(*sql_text), sql_text };
@@ -26,6 +36,7 @@ find_attempt(struct db *db, const struct event *e, struct event_place *place,
 	db_bind_blob(stmt, 1, e->message.bytes, UUID_LEN);
 	db_bind_int(stmt, 2, e->n);
 	db_bind_int(stmt, 3, e->attempt);
+	db_bind_text(stmt, 4, e->ses_id);
 	result = db_step(db, stmt, err);
 	db_reset(stmt);
 	if (result == DB_ROW) {

@@ -17,7 +17,8 @@ struct event_place {
 };
 
 /*
- * By the tag, if this journal knows of such an attempt; else by the SES id,
+ * By the tag, if this journal knows of such an attempt and of no other SES id
+ * that SES has given it; else by the SES id,
  * through the search database, which is caught up once if it has to be: so
  * the caller holds the store's lock. One SES message has one recipient, so
  * neither way needs the address. Reads only, on connections of its own.

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/json.h"
 #include "core/mem.h"
 #include "store/db.h"
@@ -17,11 +18,13 @@
 
 /*
  * Deliveries are looked for before and elsewhere, so that the journal's thread
- * does little more than write.
+ * does little more than write. It looks again whether they are still there: they
+ * may have been pruned since.
  *
  * An event that belongs to nothing is kept without a message, and remembered as
  * unmatched. When it comes again and its delivery is known by then, it is
- * journalled once more, with the seq of the row that it had without.
+ * journalled once more, with the seq of the row that it had without; so also
+ * when it came in between by another way, as with a tag, and was found.
  */
 
 /*
@@ -34,6 +37,7 @@
 #define REASON_MAX_BYTES 400
 
 enum {
+	SQL_DELIVERY,
 	SQL_KNOWN,
 	SQL_KNOWN_UNMATCHED,
 	SQL_ADD,
@@ -43,6 +47,7 @@ enum {
 	SQL_RECIPIENT
 };
 static const char *const sql_text[] = {
+	[SQL_DELIVERY] = "SELECT 1 FROM delivery WHERE message = ? AND n = ?",
 	[SQL_KNOWN] = "SELECT seq FROM event "
 		      "WHERE message = ? AND n = ? AND key = ?",
 	[SQL_KNOWN_UNMATCHED] = "SELECT seq FROM unmatched "
@@ -62,6 +67,7 @@ const struct db_sql event_sql = { DB_SLOT_EVENT,
 
 struct listed {
 	char *address, *reason;
+	int64_t seq;
 };
 
 /* One op. */
@@ -80,8 +86,9 @@ struct taking {
 	struct journal_tx *tx;
 	struct db *db;
 	const struct event *e;
-	const struct event_place *place;
+	const struct event_place *place; /* nowhere, when it is gone */
 	int64_t key;
+	int64_t known;	 /* seq of its row about this delivery, or 0 */
 	int64_t earlier; /* seq of its row as unmatched, or 0 */
 	char *text;	 /* as it may be stored */
 };
@@ -103,9 +110,26 @@ get_seq(const struct taking *t, sqlite3_stmt *stmt, int64_t *seq_r,
 	return result == DB_ROW || result == DB_DONE ? 0 : -1;
 }
 
-/* *seq_r: of its row, or 0. */
 static int
-find_known(struct taking *t, int64_t *seq_r, struct err *err)
+look_again(struct taking *t, struct err *err)
+{
+	static const struct event_place nowhere = { .found = false };
+	sqlite3_stmt *stmt = stmt_for(t, SQL_DELIVERY);
+	int64_t there;
+
+	if (!t->place->found)
+		return 0;
+	db_bind_blob(stmt, 1, t->place->message.bytes, UUID_LEN);
+	db_bind_int(stmt, 2, t->place->n);
+	if (get_seq(t, stmt, &there, err) == -1)
+		return -1;
+	if (there == 0)
+		t->place = &nowhere;
+	return 0;
+}
+
+static int
+find_known(struct taking *t, struct err *err)
 {
 	sqlite3_stmt *stmt = stmt_for(t, SQL_KNOWN_UNMATCHED);
 
@@ -113,14 +137,13 @@ find_known(struct taking *t, int64_t *seq_r, struct err *err)
 	db_bind_int(stmt, 2, t->key);
 	if (get_seq(t, stmt, &t->earlier, err) == -1)
 		return -1;
-	*seq_r = t->earlier;
 	if (!t->place->found)
 		return 0;
 	stmt = stmt_for(t, SQL_KNOWN);
 	db_bind_blob(stmt, 1, t->place->message.bytes, UUID_LEN);
 	db_bind_int(stmt, 2, t->place->n);
 	db_bind_int(stmt, 3, t->key);
-	return get_seq(t, stmt, seq_r, err);
+	return get_seq(t, stmt, &t->known, err);
 }
 
 static void
@@ -175,6 +198,18 @@ remember_unmatched(const struct taking *t, int64_t seq, struct err *err)
 }
 
 static int
+drop_unmatched(const struct taking *t, struct err *err)
+{
+	sqlite3_stmt *stmt = stmt_for(t, SQL_DROP_UNMATCHED);
+
+	if (t->earlier == 0)
+		return 0;
+	db_bind_text(stmt, 1, t->e->ses_id);
+	db_bind_int(stmt, 2, t->key);
+	return db_run(t->db, stmt, err);
+}
+
+static int
 remember(const struct taking *t, int64_t seq, struct err *err)
 {
 	sqlite3_stmt *stmt = stmt_for(t, SQL_ADD);
@@ -185,14 +220,7 @@ remember(const struct taking *t, int64_t seq, struct err *err)
 	db_bind_int(stmt, 4, seq);
 	if (t->place->tagged)
 		db_bind_int(stmt, 5, t->e->attempt);
-	if (db_run(t->db, stmt, err) == -1)
-		return -1;
-	if (t->earlier == 0)
-		return 0;
-	stmt = stmt_for(t, SQL_DROP_UNMATCHED);
-	db_bind_text(stmt, 1, t->e->ses_id);
-	db_bind_int(stmt, 2, t->key);
-	return db_run(t->db, stmt, err);
+	return db_run(t->db, stmt, err) == 0 ? drop_unmatched(t, err) : -1;
 }
 
 static int
@@ -265,6 +293,7 @@ suppress(struct step *s, const struct taking *t, struct err *err)
 {
 	const char *why = event_suppresses(t->e);
 	char *address, *reason;
+	int64_t seq;
 	int rc;
 
 	if (!is_wanted(s->suppress, why))
@@ -275,10 +304,11 @@ suppress(struct step *s, const struct taking *t, struct err *err)
 		return 0;
 	reason = make_reason(t, why);
 	rc = suppression_append(t->tx, address, reason, "event",
-	    &t->place->message, t->place->n, err);
+	    &t->place->message, t->place->n, t->e->time, &seq, err);
 	if (rc == 1) {
 		s->counts.suppressed++;
-		s->listed[s->nlisted++] = (struct listed) { address, reason };
+		s->listed[s->nlisted++] =
+		    (struct listed) { address, reason, seq };
 		return 0;
 	}
 	free(address);
@@ -307,20 +337,34 @@ take_new(struct step *s, struct taking *t, struct err *err)
 	return suppress(s, t, err);
 }
 
+/*
+ * Only what says that the earlier row is about this delivery, too, is new. The
+ * rows of the journal alone must come to the same tables, hence the feedback.
+ */
+static int
+take_known(struct step *s, const struct taking *t, struct err *err)
+{
+	int64_t seq;
+
+	s->counts.repeated++;
+	if (t->known == 0 || t->earlier == 0)
+		return 0;
+	if (append(t, &seq, err) == -1 || set_feedback(t, err) == -1)
+		return -1;
+	return drop_unmatched(t, err);
+}
+
 static int
 take_one(struct step *s, struct taking *t, struct err *err)
 {
-	int64_t seq;
 	int rc = 0;
 
 	t->key = event_key(
 	    t->e->type, t->e->ses_id, t->e->feedback_id, t->e->time);
-	if (find_known(t, &seq, err) == -1)
+	if (look_again(t, err) == -1 || find_known(t, err) == -1)
 		return -1;
-	if (seq != 0) {
-		s->counts.repeated++;
-		return 0;
-	}
+	if (t->known != 0 || (t->earlier != 0 && !t->place->found))
+		return take_known(s, t, err);
 	if (t->place->found)
 		rc = record_storable_of(t->tx, &t->place->message, t->place->n,
 		    t->e->text, &t->text, err);
@@ -374,18 +418,19 @@ add_counts(struct event_counts *sum, const struct event_counts *more)
 
 static int
 take_step(struct journal *j, struct suppressions *list, struct step *s,
-    int64_t deadline_us, struct event_counts *counts, struct err *err)
+    int64_t within_us, struct event_counts *counts, struct err *err)
 {
 	struct listed listed[EVENTS_A_STEP];
 	int rc;
 
 	s->listed = listed;
 	s->nlisted = 0;
-	rc = journal_do(j, step_op, s, deadline_us, err);
+	rc = journal_do(j, step_op, s, clock_mono_us() + within_us, err);
 	if (rc == 0)
 		add_counts(counts, &s->counts);
 	for (size_t i = 0; rc == 0 && list != NULL && i < s->nlisted; i++)
-		suppressions_note(list, listed[i].address, listed[i].reason);
+		suppressions_note(list, listed[i].address, listed[i].reason,
+		    listed[i].seq);
 	forget_listed(s);
 	return rc;
 }
@@ -393,7 +438,7 @@ take_step(struct journal *j, struct suppressions *list, struct step *s,
 int
 event_take(struct journal *j, struct suppressions *list,
     const struct conf_list *suppress, const struct event *events, size_t n,
-    int64_t deadline_us, struct event_counts *counts, struct err *err)
+    int64_t within_us, struct event_counts *counts, struct err *err)
 {
 	struct event_place *places = mem_array(n, sizeof(*places));
 	struct step s = { .suppress = suppress };
@@ -404,7 +449,7 @@ event_take(struct journal *j, struct suppressions *list,
 		s.events = events + i;
 		s.places = places + i;
 		s.n = n - i < EVENTS_A_STEP ? n - i : EVENTS_A_STEP;
-		rc = take_step(j, list, &s, deadline_us, counts, err);
+		rc = take_step(j, list, &s, within_us, counts, err);
 	}
 	free(places);
 	return rc;

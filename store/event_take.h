@@ -24,10 +24,11 @@ struct event_counts {
  * A few at a time, each lot durable before the next, so that mail that waits
  * for the journal is not held up. suppress: words as in events.suppress. list
  * may be NULL (CLI). The counts are added to, for what was taken before a
- * failure, too; the rest may be given again.
+ * failure, too; the rest may be given again. within_us: how long each lot may
+ * wait for the journal; finding the deliveries first takes its own time.
  */
 int event_take(struct journal *, struct suppressions *list,
     const struct conf_list *suppress, const struct event *, size_t n,
-    int64_t deadline_us, struct event_counts *, struct err *);
+    int64_t within_us, struct event_counts *, struct err *);
 
 #endif

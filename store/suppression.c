@@ -23,14 +23,15 @@
  * why a recipient was refused at the time. `user+label` is another address than
  * `user`: only what was listed is refused.
  *
- * The list in memory is a table by address in lower case. Readers and the one
- * who changes it meet at a lock; an entry that has run out is skipped, and
- * leaves when the list is loaded anew.
+ * The list in memory is a table by address in lower case. Readers and those
+ * who change it meet at a lock; an entry that has run out is skipped, and
+ * leaves when the list is loaded anew. Those who change it come after their
+ * commits, in any order: the seqs of their rows say which was last.
  */
 #define REASON_MAX_BYTES 200
 #define DETAIL_MAX_BYTES 8192
 
-enum { SQL_IN_FORCE, SQL_LISTED, SQL_ADD, SQL_END, SQL_ALL };
+enum { SQL_IN_FORCE, SQL_LISTED, SQL_ENDED, SQL_ADD, SQL_END, SQL_ALL };
 
 static const char *const sql_text[] = {
 	[SQL_IN_FORCE] = "SELECT address, reason, until FROM suppression "
@@ -38,6 +39,8 @@ static const char *const sql_text[] = {
 			 "AND (until IS NULL OR until > ?) ORDER BY seq",
 	[SQL_LISTED] = "SELECT seq FROM suppression WHERE address IN (?1, ?3) "
 		       "AND (until IS NULL OR until > ?2) ORDER BY seq",
+	[SQL_ENDED] = "SELECT seq FROM suppression WHERE address IN (?1, ?3) "
+		      "AND until > ?2 LIMIT 1",
 	[SQL_ADD] = "INSERT INTO suppression "
 		    "(seq, address, salt, reason, since, until) "
 		    "VALUES (?, ?, ?, ?, ?, ?)",
@@ -56,6 +59,7 @@ struct entry {
 	char *address; /* NULL: the slot is free */
 	char *reason;  /* NULL: not listed any more */
 	int64_t until; /* INT64_MAX: for ever */
+	int64_t seq;   /* of the last change to it; 0 as loaded */
 };
 
 struct suppressions {
@@ -107,9 +111,10 @@ set_capacity(struct suppressions *s, size_t cap)
 	free(old);
 }
 
-/* reason NULL: not listed any more. */
+/* reason NULL: not listed any more. seq: of the row that says so. */
 static void
-put(struct suppressions *s, const char *key, const char *reason, int64_t until)
+put(struct suppressions *s, const char *key, const char *reason, int64_t until,
+    int64_t seq)
 {
 	struct entry *e;
 
@@ -120,9 +125,12 @@ put(struct suppressions *s, const char *key, const char *reason, int64_t until)
 		e->address = mem_strdup(key);
 		s->used++;
 	}
+	if (seq < e->seq)
+		return;
 	free(e->reason);
 	e->reason = mem_strdup(reason);
 	e->until = until;
+	e->seq = seq;
 }
 
 static int
@@ -139,7 +147,8 @@ load(struct suppressions *s, struct db *db, struct err *err)
 		put(s, key, db_text(stmt, 1),
 		    sqlite3_column_type(stmt, 2) == SQLITE_NULL
 			? INT64_MAX
-			: db_int(stmt, 2));
+			: db_int(stmt, 2),
+		    0);
 	}
 	db_reset(stmt);
 	return result == DB_DONE ? 0 : -1;
@@ -222,6 +231,7 @@ struct change {
 	int64_t until_us;
 	const struct uuid *message; /* what made somebody list it, or NULL */
 	unsigned n;
+	int64_t seq; /* of its row, after the op */
 };
 
 static void
@@ -270,13 +280,13 @@ end_entries(struct journal_tx *tx, const struct change *c, struct err *err)
 }
 
 static int
-insert_entry(struct journal_tx *tx, const struct change *c, int64_t seq,
+insert_entry(struct journal_tx *tx, const struct change *c,
     const unsigned char *salt, struct err *err)
 {
 	struct db *db = journal_tx_db(tx);
 	sqlite3_stmt *stmt = db_stmt(db, &suppression_sql, SQL_ADD);
 
-	db_bind_int(stmt, 1, seq);
+	db_bind_int(stmt, 1, c->seq);
 	db_bind_text(stmt, 2, c->key);
 	db_bind_blob(stmt, 3, salt, COMMITMENT_SALT_LEN);
 	db_bind_text(stmt, 4, c->reason);
@@ -293,7 +303,6 @@ add_op(struct journal_tx *tx, void *arg, struct err *err)
 	unsigned char salt[COMMITMENT_SALT_LEN];
 	struct buf detail;
 	char *commitment;
-	int64_t seq;
 	int rc;
 
 	if (hide(tx, c, err) == -1)
@@ -308,28 +317,27 @@ add_op(struct journal_tx *tx, void *arg, struct err *err)
 	json_add_string(&detail, "who", c->who);
 	json_close(&detail, '}');
 	rc = journal_append(
-	    tx, "suppressed", c->message, c->n, detail.data, &seq, err);
+	    tx, "suppressed", c->message, c->n, detail.data, &c->seq, err);
 	if (rc == 0)
 		rc = end_entries(tx, c, err);
 	if (rc == 0)
-		rc = insert_entry(tx, c, seq, salt, err);
+		rc = insert_entry(tx, c, salt, err);
 	buf_free(&detail);
 	free(commitment);
 	return rc;
 }
 
+/* Whether there is an entry, by one of the questions about until. */
 static int
-is_listed(struct journal_tx *tx, struct change *c, struct err *err)
+has_entry(struct journal_tx *tx, const struct change *c, size_t which,
+    int64_t until, struct err *err)
 {
 	struct db *db = journal_tx_db(tx);
+	sqlite3_stmt *stmt = db_stmt(db, &suppression_sql, which);
 	enum db_result result;
-	sqlite3_stmt *stmt;
 
-	if (hide(tx, c, err) == -1)
-		return -1;
-	stmt = db_stmt(db, &suppression_sql, SQL_LISTED);
 	db_bind_text(stmt, 1, c->key);
-	db_bind_int(stmt, 2, journal_tx_at(tx));
+	db_bind_int(stmt, 2, until);
 	db_bind_text(stmt, 3, c->hidden);
 	result = db_step(db, stmt, err);
 	db_reset(stmt);
@@ -339,17 +347,23 @@ is_listed(struct journal_tx *tx, struct change *c, struct err *err)
 int
 suppression_append(struct journal_tx *tx, const char *address,
     const char *reason, const char *who, const struct uuid *message,
-    unsigned n, struct err *err)
+    unsigned n, int64_t happened_us, int64_t *seq_r, struct err *err)
 {
 	struct change c = { .message = message, .n = n };
 	int rc;
 
 	change_init(&c, address, reason, who);
-	rc = is_listed(tx, &c, err);
+	rc = hide(tx, &c, err);
+	if (rc == 0)
+		rc = has_entry(tx, &c, SQL_LISTED, journal_tx_at(tx), err);
+	/* What somebody lifted stays lifted, however late the report is. */
+	if (rc == 0)
+		rc = has_entry(tx, &c, SQL_ENDED, happened_us, err);
 	if (rc == 0)
 		rc = add_op(tx, &c, err) == 0 ? 1 : -1;
 	else if (rc == 1)
 		rc = 0;
+	*seq_r = c.seq;
 	free(c.reason);
 	return rc;
 }
@@ -397,7 +411,7 @@ remove_op(struct journal_tx *tx, void *arg, struct err *err)
 	json_close(&detail, '}');
 	if (rc == 0)
 		rc = journal_append(tx, "unsuppressed", NULL, 0, detail.data,
-		    NULL, err);
+		    &c->seq, err);
 	if (rc == 0)
 		rc = end_entries(tx, c, err);
 	buf_free(&detail);
@@ -405,16 +419,22 @@ remove_op(struct journal_tx *tx, void *arg, struct err *err)
 }
 
 void
-suppressions_note(
-    struct suppressions *list, const char *address, const char *reason)
+suppressions_note(struct suppressions *list, const char *address,
+    const char *reason, int64_t seq)
 {
 	struct change c = { .until_us = 0 };
 
 	change_init(&c, address, reason, NULL);
 	(void)pthread_rwlock_wrlock(&list->lock);
-	put(list, c.key, c.reason, INT64_MAX);
+	put(list, c.key, c.reason, INT64_MAX, seq);
 	(void)pthread_rwlock_unlock(&list->lock);
 	free(c.reason);
+}
+
+static void
+drop(struct suppressions *s, const char *key)
+{
+	put(s, key, NULL, 0, slot_for(s, key)->seq);
 }
 
 void
@@ -424,9 +444,9 @@ suppressions_drop(struct suppressions *list, const char *address)
 
 	lower(address, key);
 	(void)pthread_rwlock_wrlock(&list->lock);
-	put(list, key, NULL, 0);
+	drop(list, key);
 	if (list->has_key)
-		put(list, hidden_name(&list->key, key, hidden), NULL, 0);
+		drop(list, hidden_name(&list->key, key, hidden));
 	(void)pthread_rwlock_unlock(&list->lock);
 }
 
@@ -443,7 +463,7 @@ suppression_add(struct journal *j, struct suppressions *list,
 	if (rc == 0 && list != NULL) {
 		(void)pthread_rwlock_wrlock(&list->lock);
 		put(list, c.key, c.reason,
-		    until_us != 0 ? until_us : INT64_MAX);
+		    until_us != 0 ? until_us : INT64_MAX, c.seq);
 		(void)pthread_rwlock_unlock(&list->lock);
 	}
 	free(c.reason);
@@ -462,9 +482,9 @@ suppression_remove(struct journal *j, struct suppressions *list,
 	rc = journal_do(j, remove_op, &c, deadline_us, err);
 	if (rc == 0 && list != NULL) {
 		(void)pthread_rwlock_wrlock(&list->lock);
-		put(list, c.key, NULL, 0);
+		put(list, c.key, NULL, 0, c.seq);
 		if (c.hidden[0] != '\0')
-			put(list, c.hidden, NULL, 0);
+			put(list, c.hidden, NULL, 0, c.seq);
 		(void)pthread_rwlock_unlock(&list->lock);
 	}
 	free(c.reason);

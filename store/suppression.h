@@ -37,15 +37,17 @@ int suppression_remove(struct journal *, struct suppressions *,
     int64_t deadline_us, struct err *);
 
 /*
- * Inside an op, because of what happened to recipient n of a message: 1 when it
- * was added, 0 when the address is on the list already, -1 and err. Whoever
- * keeps the list in memory is told after the commit, by suppressions_note.
+ * Inside an op, because of what happened to recipient n of a message at a time
+ * (microseconds, wall): 1 when it was added, 0 when the address is on the list
+ * already, or an entry of it has ended since then; -1 and err. Whoever keeps the
+ * list in memory is told after the commit, by suppressions_note with the seq of
+ * the row: of two changes the later one stands, whoever is told first.
  */
 int suppression_append(struct journal_tx *, const char *address,
     const char *reason, const char *who, const struct uuid *message,
-    unsigned n, struct err *);
-void suppressions_note(
-    struct suppressions *, const char *address, const char *reason);
+    unsigned n, int64_t happened_us, int64_t *seq_r, struct err *);
+void suppressions_note(struct suppressions *, const char *address,
+    const char *reason, int64_t seq);
 
 /* An address that was erased is not to be kept under a hidden name: forget it. */
 void suppressions_drop(struct suppressions *, const char *address);

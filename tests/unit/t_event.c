@@ -39,7 +39,7 @@ take_with(struct journal *j, struct suppressions *list,
 	struct event_counts counts = { 0 };
 	struct err err;
 
-	if (event_take(j, list, suppress, e, n, SOON, &counts, &err) == -1)
+	if (event_take(j, list, suppress, e, n, 30 * US_PER_SEC, &counts, &err) == -1)
 		fail_msg("%s", err.text);
 	return counts;
 }
@@ -67,7 +67,7 @@ event(const char *type, const char *ses_id, int64_t after_ms)
 static struct event
 tagged(const char *type, const struct made *m, unsigned n, unsigned attempt)
 {
-	struct event e = event(type, "0100-tagged", 1000);
+	struct event e = event(type, "0100-ses-id", 1000);
 
 	e.tagged = true;
 	e.message = m->a.id;
@@ -135,6 +135,7 @@ test_found_by_tag(void **state)
 	/* Neither such an attempt nor such a recipient was ever made. */
 	e[1] = tagged("Send", &m, 1, 2);
 	e[2] = tagged("Delivery", &m, 2, 1);
+	e[1].ses_id = e[2].ses_id = text("0100-other");
 	c = take(j, e, 3);
 	assert_int_equal(c.taken, 1);
 	assert_int_equal(c.unmatched, 2);
@@ -143,6 +144,42 @@ test_found_by_tag(void **state)
 	    "SELECT json_extract(detail, '$.attempt') FROM journal "
 	    "WHERE event = 'event' AND message IS NOT NULL",
 	    "1");
+	made_free(&m);
+	journal_close(j);
+	assert_clean(p->path);
+}
+
+/* A tag can be made up; the SES id of an attempt that was accepted is known. */
+static void
+test_tag_held_against_ses_id(void **state)
+{
+	const struct place *p = *state;
+	struct event e[2];
+	struct event_counts c;
+	struct journal *j;
+	struct made m;
+
+	j = with_sent(p->path, &m);
+	e[0] = tagged("Complaint", &m, 1, 1);
+	e[0].ses_id = text("0100-other");
+	c = take_with(j, NULL, &both, e, 1);
+	assert_int_equal(c.unmatched, 1);
+	assert_int_equal(c.suppressed, 0);
+	assert_sql(p->path, "SELECT coalesce(feedback, '-') FROM delivery", "-");
+	made_free(&m);
+
+	/* An earlier attempt turned out to be accepted, too. */
+	make(&m, 2, one);
+	arrive(j, &m);
+	send_dot(j, &m.a.id, 1, 1);
+	settle(j, &m.a.id, 1, 1, RECORD_DOUBTFUL, "timed out");
+	send_dot(j, &m.a.id, 1, 2);
+	settle(j, &m.a.id, 1, 2, RECORD_DOUBTFUL, "timed out");
+	e[0] = tagged("Send", &m, 1, 1);
+	e[1] = tagged("Delivery", &m, 1, 2);
+	e[1].ses_id = text("0100-second");
+	assert_int_equal(take(j, e, 1).settled, 1);
+	assert_int_equal(take(j, e + 1, 1).taken, 1);
 	made_free(&m);
 	journal_close(j);
 	assert_clean(p->path);
@@ -226,6 +263,64 @@ test_unmatched_then_matched(void **state)
 	made_free(&m);
 	journal_close(j);
 	assert_clean(p->path);
+}
+
+/* Without its tag it belongs to nothing yet; with it, it was taken already. */
+static void
+test_unmatched_beside_matched(void **state)
+{
+	const struct place *p = *state;
+	struct event with, without;
+	struct event_counts c;
+	struct journal *j;
+	struct made m;
+
+	j = open_journal(p->path);
+	make(&m, 1, one);
+	arrive(j, &m);
+	send_dot(j, &m.a.id, 1, 1);
+	with = tagged("Delivery", &m, 1, 1);
+	without = with;
+	without.tagged = false;
+	assert_int_equal(take(j, &with, 1).taken, 1);
+	assert_int_equal(take(j, &without, 1).unmatched, 1);
+	settle(j, &m.a.id, 1, 1, RECORD_SENT, "Ok 0100-ses-id");
+	c = take(j, &without, 1);
+	assert_int_equal(c.repeated, 1);
+	assert_int_equal(c.taken, 0);
+	assert_sql(p->path, "SELECT count(*) FROM unmatched", "0");
+	assert_int_equal(take(j, &without, 1).repeated, 1);
+	assert_sql(p->path,
+	    "SELECT count(*) FROM journal WHERE event = 'event'", "3");
+	made_free(&m);
+	journal_close(j);
+	assert_clean(p->path);
+}
+
+/* Found, and pruned before it is the event's turn: a trigger is as quick. */
+static void
+test_gone_after_it_was_found(void **state)
+{
+	const struct place *p = *state;
+	struct event e[2] = { event("Send", "0100-of-others", 1),
+		event("Delivery", "0100-ses-id", 1480) };
+	struct event_counts c;
+	struct journal *j;
+	struct made m;
+
+	j = with_sent(p->path, &m);
+	journal_close(j);
+	raw_ok(p->path,
+	    "CREATE TRIGGER prune AFTER INSERT ON journal "
+	    "WHEN NEW.event = 'event' BEGIN DELETE FROM delivery; END");
+	j = open_journal(p->path);
+	c = take(j, e, 2);
+	assert_int_equal(c.taken, 0);
+	assert_int_equal(c.unmatched, 2);
+	assert_sql(p->path, "SELECT count(*) FROM event", "0");
+	assert_sql(p->path, "SELECT count(*) FROM unmatched", "2");
+	made_free(&m);
+	journal_close(j);
 }
 
 static bool
@@ -319,6 +414,65 @@ test_suppression(void **state)
 	assert_clean(p->path);
 }
 
+/* A report may come days after what it tells of. */
+static void
+test_lifted_stays_lifted(void **state)
+{
+	const struct address bob = { .text = "bob@example.net" };
+	const struct place *p = *state;
+	struct suppressions *list;
+	char reason[200];
+	struct journal *j;
+	struct event e;
+	struct made m;
+	struct err err;
+
+	j = open_journal(p->path);
+	make(&m, 1, one);
+	send_to_all(j, &m);
+	assert_int_equal(suppressions_open(p->path, &list, &err), 0);
+	assert_int_equal(
+	    suppression_add(j, list, &bob, "", 0, "somebody", SOON, &err), 0);
+	assert_int_equal(
+	    suppression_remove(j, list, &bob, "", "somebody", SOON, &err), 0);
+	e = bounce(&m, 1, "General");
+	e.time = clock_wall_us() - 60 * US_PER_SEC;
+	assert_int_equal(take_with(j, list, &both, &e, 1).suppressed, 0);
+	assert_false(is_listed(list, "bob@example.net", reason));
+	e.time = clock_wall_us() + 60 * US_PER_SEC;
+	assert_int_equal(take_with(j, list, &both, &e, 1).suppressed, 1);
+	assert_true(is_listed(list, "bob@example.net", reason));
+	made_free(&m);
+	journal_close(j);
+	suppressions_close(list);
+	assert_clean(p->path);
+}
+
+/* Lifted after the commit that listed it, but before that was noted. */
+static void
+test_later_change_stands(void **state)
+{
+	const struct address bob = { .text = "bob@example.net" };
+	const struct place *p = *state;
+	struct suppressions *list;
+	char reason[200];
+	struct journal *j;
+	struct err err;
+
+	j = open_journal(p->path);
+	assert_int_equal(suppressions_open(p->path, &list, &err), 0);
+	assert_int_equal(
+	    suppression_add(j, NULL, &bob, "", 0, "event", SOON, &err), 0);
+	assert_int_equal(
+	    suppression_remove(j, list, &bob, "", "somebody", SOON, &err), 0);
+	suppressions_note(list, bob.text, "bounced", 1);
+	assert_false(is_listed(list, bob.text, reason));
+	suppressions_note(list, bob.text, "bounced again", 1000);
+	assert_true(is_listed(list, bob.text, reason));
+	journal_close(j);
+	suppressions_close(list);
+}
+
 static void
 test_suppression_as_configured(void **state)
 {
@@ -347,8 +501,8 @@ test_suppression_as_configured(void **state)
 	"(SELECT json_remove(detail, '$.event') FROM journal "               \
 	"WHERE event = 'settled') FROM delivery d"
 #define SETTLED_SO                                                          \
-	"sent 0100-tagged 1785578400000000 {\"attempt\":1,\"ses_id\":"       \
-	"\"0100-tagged\",\"sent_at\":1785578400000000}"
+	"sent 0100-ses-id 1785578400000000 {\"attempt\":1,\"ses_id\":"       \
+	"\"0100-ses-id\",\"sent_at\":1785578400000000}"
 
 static void
 test_doubtful_settled(void **state)
@@ -372,7 +526,7 @@ test_doubtful_settled(void **state)
 	make(&again, 1, one);
 	arrive(j, &again);
 	assert_int_equal(again.rcpts[0].state, RECORD_SENT);
-	assert_string_equal(again.rcpts[0].ses_id, "0100-tagged");
+	assert_string_equal(again.rcpts[0].ses_id, "0100-ses-id");
 	made_free(&m);
 	made_free(&again);
 	journal_close(j);
@@ -552,9 +706,14 @@ main(void)
 		store_test(test_tables_verified),
 		store_test(test_found_by_ses_id),
 		store_test(test_found_by_tag),
+		store_test(test_tag_held_against_ses_id),
 		store_test(test_precedence),
 		store_test(test_unmatched_then_matched),
+		store_test(test_unmatched_beside_matched),
+		store_test(test_gone_after_it_was_found),
 		store_test(test_suppression),
+		store_test(test_lifted_stays_lifted),
+		store_test(test_later_change_stands),
 		store_test(test_suppression_as_configured),
 		store_test(test_doubtful_settled),
 		store_test(test_event_before_doubt),
