@@ -45,6 +45,21 @@ fault(void *arg, int64_t seq, const char *words)
 	output_folded(&r->cli->out, 7, words);
 }
 
+/* "good" is about these rows only. */
+static void
+tell_span(struct output *out, const struct verify_result *v)
+{
+	if (v->first_seq == 0)
+		return;
+	output_printf(
+	    out, "rows   %" PRId64 " to %" PRId64, v->first_seq, v->last_seq);
+	if (v->first_seq > 1)
+		output_printf(out,
+		    "; 1 to %" PRId64 " lie in archives that were not named",
+		    v->first_seq - 1);
+	output_printf(out, "\n");
+}
+
 static void
 tell(struct report *r, const struct verify_result *v)
 {
@@ -54,6 +69,7 @@ tell(struct report *r, const struct verify_result *v)
 	(void)chain_text(v->head, head);
 	json_close(&r->json, ']');
 	json_add_int(&r->json, "rows", v->rows);
+	json_add_int(&r->json, "first_seq", v->first_seq);
 	json_add_int(&r->json, "faults", (int64_t)v->faults);
 	json_add_int(&r->json, "head_seq", v->last_seq);
 	json_add_string(&r->json, "head_chain", head);
@@ -70,6 +86,7 @@ tell(struct report *r, const struct verify_result *v)
 		output_printf(out, "   %" PRId64 " rows, each follows from the "
 				   "one before\n", v->rows);
 	}
+	tell_span(out, v);
 	output_printf(out, "head   %" PRId64 ":%s\n", v->last_seq, head);
 }
 
@@ -138,6 +155,7 @@ run_verify(struct cli *cli, int argc, char **argv)
 		return cli_usage(cli, "%s", err.text);
 	if (archive && argc < 2)
 		return cli_usage(cli, "--archive: of which FILE?");
+	ask.from_start = archive;
 	if (archive || argc < 2)
 		return verify_own(cli, argv + 1, (size_t)(argc - 1), &ask);
 	return verify(cli, (const char *const *)(argv + 1), (size_t)(argc - 1),
@@ -152,13 +170,15 @@ const struct verb verb_verify = {
 	    "       postern verify [...] [--archive] FILE ...\n\n"
 	    "Follows the journal's chain and names each row that was changed,\n"
 	    "taken out or put in. With --archive the files are archives that\n"
-	    "prune made, and are checked together with the journal: one chain.\n"
-	    "Without it they are checked by themselves: a snapshot, an archive,\n"
-	    "several archives that follow each other. Given a head that was\n"
-	    "noted earlier (the log has one every few minutes), also finds a tail\n"
-	    "that was cut off or written anew. --projections builds the other\n"
-	    "tables again from the journal and compares. Prints the head it found,\n"
-	    "for a ticket or a notary. Exits 1 when something is wrong.\n",
+	    "prune made, and are checked together with the journal: one chain,\n"
+	    "which has to begin with row 1. Without it they are checked by\n"
+	    "themselves: a snapshot, an archive, several archives that follow\n"
+	    "each other. Given a head that was noted earlier (the log has one\n"
+	    "every few minutes), also finds a tail that was cut off or written\n"
+	    "anew. --projections builds the other\n"
+	    "tables again from the journal and compares. Prints which rows it has\n"
+	    "seen, and the head, for a ticket or a notary. Exits 1 when something\n"
+	    "is wrong.\n",
 	.run = run_verify,
 };
 

@@ -160,9 +160,10 @@ static int
 begin(struct walk *w, const struct part *p, struct err *err)
 {
 	int64_t next = w->result->last_seq + 1;
+	bool first = w->result->rows == 0;
 	int rc;
 
-	if (w->result->rows == 0) {
+	if (first) {
 		memset(w->previous, 0, CHAIN_LEN);
 		w->result->first_seq = p->first_seq;
 	}
@@ -182,7 +183,7 @@ begin(struct walk *w, const struct part *p, struct err *err)
 		    "rows %" PRId64 " to %" PRId64
 		    " are missing, and were not pruned",
 		    next, p->first_seq - 1);
-	else if (rc == 1 && w->result->rows > 0)
+	else if (rc == 1 && (!first || w->ask->from_start))
 		tell(w, p->first_seq,
 		    "rows %" PRId64 " to %" PRId64
 		    " are in an archive that was not named",

@@ -18,6 +18,7 @@ struct verify_ask {
 	int64_t head_seq; /* a head noted earlier; 0: none */
 	unsigned char head_chain[CHAIN_LEN];
 	bool projections; /* also build the other tables anew and compare */
+	bool from_start;  /* a chain that does not begin at row 1 is wrong */
 };
 
 struct verify_result {

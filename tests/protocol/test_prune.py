@@ -1,6 +1,7 @@
 """Old days of the journal, moved into archives: postern prune and verify."""
 
 import fcntl
+import json
 import os
 import re
 import shutil
@@ -46,8 +47,9 @@ def test_both_verifiers_agree(store, verifier):
     store.prune(20, "b")
     a, b, live = store.archive("a"), store.archive("b"), store.path
     for files in ([a], [b], [live], [a, b], [b, live], [a, b, live]):
-        head = re.search(r"head (\S+)", store.run("verify", *files)).group(1)
-        assert verifier(*files, head, status=0) == f"good, head {head}\n"
+        rows, head = re.search(r"(rows \d+ to \d+).* head (\S+)",
+                               store.run("verify", *files)).groups()
+        assert verifier(*files, head, status=0) == f"good, {rows}, head {head}\n"
     verifier(a, live, status=1)
     store.run("verify", a, live, expect=1)
     for lie in (
@@ -80,11 +82,17 @@ def test_two_archives_and_the_journal_are_one_chain(store):
     store.prune(20, "b")
     assert everything(store, "a", "b") == before
     for files in ([], ["a"], ["b"], ["a", "b"], ["b", "a"]):
-        missing = files == ["a"]
+        missing = len(files) == 1
         text = store.verify(*files, expect=1 if missing else 0)
         assert ("in an archive that was not named" in text) == missing
     for name in "ab":
         store.run("verify", "--projections", store.archive(name))
+    ((end,),) = store.get("SELECT max(seq) FROM journal")
+    ((bound,),) = store.get("SELECT max(last_seq) FROM pruned")
+    assert f"rows {bound + 1} to {end}; 1 to {bound} lie in archives that were" \
+        " not named" in store.verify()
+    assert f"rows 1 to {end} head" in store.verify("a", "b")
+    assert json.loads(store.verify(more=["--json"]))["first_seq"] == bound + 1
     store.run("verify", "--projections", store.archive("a"), store.archive("b"))
     store.verify("a", "b", more=["--since-head", head])
     store.verify("a", "b", more=["--since-head", early])
