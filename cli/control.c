@@ -111,8 +111,9 @@ control_op(const struct conf *conf, const char *op, int64_t within_us,
 	return rc;
 }
 
-int
-control_catch_up(const struct conf *conf, struct err *err)
+static int
+catch_up(const struct conf *conf, const char *request, int64_t within_us,
+    int64_t deadline_us, struct err *err)
 {
 	struct buf answer;
 	struct err asking;
@@ -122,14 +123,29 @@ control_catch_up(const struct conf *conf, struct err *err)
 	if (access(conf->store.path, F_OK) == -1)
 		return 0; /* whoever reads the journal says so better */
 	if (store_lock(conf->store.path, &fd, err) == 0) {
-		rc = search_catch_up(conf->store.path, &rows, err);
+		rc = search_catch_up_until(
+		    conf->store.path, deadline_us, &rows, err);
 		(void)close(fd);
 		return rc;
 	}
 	buf_init(&answer, ANSWER_MAX_BYTES);
-	rc = control_op(conf, "search-catch-up", CATCH_UP_US, &answer, &asking);
+	rc = control_ask(conf, request, within_us, &answer, &asking);
 	buf_free(&answer);
 	if (rc == -1 && err->class == ERR_STATE)
 		*err = asking;
 	return rc;
+}
+
+int
+control_catch_up(const struct conf *conf, struct err *err)
+{
+	return catch_up(conf, "{\"op\":\"search-catch-up\"}", CATCH_UP_US,
+	    INT64_MAX, err);
+}
+
+int
+control_catch_up_soon(const struct conf *conf, struct err *err)
+{
+	return catch_up(conf, "{\"op\":\"search-catch-up\",\"now\":true}",
+	    CONTROL_SOON_US, clock_mono_us() + CONTROL_SOON_US, err);
 }

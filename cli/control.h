@@ -28,8 +28,13 @@ int control_op(const struct conf *, const char *op, int64_t within_us,
 /*
  * Bring the search database up to the journal's end: by ourselves when nobody
  * writes the store and we may, else through posternd. -1 and err when neither
- * can be; what is there can be searched all the same.
+ * can be; what is there can be searched all the same. It takes as long as it
+ * takes, up to 10 minutes of posternd's; the other one gives up after
+ * CONTROL_SOON_US, and at once when somebody else is at it, ERR_TIMEOUT or
+ * ERR_STATE.
  */
 int control_catch_up(const struct conf *, struct err *);
+#define CONTROL_SOON_US (5 * US_PER_SEC)
+int control_catch_up_soon(const struct conf *, struct err *);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include <sys/stat.h>
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,8 +21,9 @@
  * postern metrics: figures in the Prometheus text format, version 0.0.4.
  *
  * Counters come from the journal, by way of the search database, so that they
- * go on where they were after a restart. What only posternd knows is left out
- * while it does not answer; postern_up says so.
+ * go on where they were after a restart. Of a search database that is being made
+ * anew they are left out: a counter that falls is taken to begin again at 0. What
+ * only posternd knows is left out while it does not answer; postern_up says so.
  */
 #define ANSWER_MAX_BYTES ((size_t)256 * 1024)
 #define VALUE_MAX_BYTES ((size_t)4096)
@@ -41,6 +43,17 @@ gauge(const struct cli *cli, const char *name, const char *help, double value)
 {
 	family(cli, name, "gauge", help);
 	(void)fprintf(cli->out.file, "postern_%s %.17g\n", name, value);
+}
+
+/* For people. Printable, and one line. */
+static void
+remark(const struct cli *cli, const char *text)
+{
+	(void)fputs("# ", cli->out.file);
+	for (; *text != '\0'; text++)
+		(void)fputc(
+		    isprint((unsigned char)*text) ? *text : ' ', cli->out.file);
+	(void)fputc('\n', cli->out.file);
 }
 
 /* A label's value: quotes, backslashes and line ends are escaped. */
@@ -227,6 +240,9 @@ tell_journal(void *arg, const struct counts_journal *j)
 	gauge(cli, "journal_uncounted_rows",
 	    "Rows that are not in the counters yet, nor in the search.",
 	    (double)(j->last_seq - j->counted_seq));
+	if (!j->whole)
+		remark(cli,
+		    "No counters: the search database is being made anew.");
 	gauge(cli, "suppressed_addresses", "Addresses that are not written to.",
 	    (double)j->suppressed);
 }
@@ -325,6 +341,7 @@ run(struct cli *cli, int argc, char **argv)
 	enum cli_exit status;
 	struct conf *conf;
 	struct err err;
+	int caught_up;
 
 	if (!cli_options(cli, NULL, &argc, argv, &status))
 		return status;
@@ -333,8 +350,12 @@ run(struct cli *cli, int argc, char **argv)
 	conf = cli_conf(cli, CONF_NEED_STORE, &status);
 	if (conf == NULL)
 		return status;
-	/* What is not caught up is told as postern_journal_uncounted_rows. */
-	(void)control_catch_up(conf, &err);
+	caught_up = control_catch_up_soon(conf, &err);
+	if (caught_up == -1)
+		remark(cli, err.text);
+	gauge(cli, "caught_up",
+	    "1 when all rows of the journal were counted just before.",
+	    caught_up == 0);
 	print_posternd(cli, conf);
 	status =
 	    print_counts(cli, conf, &err) == 0 ? CLI_DONE : cli_fail(cli, &err);

@@ -4,11 +4,13 @@
 -- It holds where to look, never what to show: every hit is read from the
 -- journal and held against the question again.
 
+-- whole: the journal's end was reached once. Until then counts are of a part.
 CREATE TABLE progress (
 	only	INTEGER PRIMARY KEY CHECK (only = 1),
 	seq	INTEGER NOT NULL,
 	chain	BLOB NOT NULL,
-	at	INTEGER NOT NULL
+	at	INTEGER NOT NULL,
+	whole	INTEGER NOT NULL
 ) STRICT;
 
 -- Deliveries in the order in which they arrived; at never falls as id grows.

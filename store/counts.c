@@ -10,9 +10,10 @@
 #include "core/mem.h"
 #include "store/db.h"
 
-enum { S_PROGRESS, S_ROWS, S_STATES };
+enum { S_PROGRESS, S_WHOLE, S_ROWS, S_STATES };
 static const char *const search_text[] = {
 	[S_PROGRESS] = "SELECT seq, at FROM progress",
+	[S_WHOLE] = "SELECT whole FROM progress",
 	[S_ROWS] = "SELECT kind, sum(count) FROM tally GROUP BY kind",
 	/* In parentheses for clang, which suspects a missing comma. */
 	[S_STATES] = ("SELECT state, count(*) FROM odd "
@@ -81,14 +82,20 @@ tell(struct db *journal, struct db *search, const struct counts_listener *l,
     struct err *err)
 {
 	struct counts_journal j;
+	int64_t whole;
 
 	if (db_prepare(journal, &journal_sql, err) == -1 ||
 	    db_prepare(search, &search_sql, err) == -1 ||
 	    read_journal(journal, &j, err) == -1 ||
 	    get(search, db_stmt(search, &search_sql, S_PROGRESS),
-		&j.counted_seq, &j.counted_at, err) == -1)
+		&j.counted_seq, &j.counted_at, err) == -1 ||
+	    get(search, db_stmt(search, &search_sql, S_WHOLE), &whole, NULL,
+		err) == -1)
 		return -1;
+	j.whole = whole != 0;
 	l->journal(l->arg, &j);
+	if (!j.whole)
+		return 0;
 	if (each(search, db_stmt(search, &search_sql, S_ROWS), l->rows, l->arg,
 		err) == -1)
 		return -1;

@@ -8,6 +8,7 @@
 #ifndef STORE_COUNTS_H
 #define STORE_COUNTS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/err.h"
@@ -16,6 +17,11 @@ struct counts_journal {
 	int64_t first_seq, last_seq, last_at; /* 0 in an empty journal */
 	int64_t suppressed;		      /* addresses, in force now */
 	int64_t counted_seq, counted_at;      /* how far, and when */
+	/*
+	 * Whether the search database got to the journal's end since it was made:
+	 * if not, what it counts is of a part, and is not told.
+	 */
+	bool whole;
 };
 
 struct counts_listener {

@@ -20,6 +20,12 @@
  * whoever holds the store's lock. rows_r counts journal rows.
  */
 int search_catch_up(const char *journal_path, uint64_t *rows_r, struct err *);
+/*
+ * The same, but ERR_STATE when another thread is at it, and no other lot of rows
+ * is begun after a time: ERR_TIMEOUT.
+ */
+int search_catch_up_until(const char *journal_path, int64_t deadline_us,
+    uint64_t *rows_r, struct err *);
 
 /*
  * Remove the search database, when it is not to know any more what it knows.

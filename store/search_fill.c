@@ -32,7 +32,7 @@
 #define LOT_ROWS 100000
 #define CACHE "PRAGMA cache_size = -32768; PRAGMA synchronous = NORMAL"
 #define CHECKPOINT_PAGES 8000
-#define SEARCH_VERSION 3
+#define SEARCH_VERSION 4
 #define WORDS_MAX_BYTES ((size_t)256 * 1024)
 
 enum {
@@ -74,10 +74,11 @@ enum {
 };
 static const char *const search_text[] = {
 	[S_PROGRESS] = "SELECT seq, chain FROM progress",
-	[S_SET_PROGRESS] = "INSERT INTO progress (only, seq, chain, at) "
-			   "VALUES (1, ?, ?, ?) ON CONFLICT (only) DO UPDATE "
+	[S_SET_PROGRESS] = "INSERT INTO progress (only, seq, chain, at, whole) "
+			   "VALUES (1, ?, ?, ?, ?) ON CONFLICT (only) DO UPDATE "
 			   "SET seq = excluded.seq, chain = excluded.chain, "
-			   "at = excluded.at",
+			   "at = excluded.at, "
+			   "whole = max(whole, excluded.whole)",
 	[S_NEXT_ID] = "SELECT coalesce(max(id), 0) + 1 FROM found",
 	[S_ADD_FOUND] = "INSERT INTO found (id, message, n, at) "
 			"VALUES (?, ?, ?, ?) "
@@ -429,13 +430,14 @@ take_row(struct fill *f, sqlite3_stmt *row, struct err *err)
 }
 
 static int
-save_progress(struct fill *f, struct err *err)
+save_progress(struct fill *f, bool at_end, struct err *err)
 {
 	sqlite3_stmt *stmt = db_stmt(f->search, &search_sql, S_SET_PROGRESS);
 
 	db_bind_int(stmt, 1, f->seq);
 	db_bind_blob(stmt, 2, f->chain, CHAIN_LEN);
 	db_bind_int(stmt, 3, clock_wall_us());
+	db_bind_int(stmt, 4, at_end);
 	return db_run(f->search, stmt, err);
 }
 
@@ -456,13 +458,14 @@ take_lot(struct fill *f, struct err *err)
 	}
 	db_reset(rows);
 	if (result != DB_DONE || write_postings(f, err) == -1 ||
-	    write_days(f, err) == -1 || save_progress(f, err) == -1)
+	    write_days(f, err) == -1 ||
+	    save_progress(f, n < LOT_ROWS, err) == -1)
 		return -1;
 	return n;
 }
 
 static int
-fill_all(struct fill *f, uint64_t *rows_r, struct err *err)
+fill_all(struct fill *f, int64_t deadline_us, uint64_t *rows_r, struct err *err)
 {
 	struct err ignored;
 	int64_t n;
@@ -477,8 +480,10 @@ fill_all(struct fill *f, uint64_t *rows_r, struct err *err)
 			return -1;
 		}
 		*rows_r += (uint64_t)n;
-	} while (n == LOT_ROWS);
-	return 0;
+	} while (n == LOT_ROWS && clock_mono_us() < deadline_us);
+	return n < LOT_ROWS ? 0
+			    : err_set(err, ERR_TIMEOUT,
+				  "there are more rows than the time allowed for");
 }
 
 /* Where the last one stopped; 1 when that is in this journal, 0 when not. */
@@ -534,7 +539,7 @@ set_up(struct db *db, struct err *err)
 	if (version == 0 &&
 	    (db_exec(db, "BEGIN IMMEDIATE", err) == -1 ||
 		db_exec(db, schema_search, err) == -1 ||
-		db_exec(db, "PRAGMA user_version = 3", err) == -1 ||
+		db_exec(db, "PRAGMA user_version = 4", err) == -1 ||
 		db_exec(db, "COMMIT", err) == -1))
 		return -1;
 	if (version != 0 && version != SEARCH_VERSION)
@@ -595,7 +600,8 @@ open_fresh(struct fill *f, const char *path, const char *journal_path,
 }
 
 static int
-catch_up(const char *journal_path, uint64_t *rows_r, struct err *err)
+catch_up(const char *journal_path, int64_t deadline_us, uint64_t *rows_r,
+    struct err *err)
 {
 	char *path = mem_printf("%s-search.db", journal_path);
 	struct fill f = { .next_id = 1 };
@@ -605,7 +611,7 @@ catch_up(const char *journal_path, uint64_t *rows_r, struct err *err)
 	if (f.journal != NULL &&
 	    db_prepare(f.journal, &journal_sql, err) == 0 &&
 	    open_fresh(&f, path, journal_path, err) == 0)
-		rc = fill_all(&f, rows_r, err);
+		rc = fill_all(&f, deadline_us, rows_r, err);
 	if (rc == -1)
 		(void)err_context(err, "%s", path);
 	free(f.postings);
@@ -625,7 +631,21 @@ search_catch_up(const char *journal_path, uint64_t *rows_r, struct err *err)
 	int rc;
 
 	(void)pthread_mutex_lock(&filling);
-	rc = catch_up(journal_path, rows_r, err);
+	rc = catch_up(journal_path, INT64_MAX, rows_r, err);
+	(void)pthread_mutex_unlock(&filling);
+	return rc;
+}
+
+int
+search_catch_up_until(const char *journal_path, int64_t deadline_us,
+    uint64_t *rows_r, struct err *err)
+{
+	int rc;
+
+	if (pthread_mutex_trylock(&filling) != 0)
+		return err_set(err, ERR_STATE,
+		    "the search database is being caught up already");
+	rc = catch_up(journal_path, deadline_us, rows_r, err);
 	(void)pthread_mutex_unlock(&filling);
 	return rc;
 }

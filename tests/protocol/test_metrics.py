@@ -3,7 +3,10 @@
 import json
 import re
 import shutil
+import sqlite3
 import subprocess
+import time
+from contextlib import closing
 
 import pytest
 
@@ -32,7 +35,7 @@ def samples(text):
             helped.append(line.split()[2])
         elif line.startswith("# TYPE "):
             typed.append(line.split()[2])
-        else:
+        elif not line.startswith("# "):
             name, label, value, number = SAMPLE.match(line).groups()
             assert name == typed[-1] == helped[-1], line
             if label:
@@ -85,6 +88,33 @@ def test_counters_outlive_posternd(parts):
     post.start()
     send(post, "two@example.com")
     assert metrics(post)["postern_events_total"]["sent"] == 2
+
+
+def test_no_counters_of_a_part(parts):
+    """As while the search database is made anew. Nobody waits for that."""
+    post, _ = relay(parts)
+    send(post, "one@example.com")
+    before = metrics(post)
+    assert before["postern_caught_up"] == 1
+    with closing(sqlite3.connect(f"{post.store}-search.db")) as db:
+        db.execute("UPDATE progress SET whole = 0")
+        db.commit()
+        db.execute("BEGIN IMMEDIATE")
+        began = time.monotonic()
+        first = post.run("metrics")
+        assert time.monotonic() - began < 20
+        second = post.run("metrics")
+        db.rollback()
+    assert "\n# No counters: " in first
+    assert "database is locked" in first and "database is locked" in second
+    for told in samples(first), samples(second):
+        assert told["postern_caught_up"] == 0 and told["postern_up"] == 1
+        assert not {"postern_events_total", "postern_deliveries"} & told.keys()
+        assert told["postern_journal_rows"] == before["postern_journal_rows"]
+    post.run("log")
+    after = metrics(post)
+    assert after["postern_caught_up"] == 1
+    assert after["postern_events_total"] == before["postern_events_total"]
 
 
 def test_a_full_day_counts_those_put_off(parts):
