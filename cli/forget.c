@@ -38,7 +38,7 @@ struct forget {
 	bool suppression_too;
 	struct forget_archive *archive; /* in hand, or NULL */
 	int64_t messages, parties, suppressions;
-	int64_t others; /* values that the address is a part of */
+	int64_t others; /* values of others that the address is part of */
 	bool traces;
 };
 
@@ -142,34 +142,36 @@ scrub(struct forget *f, bool vacuum, struct err *err)
 	return rc;
 }
 
-/* In one file: whether bytes are left that nothing explains. */
-static int
-look_at(struct forget *f, const char *path, struct err *err)
+/* Values of others explain as many bytes as they are. */
+static void
+judge(struct forget *f, const struct forget_rest *rest)
 {
-	int64_t others = 0;
-	int rc = forget_traces(path, f->address, err);
-
-	if (rc == 1 && forget_others(path, f->address, &others, err) == -1)
-		rc = -1;
-	f->others += others;
-	if (rc == 1 && others == 0)
+	f->others += rest->others;
+	if (rest->own > 0 || rest->places > rest->explained)
 		f->traces = true;
-	return rc == -1 ? -1 : 0;
 }
 
+/* Written anew, a file has what its values have, and nothing else. */
 static int
 clean_up(struct forget *f, struct err *err)
 {
+	struct forget_rest rest;
 	int rc = scrub(f, false, err);
 
 	if (rc == 0)
-		rc = forget_traces(f->path, f->address, err);
-	if (rc == 1)
+		rc = forget_rest(f->path, f->address, &rest, err);
+	if (rc == 0 && rest.places > rest.explained) {
 		rc = scrub(f, true, err);
+		if (rc == 0)
+			rc = forget_rest(f->path, f->address, &rest, err);
+	}
 	if (rc == 0)
-		rc = look_at(f, f->path, err);
-	for (size_t i = 0; rc == 0 && i < f->narchives; i++)
-		rc = look_at(f, f->archives[i], err);
+		judge(f, &rest);
+	for (size_t i = 0; rc == 0 && i < f->narchives; i++) {
+		rc = forget_rest(f->archives[i], f->address, &rest, err);
+		if (rc == 0)
+			judge(f, &rest);
+	}
 	return rc;
 }
 
@@ -233,7 +235,7 @@ tell(const struct forget *f)
 	    f->parties, f->messages, f->suppressions);
 	if (f->others > 0)
 		output_printf(out,
-		    "It is part of %" PRId64 " other addresses, which stay.\n",
+		    "It is part of %" PRId64 " other values, which stay.\n",
 		    f->others);
 	if (f->traces)
 		output_printf(out,
@@ -309,8 +311,8 @@ const struct verb verb_forget = {
 	    "suppression stays in force under a keyed hash, unless\n"
 	    "--suppression-too. The search database is made anew. At last all\n"
 	    "bytes are searched for it: a journal that has some left is written\n"
-	    "anew, while mail waits. Exits 1 when a reader is in the way: run it\n"
-	    "again then. ADDRESS+label is another address; snapshots and backups\n"
-	    "are not looked at.\n",
+	    "anew, while mail waits, which needs twice its size free. Exits 1\n"
+	    "when a reader is in the way: run it again then. ADDRESS+label is\n"
+	    "another address; snapshots and backups are not looked at.\n",
 	.run = run,
 };

@@ -11,6 +11,7 @@
 #include "core/mem.h"
 #include "store/db.h"
 #include "store/hidden.h"
+#include "store/place.h"
 
 /*
  * Erasing, in the journal and in archives. An archive's chain has ended, so
@@ -213,7 +214,8 @@ forget_archive_open(const char *file, struct err *err)
 
 	a->file = mem_strdup(file);
 	a->db = db_open(file, DB_COPY, err);
-	if (a->db != NULL && db_check_version(a->db, file, err) == 0 &&
+	if (a->db != NULL && place_room(file, err) == 0 &&
+	    db_check_version(a->db, file, err) == 0 &&
 	    db_exec(a->db, "PRAGMA secure_delete = ON; BEGIN IMMEDIATE", err) ==
 		0 &&
 	    db_prepare(a->db, &forget_sql, err) == 0)

@@ -69,13 +69,16 @@ int forget_archive_close(
     struct forget_archive *, bool commit, struct err *);
 
 /*
- * Whether the bytes of a database and its write-ahead log have an address,
- * without regard to case: 1, 0, or -1 and err.
+ * What is left of an address in a database, without regard to case: in how many
+ * places of its bytes and its write-ahead log's, and in which values.
  */
-int forget_traces(const char *path, const char *address, struct err *);
-
-/* How many values there are of which an address is a part: others' then. */
-int forget_others(const char *path, const char *address, int64_t *count_r,
+struct forget_rest {
+	int64_t places;
+	int64_t own;	   /* values that are the person's still */
+	int64_t others;	   /* values of others, of which it is a part */
+	int64_t explained; /* places that these values have in the file */
+};
+int forget_rest(const char *path, const char *address, struct forget_rest *,
     struct err *);
 
 #endif

@@ -18,7 +18,7 @@
  * Bytes are read through SQLite's own descriptors: to open and close a database
  * beside it would let go of the locks that this process has on it.
  */
-enum { SQL_FIND, SQL_OTHERS };
+enum { SQL_FIND, SQL_REST };
 
 static const char *const sql_text[] = {
 	[SQL_FIND] =
@@ -31,11 +31,22 @@ static const char *const sql_text[] = {
 	    "AND p.value IS NOT NULL "
 	    "WHERE h.role IN ('sender', 'original', 'user') "
 	    "UNION SELECT id, 0, 'message_id' FROM message "
-	    "WHERE instr(lower(header_message_id), ?1) "
+	    "WHERE places(header_message_id, ?1) > 0 "
+	    "AND (is_within(header_message_id, ?1) OR id IN (SELECT message "
+	    "FROM hit WHERE role IN ('sender', 'original', 'user'))) "
 	    "UNION SELECT NULL, seq, 'suppression' FROM suppression "
 	    "WHERE address = ?1 ORDER BY 1, 2, 3",
-	[SQL_OTHERS] = "SELECT count(*) FROM party "
-		       "WHERE instr(lower(value), ?1)",
+	/* What is in an index is in the file twice. */
+	[SQL_REST] =
+	    "SELECT coalesce(sum(own), 0), coalesce(sum(NOT own), 0), "
+	    "coalesce(sum(places), 0) FROM ("
+	    "SELECT is_person(value, ?1) AS own, places(value, ?1) AS places "
+	    "FROM party WHERE places(value, ?1) > 0 OR is_person(value, ?1) "
+	    "UNION ALL SELECT is_within(header_message_id, ?1), "
+	    "places(header_message_id, ?1) FROM message "
+	    "WHERE places(header_message_id, ?1) > 0 "
+	    "UNION ALL SELECT address = ?1, 2 * places(address, ?1) "
+	    "FROM suppression WHERE places(address, ?1) > 0)",
 };
 static const struct db_sql sql = { DB_SLOT_OTHER,
 	sizeof(sql_text) / sizeof(*sql_text), sql_text };
@@ -46,15 +57,33 @@ starts_with(const char *text, const char *word, size_t len)
 	return strncasecmp(text, word, len) == 0;
 }
 
-/* Among the addresses of a From field. */
+/* A quoted string (RFC 5322, 3.2.4), or what stands by itself. */
+static size_t
+unit_length(const char *p)
+{
+	size_t n = 1;
+
+	if (*p != '"')
+		return 1;
+	for (; p[n] != '\0' && p[n] != '"'; n++)
+		if (p[n] == '\\' && p[n + 1] != '\0')
+			n++;
+	return p[n] == '"' ? n + 1 : 1;
+}
+
+/* The value, or among the addresses of a From field. */
 static bool
 is_among(const char *value, const char *address)
 {
+	static const char between[] = " ,;<>";
 	size_t len = strlen(address), n;
 
+	if (strcasecmp(value, address) == 0)
+		return true;
 	for (; *value != '\0'; value += n) {
-		value += strspn(value, " ,;<>");
-		n = strcspn(value, " ,;<>");
+		value += strspn(value, between);
+		for (n = 0; value[n] != '\0' && !strchr(between, value[n]);)
+			n += unit_length(value + n);
 		if (n == len && starts_with(value, address, len))
 			return true;
 	}
@@ -81,6 +110,73 @@ is_srs_of(const char *value, const char *address)
 	return false;
 }
 
+static bool
+is_part_of_address(char c)
+{
+	return c != '\0' &&
+	    ((c & 0x80) != 0 || isalnum((unsigned char)c) ||
+		strchr("!#$%&'*+/=?^_`{|}~.-", c) != NULL);
+}
+
+/* In a text, with nothing before or after it that makes it another address. */
+static bool
+is_within(const char *text, const char *address)
+{
+	size_t len = strlen(address);
+
+	for (const char *p = text; (p = strchr(p, *address)) != NULL; p++)
+		if (starts_with(p, address, len) &&
+		    (p == text || !is_part_of_address(p[-1])) &&
+		    !is_part_of_address(p[len]))
+			return true;
+	return false;
+}
+
+/* By its @, in how many places that begin in the first `within` bytes. */
+static int64_t
+places(const char *bytes, size_t len, size_t within, const char *address)
+{
+	size_t local = (size_t)(strchr(address, '@') - address);
+	size_t rest = strlen(address) - local;
+	const char *end = bytes + len, *p = bytes + local;
+	int64_t n = 0;
+
+	if (len < local + rest)
+		return 0;
+	for (; (p = memchr(p, '@', (size_t)(end - p))) != NULL; p++)
+		if ((size_t)(p - bytes) - local < within &&
+		    (size_t)(end - p) >= rest &&
+		    starts_with(p, address + local, rest) &&
+		    starts_with(p - local, address, local))
+			n++;
+	return n;
+}
+
+static void
+sql_is_within(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	const char *text = (const char *)sqlite3_value_text(argv[0]);
+	const char *address = (const char *)sqlite3_value_text(argv[1]);
+
+	(void)argc;
+	sqlite3_result_int(ctx,
+	    text != NULL && address != NULL && is_within(text, address));
+}
+
+static void
+sql_places(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	const char *text = (const char *)sqlite3_value_text(argv[0]);
+	const char *address = (const char *)sqlite3_value_text(argv[1]);
+	size_t len = text != NULL ? strlen(text) : 0;
+
+	(void)argc;
+	sqlite3_result_int64(ctx,
+	    address != NULL && strchr(address, '@') != NULL && len > 0
+		? places(text, len, len, address)
+		: 0);
+}
+
 static void
 sql_is_person(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 {
@@ -96,13 +192,22 @@ sql_is_person(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 static struct db *
 open_reader(const char *path, struct err *err)
 {
+	static const struct {
+		const char *name;
+		void (*fn)(sqlite3_context *, int, sqlite3_value **);
+	} fns[] = {
+		{ "is_person", sql_is_person },
+		{ "is_within", sql_is_within },
+		{ "places", sql_places },
+	};
 	struct db *db = db_open_journal(path, err);
 
 	if (db == NULL)
 		return NULL;
-	(void)sqlite3_create_function(db_handle(db), "is_person", 2,
-	    SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, sql_is_person, NULL,
-	    NULL);
+	for (size_t i = 0; i < sizeof(fns) / sizeof(*fns); i++)
+		(void)sqlite3_create_function(db_handle(db), fns[i].name, 2,
+		    SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, fns[i].fn, NULL,
+		    NULL);
 	if (db_prepare(db, &sql, err) == 0)
 		return db;
 	db_close(db);
@@ -168,8 +273,8 @@ forget_find(const char *path, const char *address,
 	return rc;
 }
 
-int
-forget_others(const char *path, const char *address, int64_t *count_r,
+static int
+read_values(const char *path, const char *address, struct forget_rest *r,
     struct err *err)
 {
 	struct db *db = open_reader(path, err);
@@ -178,10 +283,12 @@ forget_others(const char *path, const char *address, int64_t *count_r,
 
 	if (db == NULL)
 		return -1;
-	stmt = db_stmt(db, &sql, SQL_OTHERS);
+	stmt = db_stmt(db, &sql, SQL_REST);
 	db_bind_text(stmt, 1, address);
 	if (db_step(db, stmt, err) == DB_ROW) {
-		*count_r = db_int(stmt, 0);
+		r->own = db_int(stmt, 0);
+		r->others = db_int(stmt, 1);
+		r->explained = db_int(stmt, 2);
 		rc = 0;
 	}
 	db_close(db);
@@ -190,26 +297,9 @@ forget_others(const char *path, const char *address, int64_t *count_r,
 
 #define CHUNK_BYTES (1024 * 1024)
 
-/* The address, by its @, anywhere in the bytes. */
-static bool
-has_address(const char *bytes, size_t len, const char *address)
-{
-	size_t local = (size_t)(strchr(address, '@') - address);
-	size_t rest = strlen(address) - local;
-	const char *end = bytes + len, *p = bytes + local;
-
-	if (len < local + rest)
-		return false;
-	for (; (p = memchr(p, '@', (size_t)(end - p))) != NULL; p++)
-		if ((size_t)(end - p) >= rest &&
-		    starts_with(p, address + local, rest) &&
-		    starts_with(p - local, address, local))
-			return true;
-	return false;
-}
-
 static int
-search_file(sqlite3_file *file, const char *address, struct err *err)
+search_file(sqlite3_file *file, const char *address, int64_t *places_r,
+    struct err *err)
 {
 	int overlap = (int)strlen(address), n;
 	sqlite3_int64 size = 0, at;
@@ -226,15 +316,17 @@ search_file(sqlite3_file *file, const char *address, struct err *err)
 						      : CHUNK_BYTES + overlap;
 		if (file->pMethods->xRead(file, bytes, n, at) != SQLITE_OK)
 			rc = err_set(err, ERR_LOCAL, "it can't be read");
-		else if (has_address(bytes, (size_t)n, address))
-			rc = 1;
+		else
+			*places_r +=
+			    places(bytes, (size_t)n, CHUNK_BYTES, address);
 	}
 	free(bytes);
 	return rc;
 }
 
-int
-forget_traces(const char *path, const char *address, struct err *err)
+static int
+read_bytes(const char *path, const char *address, int64_t *places_r,
+    struct err *err)
 {
 	static const int files[] = { SQLITE_FCNTL_FILE_POINTER,
 		SQLITE_FCNTL_JOURNAL_POINTER };
@@ -253,8 +345,20 @@ forget_traces(const char *path, const char *address, struct err *err)
 
 		(void)sqlite3_file_control(
 		    db_handle(db), "main", files[i], (void *)&file);
-		rc = search_file(file, address, err);
+		rc = search_file(file, address, places_r, err);
 	}
 	db_close(db);
-	return rc == -1 ? err_context(err, "%s", path) : rc;
+	return rc;
+}
+
+int
+forget_rest(const char *path, const char *address, struct forget_rest *r,
+    struct err *err)
+{
+	memset(r, 0, sizeof(*r));
+	if (read_values(path, address, r, err) == -1)
+		return -1;
+	return read_bytes(path, address, &r->places, err) == 0
+	    ? 0
+	    : err_context(err, "%s", path);
 }

@@ -418,7 +418,9 @@ run_scrub(struct journal *j, struct scrub *s)
 	s->rc = -1;
 	if (j->db == NULL)
 		(void)err_set(&s->err, ERR_STATE, "the journal is in trouble");
-	else if (!s->vacuum || db_exec(j->db, "VACUUM", &s->err) == 0)
+	else if (!s->vacuum ||
+	    (place_room(j->path, &s->err) == 0 &&
+		db_exec(j->db, "VACUUM", &s->err) == 0))
 		s->rc = empty_log(j->db, &s->err);
 	if (j->db != NULL)
 		db_fault_clear(j->db);

@@ -81,13 +81,15 @@ class OldJournal:
                         [message, n, role, value, salt])
         return commitment
 
-    def message(self, at, recipients, sender="bob@example.org", **people):
+    def message(self, at, recipients, sender="bob@example.org", message_id=None,
+                **people):
         """One that arrived; people: rewritten, original, from_, client, user."""
         self.n += 1
         ident = ((at // 1000) << 80 | 7 << 76 | 2 << 62 | self.n).to_bytes(16, "big")
         people = {"sender": sender, **people}
         people = {role.strip("_"): value for role, value in people.items()}
-        salt, message_id = self.commit_to(f"<{self.n}@client.example>")
+        id_field = message_id or f"<{self.n}@client.example>"
+        salt, message_id = self.commit_to(id_field)
         digest = self.bytes(32)
         detail = {"digest": base64.b64encode(digest).decode(), "size": 1000 + self.n,
                   "queue_ids": f"4Q{self.n:x}", "message_id": message_id}
@@ -99,7 +101,7 @@ class OldJournal:
         self.db.execute(
             "INSERT INTO message VALUES (?,?,?,?,?,?,?,NULL)",
             [ident, at, digest, detail["size"], detail["queue_ids"],
-             f"<{self.n}@client.example>", salt])
+             id_field, salt])
         for n in range(1, len(recipients) + 1):
             self.db.execute(
                 "INSERT INTO delivery (message, n, state, attempts, updated_at)"

@@ -1,5 +1,6 @@
 """Erasing a person from the journal, its archives and the search database."""
 
+import json
 import os
 import re
 import shutil
@@ -101,13 +102,67 @@ def test_a_suppression_outlives_her_unless_told_otherwise(store):
 def test_somebody_whose_address_contains_hers(store):
     store.fill(20, 3).close()  # joann@example.org is among them
     text = store.run("forget", ANN)
-    assert re.search(r"part of \d+ other addresses", text), text
+    assert re.search(r"part of \d+ other values", text), text
     assert store.get("SELECT count(*) FROM party WHERE value = ?".replace(
         "?", f"'{ANN}'")) == [(0,)]
     text = store.run("forget", "joann@example.org")
     assert "other" not in text
     assert with_bytes(store, ANN) == []
     store.verify()
+
+
+def test_what_is_hers_and_what_is_not(store):
+    at = midnight(9)
+    old = OldJournal(store.path)
+    for sender, message_id in (("joann@example.org", "<9.joann@example.org>"),
+                               ("bob@example.org", f"<1.{ANN}.uk>"),
+                               (ANN, f"<{ANN}.uk>"), ("cid@example.net", f"<{ANN}>")):
+        old.message(at, ["bob@example.org"], sender, message_id=message_id)
+    old.suppress(at, "joann@example.org")
+    old.close()
+    text = store.run("forget", ANN, "--json")
+    assert json.loads(text) == {"messages": 2, "parties": 3, "suppressions": 0,
+                                "others": 4, "traces": False}
+    assert store.get("SELECT header_message_id FROM message ORDER BY id") == [
+        ("<9.joann@example.org>",), (f"<1.{ANN}.uk>",), (None,), (None,)]
+    store.verify()
+
+
+@pytest.mark.parametrize("address", [
+    '"john doe"@example.org', '"a,b"@example.org', '"o\\"b; <"@example.org'])
+def test_quoted_addresses(store, address):
+    at = midnight(9)
+    old = OldJournal(store.path)
+    old.message(at, [address, "bob@example.org"])
+    old.message(at, ["bob@example.org"],
+                from_=f'"Doe, J" <cid@example.net>, {address}')
+    old.message(at, ["bob@example.org"], from_=f'{address}, 5" of rain, cid@example.net')
+    old.message(at, ['"john"@example.org', '"a"@example.org', "b@example.org"])
+    old.close()
+    text = store.run("forget", address)
+    assert text.startswith("erased 3 in 3 messages") and "other" not in text
+    assert with_bytes(store, address) == []
+    store.verify()
+
+
+def test_bytes_that_no_value_explains_are_told(store):
+    old = store.fill(20, 30)  # joann@example.org is among them
+    old.db.execute("INSERT INTO mark VALUES ('note', CAST(? AS BLOB))", [ANN])
+    old.close()
+    assert "Bytes of it are left" in store.run("forget", ANN, expect=1)
+    db = sqlite3.connect(store.path)
+    db.execute("DELETE FROM mark WHERE name = 'note'")
+    db.commit()
+    db.close()
+    store.run("forget", ANN)
+
+
+def test_a_journal_is_not_written_anew_for_others(store):
+    store.fill(20, 3).close()
+    store.run("forget", ANN)
+    ((before,),) = store.get("PRAGMA schema_version")
+    assert "part of" in store.run("forget", ANN)
+    assert store.get("PRAGMA schema_version") == [(before,)]
 
 
 def test_a_reader_in_the_way_is_told(store):
