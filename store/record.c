@@ -240,10 +240,14 @@ record_storable(const char *text)
 	return buf_take(&out);
 }
 
-/* A text of SES's or ours as it may be stored; *text_r is to be freed. */
+/*
+ * A text of SES's or ours as it may be stored; *text_r is to be freed. in_words:
+ * it is about the recipient, whose name may stand in it without the domain.
+ */
 static int
 storable(struct journal_tx *tx, const struct uuid *id, unsigned n,
-    const char *text, const char *ses_id, char **text_r, struct err *err)
+    const char *text, bool in_words, const char *ses_id, char **text_r,
+    struct err *err)
 {
 	struct names names = { .n = 0 };
 	struct buf out;
@@ -254,8 +258,10 @@ storable(struct journal_tx *tx, const struct uuid *id, unsigned n,
 	if (text == NULL)
 		return 0;
 	clean = party_clean(text, TEXT_MAX_BYTES);
-	if (strchr(clean, '@') != NULL)
+	if (in_words || strchr(clean, '@') != NULL)
 		rc = load_names(tx, id, n, &names, err);
+	for (size_t i = 0; i < names.n; i++)
+		names.name[i].in_words = in_words && names.name[i].n > 0;
 	buf_init(&out, 4 * TEXT_MAX_BYTES);
 	if (rc == 0) {
 		party_hide(clean, names.name, names.n, &out);
@@ -272,7 +278,7 @@ int
 record_storable_of(struct journal_tx *tx, const struct uuid *id, unsigned n,
     const char *text, char **text_r, struct err *err)
 {
-	return storable(tx, id, n, text, NULL, text_r, err);
+	return storable(tx, id, n, text, true, NULL, text_r, err);
 }
 
 /* Outcomes. */
@@ -325,7 +331,7 @@ apply_outcome(struct journal_tx *tx, const struct uuid *id, unsigned n,
 	char *reply;
 	int rc;
 
-	if (storable(tx, id, n, o->reply, o->ses_id, &reply, err) == -1)
+	if (storable(tx, id, n, o->reply, false, o->ses_id, &reply, err) == -1)
 		return -1;
 	buf_init(&detail, DETAIL_MAX_BYTES);
 	outcome_detail(&detail, o, reply);
@@ -636,7 +642,7 @@ message_detail(struct journal_tx *tx, const struct record_arrival *a,
 	if (id != NULL)
 		commitment = party_commit(id, salt);
 	json_add_string(detail, "message_id", commitment);
-	rc = storable(tx, &a->id, 0, a->repairs, NULL, &repairs, err);
+	rc = storable(tx, &a->id, 0, a->repairs, false, NULL, &repairs, err);
 	json_add_string(detail, "repairs", repairs);
 	if (rc == 0)
 		rc = add_message(tx, a, id, salt, repairs, err);

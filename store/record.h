@@ -114,8 +114,8 @@ char *record_storable(const char *text);
 
 /*
  * Inside an op: the same for a text about recipient n of a message (0: about
- * the message), where parties' addresses become {recipient:N} and the like.
- * *text_r is to be freed.
+ * the message), where parties' addresses become {recipient:N} and the like, and
+ * so does what party_hide knows as the recipient's name. *text_r is to be freed.
  */
 int record_storable_of(struct journal_tx *, const struct uuid *, unsigned n,
     const char *text, char **text_r, struct err *);

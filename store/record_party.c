@@ -20,6 +20,8 @@
  * where it is none, since what has entered the chain can't be taken out again.
  */
 
+#define WORD_MIN_BYTES 4
+
 char *
 party_clean(const char *text, size_t max)
 {
@@ -128,6 +130,15 @@ with_name(const char *text, struct span s)
 }
 
 static void
+add_name(struct buf *out, const struct party_name *name)
+{
+	if (name->n > 0)
+		buf_addf(out, "{%s:%u}", name->role, name->n);
+	else
+		buf_addf(out, "{%s}", name->role);
+}
+
+static void
 add_label(struct buf *out, struct span address,
     const struct party_name *names, size_t n)
 {
@@ -137,13 +148,79 @@ add_label(struct buf *out, struct span address,
 		if (strlen(names[i].value) != len ||
 		    strncasecmp(names[i].value, address.start, len) != 0)
 			continue;
-		if (names[i].n > 0)
-			buf_addf(out, "{%s:%u}", names[i].role, names[i].n);
-		else
-			buf_addf(out, "{%s}", names[i].role);
+		add_name(out, &names[i]);
 		return;
 	}
 	buf_adds(out, "{address}");
+}
+
+static bool
+is_word(char c)
+{
+	return isalnum((unsigned char)c) || (unsigned char)c >= 0x80;
+}
+
+static bool
+begins(struct span s, const char *with, size_t len)
+{
+	return (size_t)(s.end - s.start) >= len &&
+	    strncasecmp(s.start, with, len) == 0;
+}
+
+/* How much at the beginning of s is an address without its @: 0 for nothing. */
+static size_t
+person_at(struct span s, const char *address)
+{
+	static const char *const joins[] = { "=", "%40" };
+	const char *at = strrchr(address, '@');
+	size_t local, join, domain;
+	struct span rest = s;
+
+	if (at == NULL || !begins(s, address, (size_t)(at - address)))
+		return 0;
+	local = (size_t)(at - address);
+	domain = strlen(at + 1);
+	for (size_t i = 0; i < sizeof(joins) / sizeof(*joins); i++) {
+		join = strlen(joins[i]);
+		rest.start = s.start + local;
+		if (!begins(rest, joins[i], join))
+			continue;
+		rest.start += join;
+		if (begins(rest, at + 1, domain))
+			return local + join + domain;
+	}
+	rest.start = s.start + local;
+	return local >= WORD_MIN_BYTES &&
+		(rest.start == s.end || !is_word(*rest.start))
+	    ? local
+	    : 0;
+}
+
+/* What has no address in it. */
+static void
+add_words(struct buf *out, struct span s, const struct party_name *names,
+    size_t n)
+{
+	const struct party_name *name = NULL;
+	const char *done = s.start;
+	bool in_word = false;
+	size_t len;
+
+	for (size_t i = 0; i < n; i++)
+		if (names[i].in_words)
+			name = &names[i];
+	while (name != NULL && s.start < s.end) {
+		len = in_word ? 0 : person_at(s, name->value);
+		if (len > 0) {
+			buf_add(out, done, (size_t)(s.start - done));
+			add_name(out, name);
+			done = s.start + len;
+		} else
+			len = 1;
+		s.start += len;
+		in_word = is_word(s.start[-1]);
+	}
+	buf_add(out, done, (size_t)(s.end - done));
 }
 
 void
@@ -160,11 +237,11 @@ party_hide(const char *text, const struct party_name *names, size_t n,
 		whole = with_name(text, address);
 		if (whole.start < done)
 			whole.start = done;
-		buf_add(out, done, (size_t)(whole.start - done));
+		add_words(out, (struct span) { done, whole.start }, names, n);
 		add_label(out, address, names, n);
 		done = whole.end;
 	}
-	buf_adds(out, done);
+	add_words(out, (struct span) { done, done + strlen(done) }, names, n);
 }
 
 struct slot {

@@ -4,6 +4,7 @@
 #ifndef STORE_RECORD_PARTY_H
 #define STORE_RECORD_PARTY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/buf.h"
@@ -21,12 +22,15 @@ char *party_commit(const char *value, unsigned char *salt_r);
 /*
  * Append text to out with every address in it replaced: by {ROLE} or
  * {recipient:N} when it is a party's, by {address} when it is nobody's. A name
- * before an address in angle brackets goes with it.
+ * before an address in angle brackets goes with it. Of one whose text it is, as
+ * of a remote server's words about a recipient, also LOCAL=DOMAIN, LOCAL%40DOMAIN
+ * and, from 4 bytes on, LOCAL as a word.
  */
 struct party_name {
 	const char *value;
 	const char *role;
 	unsigned n; /* 0 for the message's own */
+	bool in_words;
 };
 void party_hide(const char *text, const struct party_name *, size_t n,
     struct buf *out);

@@ -318,8 +318,8 @@ static void
 hiding(void **state)
 {
 	static const struct party_name names[] = {
-		{ "a@example.org", "sender", 0 },
-		{ "b@example.net", "recipient", 7 },
+		{ "a@example.org", "sender", 0, false },
+		{ "b@example.net", "recipient", 7, false },
 	};
 	static const struct {
 		const char *in, *out;
@@ -334,6 +334,29 @@ hiding(void **state)
 		{ "Who: John Doe <a@example.org>", "Who: {sender}" },
 		{ "\"@", "\"@" },
 	};
+	static const struct party_name john[] = {
+		{ "a@example.org", "sender", 0, false },
+		{ "john@example.net", "recipient", 7, true },
+	}, bo[] = { { "bo@example.net", "recipient", 7, true } };
+	static const struct {
+		const struct party_name *names;
+		size_t n;
+		const char *in, *out;
+	} words[] = {
+		{ john, 2, "550 user John, unknown",
+		    "550 user {recipient:7}, unknown" },
+		{ john, 2, "JOHN", "{recipient:7}" },
+		{ john, 2, "johnson upjohn", "johnson upjohn" },
+		{ john, 2, "x-john=example.NET; john=example.org",
+		    "x-{recipient:7}; {recipient:7}=example.org" },
+		{ john, 2, "http://x.test/?who=john%40example.net&n=1",
+		    "http://x.test/?who={recipient:7}&n=1" },
+		{ john, 2, "<john@example.net>: john from a@example.org: john",
+		    "<{recipient:7}>: {recipient:7} from {sender}: "
+		    "{recipient:7}" },
+		{ bo, 1, "bo is bo=example.net", "bo is {recipient:7}" },
+		{ john, 1, "john", "john" },
+	};
 	struct buf out;
 	char *stored;
 
@@ -343,6 +366,11 @@ hiding(void **state)
 		buf_reset(&out);
 		party_hide(cases[i].in, names, 2, &out);
 		assert_string_equal(out.data, cases[i].out);
+	}
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
+		buf_reset(&out);
+		party_hide(words[i].in, words[i].names, words[i].n, &out);
+		assert_string_equal(out.data, words[i].out);
 	}
 	buf_reset(&out);
 	party_hide("a@b@c", names, 2, &out);
