@@ -7,15 +7,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "core/mem.h"
 #include "store/place.h"
-
-#define KEY_MODE 0600
 
 static int
 read_key(const char *name, struct hidden_key *key, struct err *err)
@@ -44,13 +41,12 @@ hidden_key_load(const char *path, struct hidden_key *key, struct err *err)
 	return rc;
 }
 
+/* part is a template, and then the file's name (mode 0600). */
 static int
-write_key(const char *part, const struct hidden_key *key, struct err *err)
+write_key(char *part, const struct hidden_key *key, struct err *err)
 {
-	int fd, rc = 0;
+	int fd = mkstemp(part), rc = 0;
 
-	(void)unlink(part);
-	fd = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, KEY_MODE);
 	if (fd == -1)
 		return err_sys(err, ERR_LOCAL, errno, "create %s", part);
 	if (write(fd, key->bytes, sizeof(key->bytes)) !=
@@ -59,6 +55,8 @@ write_key(const char *part, const struct hidden_key *key, struct err *err)
 		rc = err_sys(err, errno == ENOSPC ? ERR_FULL : ERR_LOCAL,
 		    errno, "write %s", part);
 	(void)close(fd);
+	if (rc == -1)
+		(void)unlink(part);
 	return rc;
 }
 
@@ -72,22 +70,36 @@ give_to_owner(const char *part, const char *path)
 		(void)!lchown(part, st.st_uid, st.st_gid);
 }
 
+/* Two may be the first: the key that has the name by then is everybody's. */
+static int
+publish(const char *part, const char *name, struct hidden_key *key,
+    struct err *err)
+{
+	int rc;
+
+	if (link(part, name) == 0)
+		return place_sync(name, err);
+	if (errno != EEXIST)
+		return err_sys(err, ERR_LOCAL, errno, "link to %s", name);
+	rc = read_key(name, key, err);
+	return rc == 0 ? err_set(err, ERR_STATE, "%s went away", name) : rc;
+}
+
 int
 hidden_key_make(const char *path, struct hidden_key *key, struct err *err)
 {
 	char *name = mem_printf("%s-key", path);
-	char *part = mem_printf("%s.part", name);
+	char *part = mem_printf("%s.XXXXXX", name);
 	int rc = read_key(name, key, err);
 
 	if (rc == 0) {
 		crypto_random(key->bytes, sizeof(key->bytes));
 		rc = write_key(part, key, err);
-		give_to_owner(part, path);
-		if (rc == 0 && rename(part, name) == -1)
-			rc = err_sys(
-			    err, ERR_LOCAL, errno, "rename to %s", name);
-		if (rc == 0)
-			rc = place_sync(name, err);
+		if (rc == 0) {
+			give_to_owner(part, path);
+			rc = publish(part, name, key, err);
+			(void)unlink(part);
+		}
 	}
 	free(part);
 	free(name);

@@ -22,7 +22,10 @@ struct hidden_key {
 /* The key of the journal at path: 1, 0 when it has none yet, -1 and err. */
 int hidden_key_load(const char *path, struct hidden_key *, struct err *);
 
-/* The same, made at random and synced when there is none. 0, or -1 and err. */
+/*
+ * The same, made at random and synced when there is none; all who make one at
+ * the same time get the same. 0, or -1 and err.
+ */
 int hidden_key_make(const char *path, struct hidden_key *, struct err *);
 
 /* The name of an address in lower case. Returns name. */

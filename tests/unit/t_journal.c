@@ -11,6 +11,8 @@
 #include <pthread.h>
 #include <sched.h>
 
+#include "core/mem.h"
+#include "store/hidden.h"
 #include "store/place.h"
 #include "store/schema.h"
 
@@ -547,6 +549,42 @@ room_to_write_a_file_anew(void **state)
 	assert_non_null(strstr(err.text, "twice its size"));
 }
 
+static void *
+make_key(void *arg)
+{
+	struct hidden_key *key = mem_new(sizeof(*key));
+	struct err err;
+
+	if (hidden_key_make(arg, key, &err) == 0)
+		return key;
+	free(key);
+	return NULL;
+}
+
+static void
+one_key_for_all(void **state)
+{
+	struct place *p = *state;
+	struct hidden_key lasting;
+	struct err err;
+	pthread_t threads[8];
+	void *key;
+
+	assert_int_equal(place_create(p->path, &err), 0);
+	assert_int_equal(hidden_key_load(p->path, &lasting, &err), 0);
+	for (size_t i = 0; i < 8; i++)
+		assert_int_equal(
+		    pthread_create(&threads[i], NULL, make_key, p->path), 0);
+	for (size_t i = 0; i < 8; i++) {
+		assert_int_equal(pthread_join(threads[i], &key), 0);
+		assert_non_null(key);
+		assert_int_equal(
+		    hidden_key_load(p->path, &lasting, &err), 1);
+		assert_memory_equal(key, &lasting, sizeof(lasting));
+		free(key);
+	}
+}
+
 int
 main(void)
 {
@@ -565,6 +603,7 @@ main(void)
 		store_test(foreign_row),
 		store_test(disk_full),
 		store_test(room_to_write_a_file_anew),
+		store_test(one_key_for_all),
 		store_test(auditors),
 	};
 
