@@ -149,6 +149,32 @@ test_found_by_tag(void **state)
 	assert_clean(p->path);
 }
 
+/* What the remote server calls its user. */
+static void
+test_recipient_without_domain(void **state)
+{
+	static const char *const john[] = { "john@example.net", NULL };
+	const struct place *p = *state;
+	struct journal *j;
+	struct event e;
+	struct made m;
+
+	j = open_journal(p->path);
+	make(&m, 1, john);
+	arrive(j, &m);
+	send_dot(j, &m.a.id, 1, 1);
+	e = tagged("Bounce", &m, 1, 1);
+	e.text = text("smtp; 550 5.1.1 no such user: John");
+	assert_int_equal(take(j, &e, 1).taken, 1);
+	assert_sql(p->path,
+	    "SELECT json_extract(detail, '$.text') FROM journal "
+	    "WHERE event = 'event'",
+	    "smtp; 550 5.1.1 no such user: {recipient:1}");
+	made_free(&m);
+	journal_close(j);
+	assert_clean(p->path);
+}
+
 /* A tag can be made up; the SES id of an attempt that was accepted is known. */
 static void
 test_tag_held_against_ses_id(void **state)
@@ -706,6 +732,7 @@ main(void)
 		store_test(test_tables_verified),
 		store_test(test_found_by_ses_id),
 		store_test(test_found_by_tag),
+		store_test(test_recipient_without_domain),
 		store_test(test_tag_held_against_ses_id),
 		store_test(test_precedence),
 		store_test(test_unmatched_then_matched),
