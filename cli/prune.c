@@ -25,6 +25,9 @@
 #define DAY_US (86400 * US_PER_SEC)
 #define REQUEST_MAX_BYTES 4096
 
+/* How often mail may be faster than a few messages on their way out. */
+#define TRIES 100
+
 struct prune {
 	struct cli *cli;
 	struct keeper keeper;
@@ -81,15 +84,35 @@ struct going {
 	size_t n;
 };
 
+/* One that answers with yes or no. */
 static int
-ask_messages(struct going *g, int64_t as_of, struct err *err)
+ask_bool(struct prune *p, struct buf *request, const char *key, bool *value_r,
+    struct err *err)
 {
-	struct buf request, answer;
+	struct buf answer, value;
+	enum json_type type;
+	int rc;
+
+	buf_init(&answer, REQUEST_MAX_BYTES);
+	buf_init(&value, REQUEST_MAX_BYTES);
+	rc = keeper_ask(&p->keeper, request, &answer, err);
+	if (rc == 0)
+		rc = json_get(answer.data, key, &type, &value, err);
+	if (rc == 0)
+		*value_r = type == JSON_BOOL && strcmp(value.data, "true") == 0;
+	buf_free(&answer);
+	buf_free(&value);
+	return rc;
+}
+
+static int
+ask_messages(struct going *g, int64_t as_of, bool *behind_r, struct err *err)
+{
 	char text[UUID_TEXT_LEN];
+	struct buf request;
 	int rc;
 
 	buf_init(&request, REQUEST_MAX_BYTES);
-	buf_init(&answer, REQUEST_MAX_BYTES);
 	json_open(&request, '{');
 	json_add_string(&request, "op", "prune-messages");
 	json_add_int(&request, "as_of", as_of);
@@ -99,32 +122,46 @@ ask_messages(struct going *g, int64_t as_of, struct err *err)
 		json_string(&request, uuid_text(&g->ids[i], text));
 	json_close(&request, ']');
 	json_close(&request, '}');
-	rc = keeper_ask(&g->prune->keeper, &request, &answer, err);
+	rc = ask_bool(g->prune, &request, "behind", behind_r, err);
 	buf_free(&request);
-	buf_free(&answer);
 	return rc;
 }
 
+/* Those that may go as of now: *behind_r says that now has passed. */
 static int
-send_messages(struct going *g, struct err *err)
+try_messages(struct going *g, bool *behind_r, struct err *err)
 {
 	struct journal *j = g->prune->keeper.journal;
 	int64_t as_of = prune_watch_read(g->watch, err);
 	size_t n = 0;
-	int rc;
 
+	*behind_r = false;
 	if (as_of == -1)
 		return -1;
 	for (size_t i = 0; i < g->n; i++)
 		if (!prune_watch_has(g->watch, &g->ids[i]))
 			g->ids[n++] = g->ids[i];
 	g->n = n;
-	rc = n == 0    ? 0
-	    : j != NULL ? prune_messages(
-			      j, as_of, g->ids, n, keeper_deadline(), err)
-			: ask_messages(g, as_of, err);
+	if (n == 0)
+		return 0;
+	return j != NULL ? prune_messages(j, as_of, g->ids, n, behind_r,
+			       keeper_deadline(), err)
+			 : ask_messages(g, as_of, behind_r, err);
+}
+
+static int
+send_messages(struct going *g, struct err *err)
+{
+	bool behind = true;
+
+	for (int i = 0; i < TRIES && behind; i++)
+		if (try_messages(g, &behind, err) == -1)
+			return -1;
+	if (behind)
+		return err_set(err, ERR_STATE,
+		    "the journal grows too fast now: prune again later");
 	g->n = 0;
-	return rc;
+	return 0;
 }
 
 static int
@@ -156,22 +193,13 @@ drop_messages(struct prune *p, struct err *err)
 static int
 ask_rows(struct prune *p, bool *left_r, struct err *err)
 {
-	struct buf request, answer, value;
-	enum json_type type;
+	struct buf request;
 	int rc;
 
 	buf_init(&request, REQUEST_MAX_BYTES);
-	buf_init(&answer, REQUEST_MAX_BYTES);
-	buf_init(&value, REQUEST_MAX_BYTES);
 	buf_adds(&request, "{\"op\":\"prune-rows\"}");
-	rc = keeper_ask(&p->keeper, &request, &answer, err);
-	if (rc == 0)
-		rc = json_get(answer.data, "left", &type, &value, err);
-	if (rc == 0)
-		*left_r = type == JSON_BOOL && strcmp(value.data, "true") == 0;
+	rc = ask_bool(p, &request, "left", left_r, err);
 	buf_free(&request);
-	buf_free(&answer);
-	buf_free(&value);
 	return rc;
 }
 

@@ -14,7 +14,8 @@
  *	events		events (an array, as event_json writes them): into the
  *			journal; what became of how many
  *	prune-begin	last_seq, last_chain, archive: see store/prune.h
- *	prune-messages	as_of, messages (an array of ids)
+ *	prune-messages	as_of, messages (an array of ids); answers whether as_of
+ *			was too far behind, and nothing done
  *	prune-rows	answers whether some are left
  *	forget		address, message (or none), parties (an array of n and
  *			role), suppression_too: see store/forget.h; seq

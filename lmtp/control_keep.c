@@ -81,11 +81,11 @@ control_prune_messages(struct client *c, const char *request, struct buf *out,
 {
 	struct uuid ids[PRUNE_MESSAGES_MAX];
 	enum json_type type;
+	bool behind = false;
 	struct buf array;
 	int64_t as_of = 0;
 	int n = -1;
 
-	(void)out;
 	buf_init(&array, CONTROL_REQUEST_MAX);
 	if (json_get_int(request, "as_of", &as_of, err) != -1 &&
 	    json_get(request, "messages", &type, &array, err) != -1)
@@ -93,9 +93,12 @@ control_prune_messages(struct client *c, const char *request, struct buf *out,
 		    ? read_ids(array.data, ids, PRUNE_MESSAGES_MAX, err)
 		    : err_set(err, ERR_PROTO, "no messages given");
 	buf_free(&array);
-	return n == -1 ? -1
-		       : prune_messages(c->server->journal, as_of, ids,
-			     (size_t)n, deadline(), err);
+	if (n == -1 ||
+	    prune_messages(c->server->journal, as_of, ids, (size_t)n, &behind,
+		deadline(), err) == -1)
+		return -1;
+	json_add_bool(out, "behind", behind);
+	return 0;
 }
 
 int

@@ -196,6 +196,7 @@ struct batch {
 	int64_t as_of;
 	const struct uuid *ids;
 	size_t n;
+	bool behind;
 };
 
 static int
@@ -229,14 +230,22 @@ static int
 messages_op(struct journal_tx *tx, void *arg, struct err *err)
 {
 	struct db *db = journal_tx_db(tx);
-	const struct batch *b = arg;
-	int64_t last;
+	struct batch *b = arg;
+	int64_t first, bound, last;
 	int rc;
 
-	if (get_int(db, SQL_LAST, &last, err) == -1)
+	if (get_int(db, SQL_FIRST, &first, err) == -1 ||
+	    get_int(db, SQL_BOUND, &bound, err) == -1 ||
+	    get_int(db, SQL_LAST, &last, err) == -1)
 		return -1;
-	if (b->n > PRUNE_MESSAGES_MAX || last - b->as_of > PRUNE_ROWS_BEHIND)
-		return err_set(err, ERR_STATE, "too much at a time");
+	if (first > bound)
+		return err_set(err, ERR_STATE, "no prune is unfinished");
+	if (b->n > PRUNE_MESSAGES_MAX || b->as_of < 0 || b->as_of > last)
+		return err_set(err, ERR_STATE,
+		    "no such messages: %zu as of row %" PRId64, b->n, b->as_of);
+	b->behind = last - b->as_of > PRUNE_ROWS_BEHIND;
+	if (b->behind)
+		return 0;
 	for (size_t i = 0; i < b->n; i++) {
 		rc = may_go(db, &b->ids[i], b->as_of, err);
 		if (rc == -1 ||
@@ -248,11 +257,13 @@ messages_op(struct journal_tx *tx, void *arg, struct err *err)
 
 int
 prune_messages(struct journal *j, int64_t as_of, const struct uuid *ids,
-    size_t n, int64_t deadline_us, struct err *err)
+    size_t n, bool *behind_r, int64_t deadline_us, struct err *err)
 {
-	struct batch b = { as_of, ids, n };
+	struct batch b = { as_of, ids, n, false };
+	int rc = journal_do(j, messages_op, &b, deadline_us, err);
 
-	return journal_do(j, messages_op, &b, deadline_us, err);
+	*behind_r = b.behind;
+	return rc;
 }
 
 static int

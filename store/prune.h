@@ -62,13 +62,15 @@ int prune_begin(struct journal *, const struct prune_bound *,
 
 /*
  * Step 3: messages of the archive. Those that have a row after as_of stay, as
- * do those that arrived after the bound. as_of is to be close to the journal's
- * end (PRUNE_ROWS_BEHIND), since the rows after it are read for each.
+ * do those that arrived after the bound. *behind_r says that nothing was done:
+ * as_of has to be close to the journal's end (PRUNE_ROWS_BEHIND), since the rows
+ * after it are read for each. ERR_STATE when it is past the end, or no prune is
+ * unfinished.
  */
 #define PRUNE_MESSAGES_MAX 80
-#define PRUNE_ROWS_BEHIND 20000
+#define PRUNE_ROWS_BEHIND 500
 int prune_messages(struct journal *, int64_t as_of, const struct uuid *ids,
-    size_t n, int64_t deadline_us, struct err *);
+    size_t n, bool *behind_r, int64_t deadline_us, struct err *);
 
 /* Step 4: *left_r says whether there are more. */
 int prune_rows(

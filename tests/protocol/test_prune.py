@@ -6,12 +6,13 @@ import os
 import re
 import shutil
 import sqlite3
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from lib.oldjournal import OldJournal, day, midnight
-from lib.rig import relay, send
+from lib.rig import Control, relay, send
 from lib.store import Store, remains
 from lib.verifier import verifier as make_verifier
 
@@ -212,6 +213,36 @@ def test_through_posternd_while_mail_flows(parts):
     assert "uid" in row["who"]
     post.restart()
     post.run("quota")
+
+
+def test_posternd_does_not_trust_who_prunes(parts):
+    post, _ = relay(parts)
+    post.stop()
+    owner = os.stat(post.store)
+    for path in remains(post.store):
+        os.unlink(path)
+    old = OldJournal(post.store)
+    old.days(60, 10)
+    old.close()
+    os.chown(post.store, owner.st_uid, owner.st_gid)
+    post.start()
+    some = [str(uuid.UUID(bytes=row["id"])) for row in
+            post.sql("SELECT id FROM message ORDER BY id LIMIT 3")]
+    (row,) = post.sql("SELECT seq, lower(hex(chain)) AS chain FROM journal"
+                      " WHERE seq = 100")
+    (last,) = post.sql("SELECT max(seq) AS seq FROM journal")
+    with Control(post) as control:
+        def ask(as_of):
+            return str(control.ask("prune-messages", as_of=as_of, messages=some))
+
+        assert "no prune is unfinished" in ask(last["seq"])
+        control.ask("prune-begin", last_seq=100, last_chain=row["chain"],
+                    archive="a.db")
+        assert "no such messages" in ask(-1)
+        assert "no such messages" in ask(10**9)
+        assert "'behind': True" in ask(0)
+    assert some == [str(uuid.UUID(bytes=row["id"])) for row in
+                    post.sql("SELECT id FROM message ORDER BY id LIMIT 3")]
 
 
 # Each thread counts its own calls. That of the archive has most, and hides what
