@@ -229,20 +229,20 @@ print_postfix(const struct init *in, bool had_conf)
 	output_printf(o,
 	    "\nIn Postfix's main.cf, to send through Postern what is not "
 	    "delivered here:\n\n"
-	    "    default_transport = lmtp:unix:postern/lmtp.sock\n"
-	    "    lmtp_destination_concurrency_limit = %u\n"
-	    "    lmtp_destination_recipient_limit = %u\n"
-	    "    lmtp_send_xforward_command = yes\n\n"
+	    "default_transport = lmtp:unix:postern/lmtp.sock\n"
+	    "lmtp_destination_concurrency_limit = %u\n"
+	    "lmtp_destination_recipient_limit = %u\n"
+	    "lmtp_send_xforward_command = yes\n\n"
 	    "The two limits suit the rate (%.15g a second); \"postern check\" "
 	    "tells when it changes.\n"
 	    "\nThere as well, to have postern-milter(8) rewrite senders when "
 	    "mail is submitted, and find the way back from SRS addresses:\n\n"
-	    "    smtpd_milters = unix:postern/milter.sock\n"
-	    "    non_smtpd_milters = unix:postern/milter.sock\n"
-	    "    milter_default_action = tempfail\n"
-	    "    recipient_canonical_maps = pipemap:{\n"
-	    "        regexp:{{/^(SRS[01][-+=].+@.+)/ $$1}},\n"
-	    "        socketmap:unix:postern/socketmap.sock:srs}\n",
+	    "smtpd_milters = unix:postern/milter.sock\n"
+	    "non_smtpd_milters = unix:postern/milter.sock\n"
+	    "milter_default_action = tempfail\n"
+	    "recipient_canonical_maps = pipemap:{\n"
+	    "    regexp:{{/^(SRS[01][-+=].+@.+)/ $$1}},\n"
+	    "    socketmap:unix:postern/socketmap.sock:srs}\n",
 	    concurrency, recipients, in->conf->quota.rate);
 }
 

@@ -101,6 +101,10 @@ take_left(struct rewrite_rule *r, struct err *err)
 		r->subdomains = *domain == '.';
 		return take_domain(r, domain + r->subdomains, err);
 	}
+	if (r->left[0] == '*' && r->left[1] == '@')
+		return err_set(err, ERR_CONFIG,
+		    "\"%s\" matches nothing: for everyone at a domain write "
+		    "\"%s\"", r->left, domain);
 	if (address_parse(r->left, len, &a, err) == ADDRESS_OK) {
 		take_local(r, &a);
 		return take_domain(r, address_domain(&a), err);
@@ -186,6 +190,10 @@ take_right(struct rewrite_rule *r, struct err *err)
 			r->to = words[i].to;
 			return 0;
 		}
+	if (strncmp(r->right, "fixed:", 6) == 0)
+		return err_set(err, ERR_CONFIG,
+		    "\"%s\" on the right: \"fixed:\" is for rewrite.default, "
+		    "here stands the address alone", r->right);
 	r->to = REWRITE_TO_ADDRESS;
 	if (at == NULL || at == r->right || strchr(at + 1, '@') != NULL ||
 	    strpbrk(r->right, "\" \t") != NULL)

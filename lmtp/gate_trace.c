@@ -51,6 +51,21 @@ next_word(struct header_scan *s, const char **word_r, size_t *len_r)
 	return true;
 }
 
+/* XFORWARD's is that of the last hop's Received field as well. */
+static bool
+is_listed(const struct buf *list, const char *id, size_t len)
+{
+	const char *p = list->data, *end = list->data + list->len;
+	size_t n;
+
+	for (; p < end; p += n + 1) {
+		n = strcspn(p, " ");
+		if (n == len && memcmp(p, id, len) == 0)
+			return true;
+	}
+	return false;
+}
+
 /* The word after "id" that comes last: "from" and "by" clauses may name a host
  * "id", and the real one comes after them. */
 static void
@@ -70,7 +85,7 @@ add_id(const struct header_field *f, struct buf *out)
 		}
 		after = !after && len == 2 && strncasecmp(word, "id", 2) == 0;
 	}
-	if (id == NULL)
+	if (id == NULL || is_listed(out, id, id_len))
 		return;
 	if (out->len > 0)
 		buf_addc(out, ' ');

@@ -168,8 +168,12 @@ connected(SMFICTX *ctx, char *name, struct sockaddr *addr)
 	else if (addr != NULL)
 		(void)getnameinfo(addr, len, number, sizeof(number), NULL, 0,
 		    NI_NUMERICHOST);
-	(void)snprintf(c->client, sizeof(c->client), "%.60s [%s]",
-	    name != NULL ? name : "?", number);
+	/* Of a client without a name Sendmail and Postfix give the address. */
+	if (name == NULL || *name == '[')
+		(void)snprintf(c->client, sizeof(c->client), "[%s]", number);
+	else
+		(void)snprintf(c->client, sizeof(c->client), "%.60s [%s]",
+		    name, number);
 	if (j != NULL) {
 		free(c->host);
 		c->host = mem_strdup(j);

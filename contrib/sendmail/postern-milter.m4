@@ -28,6 +28,13 @@ dnl needed:
 dnl
 dnl	define(`POSTERN_SRS_MAP', `')
 dnl
+dnl Where sendmail.mc masquerades (Debian's does, with masquerade_envelope),
+dnl Sendmail would change once more what the milter made of a sender, and a
+dnl bounce to that finds no way back. Except the SRS domain, before the MAILER()
+dnl lines:
+dnl
+dnl	MASQUERADE_EXCEPTION(`example.com')
+dnl
 dnl F=T puts mail off while the milter is down. Without it ("F=" left out) mail
 dnl is taken all the same: posternd rewrites senders by the same rules, but who
 dnl submitted it is not on record then.

@@ -11,6 +11,7 @@ import socket
 import ssl
 import subprocess
 import termios
+import textwrap
 import threading
 import time
 
@@ -624,7 +625,7 @@ def test_init_for_postfix(place):
     readme = (build.SOURCE / "README").read_text(encoding="utf-8")
     [srs] = re.findall(r"^    recipient_canonical_maps = .*\n(?:     .*\n)+",
                        readme, re.M)
-    assert srs in first
+    assert textwrap.dedent(srs) in first
     assert re.search(r"restart posternd .*\n\n +postfix reload\n$", first)
     assert {s["state"] for s in json.loads(again)} == {"there"}
     assert [s["step"].split()[1] for s in json.loads(mended)

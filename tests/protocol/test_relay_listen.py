@@ -74,6 +74,21 @@ def test_xforward_is_journalled(parts):
     assert row["queue_ids"].split()[0] == "4Abc-d"
 
 
+def test_a_queue_id_is_told_once(parts):
+    """XFORWARD has the one that the last Received field has, too."""
+    post, _ = relay(parts)
+    content = message(SENDER, "b@example.com").replace(
+        "id ", "id 4Abc;\n\tMon, 02 Mar 2026 10:00:00 +0000\n"
+        "Received: by inner.example with ESMTP id ", 1)
+    with post.client() as client:
+        client.cmd("XFORWARD IDENT=4Abc", 250)
+        [reply] = client.deliver(SENDER, ["b@example.com"], content)
+    assert reply.code == 250
+    [row] = post.sql("SELECT queue_ids FROM message")
+    ids = row["queue_ids"].split()
+    assert ids[0] == "4Abc" and len(ids) == len(set(ids)) == 2, ids
+
+
 def test_xforward_is_for_the_unix_socket(parts):
     post, _ = relay(parts)
     with post.client(tcp=True) as client:
