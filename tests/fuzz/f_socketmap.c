@@ -20,6 +20,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 int LLVMFuzzerInitialize(int *, char ***);
 
 static struct secret *secret;
+static struct verified *verified;
 
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -35,7 +36,8 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
 	(void)close(fd);
 	secret = secret_load(file, &err);
 	(void)unlink(file);
-	assert(secret != NULL);
+	verified = verified_load("", &err);
+	assert(secret != NULL && verified != NULL);
 	return 0;
 }
 
@@ -59,7 +61,8 @@ static void
 answer(const struct lookup *l)
 {
 	struct conf conf = { .rewrite.srs_domain = (char[]) { "example.com" } };
-	struct rewrite_rules rules = { .conf = &conf, .secret = secret };
+	struct rewrite_rules rules = { .conf = &conf, .verified = verified,
+		.secret = secret };
 	char why[LOOKUP_WHY];
 	struct buf out;
 	enum lookup_status status;

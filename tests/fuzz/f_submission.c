@@ -40,10 +40,11 @@ write_file(char *file, const char *text)
 int
 LLVMFuzzerInitialize(int *argc, char ***argv)
 {
-	static char domain[] = "example.com", file[] = "identities";
+	static char domain[] = "example.com", file[] = "identities", unset[] = "";
 	static struct conf conf = {
 		.rewrite.dflt = CONF_DEFAULT_SRS,
 		.rewrite.srs_domain = domain,
+		.rewrite.null_sender = unset,
 		.identities.file = file,
 	};
 	char keys[] = "/tmp/f_submission.XXXXXX";
