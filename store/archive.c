@@ -80,13 +80,7 @@ static const struct db_sql read_sql = { DB_SLOT_OTHER,
 struct uuid
 archive_id_bound(int64_t wall_us)
 {
-	uint64_t ms = (uint64_t)(wall_us / US_PER_MS) + 86400000;
-	struct uuid id;
-
-	memset(&id, 0, sizeof(id));
-	for (int i = 5; i >= 0; i--, ms >>= 8)
-		id.bytes[i] = (unsigned char)ms;
-	return id;
+	return uuid_at_us(wall_us + 86400 * US_PER_SEC);
 }
 
 static int

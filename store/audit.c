@@ -9,12 +9,12 @@
 #include "core/mem.h"
 #include "store/db.h"
 #include "store/search.h"
+#include "store/seek.h"
 
 /*
  * The journal has no index by message. The search database knows where a
  * message's rows are, up to where it was caught up; behind that, and where
- * there is none, the journal is read from the message's arrival on, found by
- * halving since `at` never falls.
+ * there is none, the journal is read from the message's arrival on.
  */
 enum {
 	SQL_MESSAGE,
@@ -22,8 +22,7 @@ enum {
 	SQL_DELIVERIES,
 	SQL_ROW,
 	SQL_ROWS_AFTER,
-	SQL_ENDS,
-	SQL_AT
+	SQL_BEFORE
 };
 static const char *const sql_text[] = {
 	[SQL_MESSAGE] = "SELECT received_at, size, queue_ids, "
@@ -37,10 +36,7 @@ static const char *const sql_text[] = {
 		    "WHERE message = ?1 AND seq = ?2",
 	[SQL_ROWS_AFTER] = "SELECT seq, at, event, n, detail FROM journal "
 			   "WHERE message = ?1 AND seq > ?2 ORDER BY seq",
-	/* min and max together would read the whole table. */
-	[SQL_ENDS] = "SELECT coalesce((SELECT min(seq) FROM journal), 1), "
-		     "coalesce((SELECT max(seq) FROM journal), 0)",
-	[SQL_AT] = "SELECT at FROM journal WHERE seq = ?",
+	[SQL_BEFORE] = SEEK_HALF "SELECT max(lo) - 1 FROM half",
 };
 static const struct db_sql sql = { DB_SLOT_OTHER,
 	sizeof(sql_text) / sizeof(*sql_text), sql_text };
@@ -201,42 +197,19 @@ tell_known_row(void *arg, int64_t seq)
 	return t->rc;
 }
 
-static int
-at_of(struct audit *a, int64_t seq, int64_t *at_r, struct err *err)
-{
-	sqlite3_stmt *stmt = db_stmt(a->db, &sql, SQL_AT);
-	enum db_result result;
-
-	db_bind_int(stmt, 1, seq);
-	result = db_step(a->db, stmt, err);
-	*at_r = result == DB_ROW ? db_int(stmt, 0) : INT64_MIN;
-	db_reset(stmt);
-	return result == DB_ROW || result == DB_DONE ? 0 : -1;
-}
-
 /* The last seq before anything that happened at this time. */
 static int
 seq_before(struct audit *a, int64_t at, int64_t *seq_r, struct err *err)
 {
-	sqlite3_stmt *stmt = db_stmt(a->db, &sql, SQL_ENDS);
-	int64_t low, high, mid, mid_at;
+	sqlite3_stmt *stmt = db_stmt(a->db, &sql, SQL_BEFORE);
+	enum db_result result;
 
-	if (db_step(a->db, stmt, err) != DB_ROW)
-		return -1;
-	low = db_int(stmt, 0);
-	high = db_int(stmt, 1) + 1;
+	db_bind_int(stmt, 1, at);
+	result = db_step(a->db, stmt, err);
+	if (result == DB_ROW)
+		*seq_r = db_int(stmt, 0);
 	db_reset(stmt);
-	while (low < high) {
-		mid = low + (high - low) / 2;
-		if (at_of(a, mid, &mid_at, err) == -1)
-			return -1;
-		if (mid_at < at)
-			low = mid + 1;
-		else
-			high = mid;
-	}
-	*seq_r = low - 1;
-	return 0;
+	return result == DB_ROW ? 0 : -1;
 }
 
 static int

@@ -41,6 +41,7 @@ store_libstore_a_SOURCES = \
 	store/search_fill.c \
 	store/search_term.c store/search_term.h \
 	store/search_words.c store/search_words.h \
+	store/seek.h \
 	store/settle.c store/settle.h \
 	store/snapshot.c store/snapshot.h \
 	store/suppression.c store/suppression.h \

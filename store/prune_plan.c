@@ -12,12 +12,14 @@
 #include "core/mem.h"
 #include "store/db.h"
 #include "store/ledger.h"
+#include "store/seek.h"
 
 /* What is read: how far a prune may go, and what happens meanwhile. */
 
 enum {
 	SQL_STATE,
-	SQL_ENDS,
+	SQL_FIRST,
+	SQL_BEFORE,
 	SQL_AT,
 	SQL_CHAIN,
 	SQL_UNSETTLED,
@@ -28,9 +30,8 @@ enum {
 static const char *const sql_text[] = {
 	[SQL_STATE] = "SELECT last_seq, last_chain, archive FROM pruned "
 		      "ORDER BY last_seq DESC LIMIT 1",
-	/* Together they would read the whole table. */
-	[SQL_ENDS] = "SELECT coalesce((SELECT min(seq) FROM journal), 1), "
-		     "coalesce((SELECT max(seq) FROM journal), 0)",
+	[SQL_FIRST] = "SELECT coalesce(min(seq), 1) FROM journal",
+	[SQL_BEFORE] = SEEK_HALF "SELECT min(lo), max(lo), max(gap) FROM half",
 	[SQL_AT] = "SELECT at FROM journal WHERE seq = ?",
 	[SQL_CHAIN] = "SELECT chain FROM journal WHERE seq = ?",
 	/* Only ids of that time are looked at: deliveries lie in their order. */
@@ -69,15 +70,13 @@ open_reader(const char *path, struct err *err)
 }
 
 static int
-read_ends(struct db *db, int64_t *first_r, int64_t *last_r, struct err *err)
+read_first(struct db *db, int64_t *first_r, struct err *err)
 {
-	sqlite3_stmt *stmt = db_stmt(db, &sql, SQL_ENDS);
+	sqlite3_stmt *stmt = db_stmt(db, &sql, SQL_FIRST);
 	enum db_result result = db_step(db, stmt, err);
 
-	if (result == DB_ROW) {
+	if (result == DB_ROW)
 		*first_r = db_int(stmt, 0);
-		*last_r = db_int(stmt, 1);
-	}
 	db_reset(stmt);
 	return result == DB_ROW ? 0 : -1;
 }
@@ -88,7 +87,6 @@ read_state(struct db *db, struct prune_state *s, struct err *err)
 	sqlite3_stmt *stmt = db_stmt(db, &sql, SQL_STATE);
 	enum db_result result = db_step(db, stmt, err);
 	const void *chain;
-	int64_t last;
 	size_t len;
 
 	memset(s, 0, sizeof(*s));
@@ -101,7 +99,7 @@ read_state(struct db *db, struct prune_state *s, struct err *err)
 	}
 	db_reset(stmt);
 	if ((result != DB_ROW && result != DB_DONE) ||
-	    read_ends(db, &s->first_seq, &last, err) == -1) {
+	    read_first(db, &s->first_seq, err) == -1) {
 		free(s->archive);
 		return -1;
 	}
@@ -123,6 +121,13 @@ prune_state(const char *path, struct prune_state *state_r, struct err *err)
 }
 
 static int
+missing(int64_t seq, struct err *err)
+{
+	return err_set(err, ERR_STATE,
+	    "row %" PRId64 " is missing: see postern verify", seq);
+}
+
+static int
 at_of(struct db *db, int64_t seq, int64_t *at_r, struct err *err)
 {
 	sqlite3_stmt *stmt = db_stmt(db, &sql, SQL_AT);
@@ -134,29 +139,30 @@ at_of(struct db *db, int64_t seq, int64_t *at_r, struct err *err)
 		*at_r = db_int(stmt, 0);
 	db_reset(stmt);
 	if (result == DB_DONE)
-		return err_set(err, ERR_STATE,
-		    "row %" PRId64 " is missing: see postern verify", seq);
+		return missing(seq, err);
 	return result == DB_ROW ? 0 : -1;
 }
 
-/* `at` never falls, so the last row before a time is found by halving. */
+/* The last row before a time; 0 when there is none. */
 static int
 last_before(struct db *db, int64_t at, int64_t *seq_r, struct err *err)
 {
-	int64_t first, low, high, mid, mid_at;
+	sqlite3_stmt *stmt = db_stmt(db, &sql, SQL_BEFORE);
+	int64_t first = 0, low = 0, gap = 0;
+	enum db_result result;
 
-	if (read_ends(db, &first, &high, err) == -1)
-		return -1;
-	high++;
-	for (low = first; low < high;) {
-		mid = low + (high - low) / 2;
-		if (at_of(db, mid, &mid_at, err) == -1)
-			return -1;
-		if (mid_at < at)
-			low = mid + 1;
-		else
-			high = mid;
+	db_bind_int(stmt, 1, at);
+	result = db_step(db, stmt, err);
+	if (result == DB_ROW) {
+		first = db_int(stmt, 0);
+		low = db_int(stmt, 1);
+		gap = db_int(stmt, 2);
 	}
+	db_reset(stmt);
+	if (result != DB_ROW)
+		return -1;
+	if (gap != 0)
+		return missing(gap, err);
 	*seq_r = low > first ? low - 1 : 0;
 	return 0;
 }
@@ -253,7 +259,7 @@ prune_watch_open(
     const char *path, const struct archive *archive, struct err *err)
 {
 	struct prune_watch *w = mem_new(sizeof(*w));
-	int64_t at;
+	int64_t at = 0;
 
 	w->seq = archive->as_of;
 	w->db = open_reader(path, err);

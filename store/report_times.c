@@ -11,6 +11,7 @@
 #include "core/json.h"
 #include "core/mem.h"
 #include "store/db.h"
+#include "store/seek.h"
 
 /*
  * A dot and its answer are seconds apart, and posternd has at most some hundred
@@ -33,20 +34,10 @@ struct times {
 	struct buf value;
 };
 
-/*
- * `at` never falls as seq grows, so the period's first row is found by halving.
- */
 enum { J_ROWS, J_ENDS, J_HEAD };
 static const char *const sql_text[] = {
 	[J_ROWS] =
-	    "WITH RECURSIVE half(lo, hi) AS ("
-	    "SELECT coalesce((SELECT min(seq) FROM journal), 1), "
-	    "coalesce((SELECT max(seq) FROM journal), 0) + 1 UNION ALL "
-	    "SELECT CASE WHEN (SELECT at FROM journal "
-	    "WHERE seq = (lo + hi) / 2) < ?1 THEN (lo + hi) / 2 + 1 "
-	    "ELSE lo END, "
-	    "CASE WHEN (SELECT at FROM journal WHERE seq = (lo + hi) / 2) "
-	    "< ?1 THEN hi ELSE (lo + hi) / 2 END FROM half WHERE lo < hi) "
+	    SEEK_HALF
 	    "SELECT at, event, message, n, detail FROM journal "
 	    "WHERE seq >= (SELECT max(lo) FROM half) ORDER BY seq",
 	[J_ENDS] = "SELECT coalesce(min(seq), 0) FROM journal",
