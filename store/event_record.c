@@ -80,34 +80,32 @@ event_text_at(sqlite3_stmt *stmt, int column)
 	    : NULL;
 }
 
-char *
-event_name_at(sqlite3_stmt *stmt, int column)
+/* Letters, digits and what else is allowed; NULL for all else. */
+static char *
+plain_at(sqlite3_stmt *stmt, int column, const char *others, size_t max)
 {
 	const char *text = event_text_at(stmt, column);
 	size_t len = text != NULL ? strlen(text) : 0;
 
-	if (len == 0 || len > NAME_MAX_BYTES)
+	if (len == 0 || len > max)
 		return NULL;
 	for (size_t i = 0; i < len; i++)
 		if (!isalnum((unsigned char)text[i]) &&
-		    strchr(" _.-", text[i]) == NULL)
+		    strchr(others, text[i]) == NULL)
 			return NULL;
 	return mem_strdup(text);
+}
+
+char *
+event_name_at(sqlite3_stmt *stmt, int column)
+{
+	return plain_at(stmt, column, " _.-", NAME_MAX_BYTES);
 }
 
 static char *
 id_at(sqlite3_stmt *stmt, int column)
 {
-	const char *text = event_text_at(stmt, column);
-	size_t len = text != NULL ? strlen(text) : 0;
-
-	if (len == 0 || len > ID_MAX_BYTES)
-		return NULL;
-	for (size_t i = 0; i < len; i++)
-		if (!isalnum((unsigned char)text[i]) &&
-		    strchr("-_.=+/", text[i]) == NULL)
-			return NULL;
-	return mem_strdup(text);
+	return plain_at(stmt, column, "-_.=+/", ID_MAX_BYTES);
 }
 
 /* Trailing line ends are no words. */
