@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import signal
 
 from lib.build import program
@@ -94,3 +95,26 @@ def configure(rundir, identities=("example.com",), rewrite=None, listen=None,
     return write(
         os.path.join(rundir, "postern.conf"), conf_text(conf), 0o644
     )
+
+
+# What a message looks like that has been through it.
+
+
+def is_verified(address):
+    return re.search(r"[@.]example\.com$", address) is not None
+
+
+def addresses(field):
+    return [a.addr_spec for a in field.addresses]
+
+
+def assert_rewritten(message, original):
+    """From Some One <original>, with a Sender that was not verified either."""
+    assert message["sender"].startswith("SRS0=")
+    assert is_verified(message["sender"])
+    content = message["content"]
+    assert addresses(content["From"]) == [message["sender"]]
+    assert content["From"].addresses[0].display_name == "Some One"
+    assert is_verified(content["Sender"].address.addr_spec)
+    assert content["Reply-To"] == f"Some One <{original}>"
+    assert content["X-Original-From"] == f"Some One <{original}>"

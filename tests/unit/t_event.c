@@ -78,15 +78,32 @@ tagged(const char *type, const struct made *m, unsigned n, unsigned attempt)
 
 static const char *const one[] = { "Bob@example.net", NULL };
 
-/* One message that SES has accepted, under the id that storetest gives. */
+/* One message whose dot is out. */
 static struct journal *
-with_sent(const char *path, struct made *m)
+with_dot(const char *path, struct made *m)
 {
 	struct journal *j = open_journal(path);
 
 	make(m, 1, one);
 	arrive(j, m);
 	send_dot(j, &m->a.id, 1, 1);
+	return j;
+}
+
+static void
+finish(const char *path, struct journal *j, struct made *m)
+{
+	made_free(m);
+	journal_close(j);
+	assert_clean(path);
+}
+
+/* One message that SES has accepted, under the id that storetest gives. */
+static struct journal *
+with_sent(const char *path, struct made *m)
+{
+	struct journal *j = with_dot(path, m);
+
 	settle(j, &m->a.id, 1, 1, RECORD_SENT, "Ok 0100-ses-id");
 	return j;
 }
@@ -116,9 +133,7 @@ test_found_by_ses_id(void **state)
 	assert_int_equal(c.repeated, 1);
 	assert_sql(p->path,
 	    "SELECT count(*) FROM journal WHERE event = 'event'", "1");
-	made_free(&m);
-	journal_close(j);
-	assert_clean(p->path);
+	finish(p->path, j, &m);
 }
 
 static void
@@ -144,9 +159,7 @@ test_found_by_tag(void **state)
 	    "SELECT json_extract(detail, '$.attempt') FROM journal "
 	    "WHERE event = 'event' AND message IS NOT NULL",
 	    "1");
-	made_free(&m);
-	journal_close(j);
-	assert_clean(p->path);
+	finish(p->path, j, &m);
 }
 
 /* What the remote server calls its user. */
@@ -170,9 +183,7 @@ test_recipient_without_domain(void **state)
 	    "SELECT json_extract(detail, '$.text') FROM journal "
 	    "WHERE event = 'event'",
 	    "smtp; 550 5.1.1 no such user: {recipient:1}");
-	made_free(&m);
-	journal_close(j);
-	assert_clean(p->path);
+	finish(p->path, j, &m);
 }
 
 /* A tag can be made up; the SES id of an attempt that was accepted is known. */
@@ -206,9 +217,7 @@ test_tag_held_against_ses_id(void **state)
 	e[1].ses_id = text("0100-second");
 	assert_int_equal(take(j, e, 1).settled, 1);
 	assert_int_equal(take(j, e + 1, 1).taken, 1);
-	made_free(&m);
-	journal_close(j);
-	assert_clean(p->path);
+	finish(p->path, j, &m);
 }
 
 /* Whatever the order, the gravest stands. */
@@ -286,9 +295,7 @@ test_unmatched_then_matched(void **state)
 	    "event Delivery");
 	c = take(j, e, 2);
 	assert_int_equal(c.repeated, 2);
-	made_free(&m);
-	journal_close(j);
-	assert_clean(p->path);
+	finish(p->path, j, &m);
 }
 
 /* Without its tag it belongs to nothing yet; with it, it was taken already. */
@@ -301,10 +308,7 @@ test_unmatched_beside_matched(void **state)
 	struct journal *j;
 	struct made m;
 
-	j = open_journal(p->path);
-	make(&m, 1, one);
-	arrive(j, &m);
-	send_dot(j, &m.a.id, 1, 1);
+	j = with_dot(p->path, &m);
 	with = tagged("Delivery", &m, 1, 1);
 	without = with;
 	without.tagged = false;
@@ -318,9 +322,7 @@ test_unmatched_beside_matched(void **state)
 	assert_int_equal(take(j, &without, 1).repeated, 1);
 	assert_sql(p->path,
 	    "SELECT count(*) FROM journal WHERE event = 'event'", "3");
-	made_free(&m);
-	journal_close(j);
-	assert_clean(p->path);
+	finish(p->path, j, &m);
 }
 
 /* Found, and pruned before it is the event's turn: a trigger is as quick. */
@@ -517,9 +519,7 @@ test_suppression_as_configured(void **state)
 	e[1] = tagged("Complaint", &m, 2, 1);
 	assert_int_equal(take_with(j, NULL, &complaints, e, 2).suppressed, 1);
 	assert_sql(p->path, "SELECT address FROM suppression", "eve@example.net");
-	made_free(&m);
-	journal_close(j);
-	assert_clean(p->path);
+	finish(p->path, j, &m);
 }
 
 #define SETTLED                                                              \
@@ -539,10 +539,7 @@ test_doubtful_settled(void **state)
 	struct journal *j;
 	struct made m, again;
 
-	j = open_journal(p->path);
-	make(&m, 1, one);
-	arrive(j, &m);
-	send_dot(j, &m.a.id, 1, 1);
+	j = with_dot(p->path, &m);
 	settle(j, &m.a.id, 1, 1, RECORD_DOUBTFUL, "connection lost");
 	e = tagged("Send", &m, 1, 1);
 	c = take(j, &e, 1);
@@ -568,18 +565,13 @@ test_event_before_doubt(void **state)
 	struct journal *j;
 	struct made m;
 
-	j = open_journal(p->path);
-	make(&m, 1, one);
-	arrive(j, &m);
-	send_dot(j, &m.a.id, 1, 1);
+	j = with_dot(p->path, &m);
 	e = tagged("Delivery", &m, 1, 1);
 	assert_int_equal(take(j, &e, 1).settled, 0);
 	assert_sql(p->path, "SELECT state FROM delivery", "sending");
 	settle(j, &m.a.id, 1, 1, RECORD_DOUBTFUL, "timed out");
 	assert_sql(p->path, SETTLED, SETTLED_SO);
-	made_free(&m);
-	journal_close(j);
-	assert_clean(p->path);
+	finish(p->path, j, &m);
 }
 
 static void
@@ -590,19 +582,14 @@ test_event_before_second_attempt_failed(void **state)
 	struct journal *j;
 	struct made m;
 
-	j = open_journal(p->path);
-	make(&m, 1, one);
-	arrive(j, &m);
-	send_dot(j, &m.a.id, 1, 1);
+	j = with_dot(p->path, &m);
 	settle(j, &m.a.id, 1, 1, RECORD_DOUBTFUL, "timed out");
 	send_dot(j, &m.a.id, 1, 2);
 	e = tagged("Delivery", &m, 1, 1);
 	assert_int_equal(take(j, &e, 1).settled, 0);
 	settle(j, &m.a.id, 1, 2, RECORD_DEFERRED, "throttled");
 	assert_sql(p->path, SETTLED, SETTLED_SO);
-	made_free(&m);
-	journal_close(j);
-	assert_clean(p->path);
+	finish(p->path, j, &m);
 }
 
 /* An event without a tag tells nothing of attempts. */
@@ -614,16 +601,11 @@ test_untagged_settles_nothing(void **state)
 	struct journal *j;
 	struct made m;
 
-	j = open_journal(p->path);
-	make(&m, 1, one);
-	arrive(j, &m);
-	send_dot(j, &m.a.id, 1, 1);
+	j = with_dot(p->path, &m);
 	settle(j, &m.a.id, 1, 1, RECORD_DOUBTFUL, "timed out");
 	assert_int_equal(take(j, &e, 1).unmatched, 1);
 	assert_sql(p->path, "SELECT state FROM delivery", "doubtful");
-	made_free(&m);
-	journal_close(j);
-	assert_clean(p->path);
+	finish(p->path, j, &m);
 }
 
 /* The process dies with the dot out; the event was taken before. */
@@ -635,18 +617,13 @@ test_settled_at_start(void **state)
 	struct journal *j;
 	struct made m;
 
-	j = open_journal(p->path);
-	make(&m, 1, one);
-	arrive(j, &m);
-	send_dot(j, &m.a.id, 1, 1);
+	j = with_dot(p->path, &m);
 	e = tagged("Delivery", &m, 1, 1);
 	(void)take(j, &e, 1);
 	journal_close(j);
 	j = open_journal(p->path);
 	assert_sql(p->path, SETTLED, SETTLED_SO);
-	made_free(&m);
-	journal_close(j);
-	assert_clean(p->path);
+	finish(p->path, j, &m);
 }
 
 /* More than one lot, and one event in it twice. */
@@ -667,9 +644,7 @@ test_many(void **state)
 	assert_int_equal(c.taken, N / 2);
 	assert_int_equal(c.repeated, N / 2);
 	free(e);
-	made_free(&m);
-	journal_close(j);
-	assert_clean(p->path);
+	finish(p->path, j, &m);
 }
 
 static void
