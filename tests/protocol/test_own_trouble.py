@@ -69,6 +69,8 @@ def verified(post, messages):
 def recovered(post, ses, mark, messages):
     """Mail flows in the process that was in trouble, and it said so."""
     assert send(post, TO)[0].code == 250
+    # Log lines come by another way than answers.
+    post.daemon.wait_event("journal-recovered", mark)
     assert len(post.daemon.events("journal-trouble", mark)) == 1
     assert len(post.daemon.events("journal-recovered", mark)) == 1
     assert ses.counters()["messages"] == messages
