@@ -37,7 +37,7 @@ def advice(posternd, postfix):
         capture_output=True, text=True, check=False,
     ).stdout
     return dict(
-        re.findall(r"^ +(lmtp_destination_\w+_limit) = (\d+)$", said, re.M)
+        re.findall(r"^(lmtp_destination_\w+_limit) = (\d+)$", said, re.M)
     )
 
 
