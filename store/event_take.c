@@ -429,7 +429,7 @@ take_step(struct journal *j, struct suppressions *list, struct step *s,
 	if (rc == 0)
 		add_counts(counts, &s->counts);
 	for (size_t i = 0; rc == 0 && list != NULL && i < s->nlisted; i++)
-		suppressions_note(list, listed[i].address, listed[i].reason,
+		suppression_note(list, listed[i].address, listed[i].reason,
 		    listed[i].seq);
 	forget_listed(s);
 	return rc;

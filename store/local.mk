@@ -26,6 +26,7 @@ store_libstore_a_SOURCES = \
 	store/ledger.c store/ledger.h \
 	store/migrate.c \
 	store/outcomes.c store/outcomes.h \
+	store/numbering.c store/numbering.h \
 	store/place.c store/place.h \
 	store/prune.c store/prune.h \
 	store/prune_plan.c \
@@ -45,6 +46,7 @@ store_libstore_a_SOURCES = \
 	store/settle.c store/settle.h \
 	store/snapshot.c store/snapshot.h \
 	store/suppression.c store/suppression.h \
+	store/suppressions.c store/suppressions.h \
 	store/uuid.c \
 	store/verify.c store/verify.h \
 	store/verify_tables.c store/verify_tables.h

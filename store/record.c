@@ -14,6 +14,7 @@
 #include "core/mem.h"
 #include "store/chain.h"
 #include "store/db.h"
+#include "store/numbering.h"
 #include "store/record_party.h"
 #include "store/record_sql.h"
 #include "store/settle.h"
@@ -352,7 +353,7 @@ apply_outcome(struct journal_tx *tx, const struct uuid *id, unsigned n,
 struct arrival {
 	struct record_arrival *a;
 	struct uuid proposed;
-	struct party_index *index; /* numbers of this message's recipients */
+	struct numbering *numbers; /* of this message's recipients */
 	struct buf offered;	   /* numbers in this arrival, as JSON */
 	struct buf added;	   /* commitments of new recipients, as JSON */
 	unsigned last_n;
@@ -495,8 +496,8 @@ load_recipients(struct journal_tx *tx, struct arrival *v, struct err *err)
 
 	db_bind_blob(stmt, 1, v->a->id.bytes, UUID_LEN);
 	while ((result = db_step(journal_tx_db(tx), stmt, err)) == DB_ROW)
-		party_index_add(
-		    v->index, db_text(stmt, 1), (unsigned)db_int(stmt, 0));
+		numbering_add(
+		    v->numbers, db_text(stmt, 1), (unsigned)db_int(stmt, 0));
 	db_reset(stmt);
 	if (result != DB_DONE)
 		return -1;
@@ -522,7 +523,7 @@ add_recipient(struct journal_tx *tx, struct arrival *v, const char *address,
 	(void)snprintf(key, sizeof(key), "%u", n);
 	json_add_string(&v->added, key, commitment);
 	free(commitment);
-	party_index_add(v->index, address, n);
+	numbering_add(v->numbers, address, n);
 	stmt = stmt_for(tx, SQL_ADD_DELIVERY);
 	db_bind_blob(stmt, 1, v->a->id.bytes, UUID_LEN);
 	db_bind_int(stmt, 2, n);
@@ -571,7 +572,7 @@ number_rcpt(struct journal_tx *tx, struct arrival *v, struct record_rcpt *r,
 	int rc;
 
 	forget_rcpt(r);
-	r->n = party_index_find(v->index, address);
+	r->n = numbering_find(v->numbers, address);
 	if (r->n > 0) {
 		rc = load_delivery(tx, &v->a->id, r, err);
 	} else {
@@ -777,12 +778,12 @@ arrival_op(struct journal_tx *tx, void *arg, struct err *err)
 	struct arrival *v = arg;
 	int rc;
 
-	v->index = party_index_new(v->a->nrcpts);
+	v->numbers = numbering_new(v->a->nrcpts);
 	v->last_n = 0;
 	buf_reset(&v->offered);
 	buf_reset(&v->added);
 	rc = arrive(tx, v, err);
-	party_index_free(v->index);
+	numbering_free(v->numbers);
 	return rc;
 }
 

@@ -5,13 +5,10 @@
 
 #include <ctype.h>
 #include <stdbool.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include "core/crypto.h"
-#include "core/mem.h"
 #include "core/utf8.h"
 #include "store/chain.h"
 
@@ -242,94 +239,4 @@ party_hide(const char *text, const struct party_name *names, size_t n,
 		done = whole.end;
 	}
 	add_words(out, (struct span) { done, done + strlen(done) }, names, n);
-}
-
-struct slot {
-	char *address;
-	unsigned n;
-};
-
-/* Open addressing; never more than half full. */
-struct party_index {
-	struct slot *slots;
-	size_t cap, used;
-};
-
-static size_t
-hash(const char *s)
-{
-	uint64_t h = 14695981039346656037u; /* FNV-1a */
-
-	for (; *s != '\0'; s++)
-		h = (h ^ (unsigned char)*s) * 1099511628211u;
-	return (size_t)(h ^ h >> 32);
-}
-
-static struct slot *
-slot_for(const struct party_index *ix, const char *address)
-{
-	size_t i = hash(address) & (ix->cap - 1);
-
-	while (ix->slots[i].address != NULL &&
-	    strcmp(ix->slots[i].address, address) != 0)
-		i = (i + 1) & (ix->cap - 1);
-	return &ix->slots[i];
-}
-
-static void
-set_capacity(struct party_index *ix, size_t cap)
-{
-	struct slot *old = ix->slots;
-	size_t n = ix->cap;
-
-	ix->slots = mem_array(cap, sizeof(*ix->slots));
-	ix->cap = cap;
-	for (size_t i = 0; i < n; i++)
-		if (old[i].address != NULL)
-			*slot_for(ix, old[i].address) = old[i];
-	free(old);
-}
-
-struct party_index *
-party_index_new(size_t expected)
-{
-	struct party_index *ix = mem_new(sizeof(*ix));
-	size_t cap = 8;
-
-	while (cap < 2 * expected)
-		cap *= 2;
-	set_capacity(ix, cap);
-	return ix;
-}
-
-void
-party_index_free(struct party_index *ix)
-{
-	if (ix == NULL)
-		return;
-	for (size_t i = 0; i < ix->cap; i++)
-		free(ix->slots[i].address);
-	free(ix->slots);
-	free(ix);
-}
-
-unsigned
-party_index_find(const struct party_index *ix, const char *address)
-{
-	return slot_for(ix, address)->n;
-}
-
-void
-party_index_add(struct party_index *ix, const char *address, unsigned n)
-{
-	struct slot *slot;
-
-	if (2 * (ix->used + 1) > ix->cap)
-		set_capacity(ix, 2 * ix->cap);
-	slot = slot_for(ix, address);
-	if (slot->address == NULL) {
-		slot->address = mem_strdup(address);
-		ix->used++;
-	}
-	slot->n = n;
 }

@@ -35,13 +35,4 @@ struct party_name {
 void party_hide(const char *text, const struct party_name *, size_t n,
     struct buf *out);
 
-/* Numbers by address, for the recipients of one message. */
-struct party_index;
-struct party_index *party_index_new(size_t expected);
-void party_index_free(struct party_index *);
-/* The number of an address, or 0. */
-unsigned party_index_find(const struct party_index *, const char *address);
-/* Address is copied. */
-void party_index_add(struct party_index *, const char *address, unsigned n);
-
 #endif

@@ -3,15 +3,11 @@
 
 #include "store/suppression.h"
 
-#include <ctype.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/clock.h"
 #include "core/json.h"
-#include "core/mem.h"
 #include "store/chain.h"
 #include "store/db.h"
 #include "store/hidden.h"
@@ -22,21 +18,12 @@
  * sets `until` to the time of lifting; the row stays, so that one can see later
  * why a recipient was refused at the time. `user+label` is another address than
  * `user`: only what was listed is refused.
- *
- * The list in memory is a table by address in lower case. Readers and those
- * who change it meet at a lock; an entry that has run out is skipped, and
- * leaves when the list is loaded anew. Those who change it come after their
- * commits, in any order: the seqs of their rows say which was last.
  */
-#define REASON_MAX_BYTES 200
 #define DETAIL_MAX_BYTES 8192
 
-enum { SQL_IN_FORCE, SQL_LISTED, SQL_ENDED, SQL_ADD, SQL_END, SQL_ALL };
+enum { SQL_LISTED, SQL_ENDED, SQL_ADD, SQL_END, SQL_ALL };
 
 static const char *const sql_text[] = {
-	[SQL_IN_FORCE] = "SELECT address, reason, until FROM suppression "
-			 "WHERE address IS NOT NULL "
-			 "AND (until IS NULL OR until > ?) ORDER BY seq",
 	[SQL_LISTED] = "SELECT seq FROM suppression WHERE address IN (?1, ?3) "
 		       "AND (until IS NULL OR until > ?2) ORDER BY seq",
 	[SQL_ENDED] = "SELECT seq FROM suppression WHERE address IN (?1, ?3) "
@@ -55,176 +42,8 @@ static const char *const sql_text[] = {
 const struct db_sql suppression_sql = { DB_SLOT_SUPPRESSION,
 	sizeof(sql_text) / sizeof(*sql_text), sql_text };
 
-struct entry {
-	char *address; /* NULL: the slot is free */
-	char *reason;  /* NULL: not listed any more */
-	int64_t until; /* INT64_MAX: for ever */
-	int64_t seq;   /* of the last change to it; 0 as loaded */
-};
-
-struct suppressions {
-	pthread_rwlock_t lock;
-	struct hidden_key key; /* of erased addresses */
-	bool has_key;
-	struct entry *slots;
-	size_t cap, used;
-};
-
-static void
-lower(const char *address, char key[sizeof(((struct address *)0)->text)])
-{
-	size_t i;
-
-	for (i = 0; address[i] != '\0' &&
-	     i < sizeof(((struct address *)0)->text) - 1;
-	     i++)
-		key[i] = (char)tolower((unsigned char)address[i]);
-	key[i] = '\0';
-}
-
-static struct entry *
-slot_for(const struct suppressions *s, const char *key)
-{
-	uint64_t h = 14695981039346656037u; /* FNV-1a */
-	size_t i;
-
-	for (const char *p = key; *p != '\0'; p++)
-		h = (h ^ (unsigned char)*p) * 1099511628211u;
-	for (i = (size_t)(h ^ h >> 32) & (s->cap - 1);
-	     s->slots[i].address != NULL &&
-	     strcmp(s->slots[i].address, key) != 0;)
-		i = (i + 1) & (s->cap - 1);
-	return &s->slots[i];
-}
-
-static void
-set_capacity(struct suppressions *s, size_t cap)
-{
-	struct entry *old = s->slots;
-	size_t n = s->cap;
-
-	s->slots = mem_array(cap, sizeof(*s->slots));
-	s->cap = cap;
-	for (size_t i = 0; i < n; i++)
-		if (old[i].address != NULL)
-			*slot_for(s, old[i].address) = old[i];
-	free(old);
-}
-
-/* reason NULL: not listed any more. seq: of the row that says so. */
-static void
-put(struct suppressions *s, const char *key, const char *reason, int64_t until,
-    int64_t seq)
-{
-	struct entry *e;
-
-	if (2 * (s->used + 1) > s->cap)
-		set_capacity(s, 2 * s->cap);
-	e = slot_for(s, key);
-	if (e->address == NULL) {
-		e->address = mem_strdup(key);
-		s->used++;
-	}
-	if (seq < e->seq)
-		return;
-	free(e->reason);
-	e->reason = mem_strdup(reason);
-	e->until = until;
-	e->seq = seq;
-}
-
-static int
-load(struct suppressions *s, struct db *db, struct err *err)
-{
-	char key[sizeof(((struct address *)0)->text)];
-	enum db_result result;
-	sqlite3_stmt *stmt;
-
-	stmt = db_stmt(db, &suppression_sql, SQL_IN_FORCE);
-	db_bind_int(stmt, 1, clock_wall_us());
-	while ((result = db_step(db, stmt, err)) == DB_ROW) {
-		lower(db_text(stmt, 0), key);
-		put(s, key, db_text(stmt, 1),
-		    sqlite3_column_type(stmt, 2) == SQLITE_NULL
-			? INT64_MAX
-			: db_int(stmt, 2),
-		    0);
-	}
-	db_reset(stmt);
-	return result == DB_DONE ? 0 : -1;
-}
-
-static int
-load_key(struct suppressions *s, const char *journal_path, struct err *err)
-{
-	int rc = hidden_key_load(journal_path, &s->key, err);
-
-	s->has_key = rc == 1;
-	return rc == -1 ? -1 : 0;
-}
-
-int
-suppressions_open(
-    const char *journal_path, struct suppressions **list_r, struct err *err)
-{
-	struct suppressions *s = mem_new(sizeof(*s));
-	struct db *db;
-	int rc = -1;
-
-	(void)pthread_rwlock_init(&s->lock, NULL);
-	set_capacity(s, 64);
-	db = load_key(s, journal_path, err) == 0
-	    ? db_open_journal(journal_path, err)
-	    : NULL;
-	if (db != NULL && db_prepare(db, &suppression_sql, err) == 0)
-		rc = load(s, db, err);
-	db_close(db);
-	if (rc == -1)
-		suppressions_close(s);
-	else
-		*list_r = s;
-	return rc;
-}
-
-void
-suppressions_close(struct suppressions *s)
-{
-	if (s == NULL)
-		return;
-	for (size_t i = 0; i < s->cap; i++) {
-		free(s->slots[i].address);
-		free(s->slots[i].reason);
-	}
-	free(s->slots);
-	(void)pthread_rwlock_destroy(&s->lock);
-	free(s);
-}
-
-bool
-suppressions_find(
-    struct suppressions *s, const struct address *address, char reason[200])
-{
-	char key[sizeof(address->text)], hidden[HIDDEN_LEN];
-	const struct entry *e;
-	bool found;
-
-	lower(address->text, key);
-	if (s->has_key)
-		(void)hidden_name(&s->key, key, hidden);
-	(void)pthread_rwlock_rdlock(&s->lock);
-	e = slot_for(s, key);
-	if (s->has_key && (e->address == NULL || e->reason == NULL))
-		e = slot_for(s, hidden);
-	found = e->address != NULL && e->reason != NULL &&
-	    e->until > clock_wall_us();
-	if (found)
-		(void)snprintf(reason, REASON_MAX_BYTES, "%s", e->reason);
-	(void)pthread_rwlock_unlock(&s->lock);
-	return found;
-}
-
 struct change {
-	char key[sizeof(((struct address *)0)->text)];
+	char key[SUPPRESSION_KEY_LEN];
 	char hidden[HIDDEN_LEN]; /* its name once erased; "" before the op */
 	char *reason; /* as it may be stored */
 	const char *who;
@@ -239,14 +58,14 @@ change_init(struct change *c, const char *address, const char *reason,
     const char *who)
 {
 	struct party_name name = { .role = "address" };
-	char *clean = party_clean(reason, REASON_MAX_BYTES - 1);
+	char *clean = party_clean(reason, SUPPRESSION_REASON_LEN - 1);
 	struct buf hidden;
 
-	lower(address, c->key);
+	suppressions_key(address, c->key);
 	c->hidden[0] = '\0';
 	c->who = who;
 	name.value = c->key;
-	buf_init(&hidden, 4 * REASON_MAX_BYTES);
+	buf_init(&hidden, 4 * SUPPRESSION_REASON_LEN);
 	if (clean != NULL)
 		party_hide(clean, &name, 1, &hidden);
 	c->reason = buf_take(&hidden);
@@ -419,35 +238,14 @@ remove_op(struct journal_tx *tx, void *arg, struct err *err)
 }
 
 void
-suppressions_note(struct suppressions *list, const char *address,
+suppression_note(struct suppressions *list, const char *address,
     const char *reason, int64_t seq)
 {
 	struct change c = { .until_us = 0 };
 
 	change_init(&c, address, reason, NULL);
-	(void)pthread_rwlock_wrlock(&list->lock);
-	put(list, c.key, c.reason, INT64_MAX, seq);
-	(void)pthread_rwlock_unlock(&list->lock);
+	suppressions_add(list, c.key, c.reason, 0, seq);
 	free(c.reason);
-}
-
-static void
-drop(struct suppressions *s, const char *key)
-{
-	put(s, key, NULL, 0, slot_for(s, key)->seq);
-}
-
-void
-suppressions_drop(struct suppressions *list, const char *address)
-{
-	char key[sizeof(((struct address *)0)->text)], hidden[HIDDEN_LEN];
-
-	lower(address, key);
-	(void)pthread_rwlock_wrlock(&list->lock);
-	drop(list, key);
-	if (list->has_key)
-		drop(list, hidden_name(&list->key, key, hidden));
-	(void)pthread_rwlock_unlock(&list->lock);
 }
 
 int
@@ -460,12 +258,8 @@ suppression_add(struct journal *j, struct suppressions *list,
 
 	change_init(&c, address->text, reason, who);
 	rc = journal_do(j, add_op, &c, deadline_us, err);
-	if (rc == 0 && list != NULL) {
-		(void)pthread_rwlock_wrlock(&list->lock);
-		put(list, c.key, c.reason,
-		    until_us != 0 ? until_us : INT64_MAX, c.seq);
-		(void)pthread_rwlock_unlock(&list->lock);
-	}
+	if (rc == 0 && list != NULL)
+		suppressions_add(list, c.key, c.reason, until_us, c.seq);
 	free(c.reason);
 	return rc;
 }
@@ -481,11 +275,9 @@ suppression_remove(struct journal *j, struct suppressions *list,
 	change_init(&c, address->text, reason, who);
 	rc = journal_do(j, remove_op, &c, deadline_us, err);
 	if (rc == 0 && list != NULL) {
-		(void)pthread_rwlock_wrlock(&list->lock);
-		put(list, c.key, NULL, 0, c.seq);
+		suppressions_remove(list, c.key, c.seq);
 		if (c.hidden[0] != '\0')
-			put(list, c.hidden, NULL, 0, c.seq);
-		(void)pthread_rwlock_unlock(&list->lock);
+			suppressions_remove(list, c.hidden, c.seq);
 	}
 	free(c.reason);
 	return rc;

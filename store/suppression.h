@@ -1,29 +1,16 @@
 /*
- * suppression: addresses that are not written to any more.
+ * suppression: addresses that are not written to any more, in the journal.
  *
- * Looked up at every RCPT, so the list is kept in memory by whoever opened it
- * and changed only through suppression_add and suppression_remove, which
- * journal who and why first.
+ * Whoever changes the list says who and why, which is journalled. Those who
+ * serve mail look it up in memory (store/suppressions.h), which these calls
+ * keep up.
  */
 #ifndef STORE_SUPPRESSION_H
 #define STORE_SUPPRESSION_H
 
 #include "core/address.h"
 #include "store/journal.h"
-
-struct suppressions;
-
-/* Load the list from the journal's database. */
-int suppressions_open(
-    const char *journal_path, struct suppressions **, struct err *);
-void suppressions_close(struct suppressions *);
-
-/*
- * Whether an address (compared without case) is on the list now; reason holds
- * 200 bytes.
- */
-bool suppressions_find(struct suppressions *, const struct address *,
-    char reason[200]);
+#include "store/suppressions.h"
 
 /*
  * until_us: wall time or 0 for ever. who: of the change, for the journal. list
@@ -40,17 +27,14 @@ int suppression_remove(struct journal *, struct suppressions *,
  * Inside an op, because of what happened to recipient n of a message at a time
  * (microseconds, wall): 1 when it was added, 0 when the address is on the list
  * already, or an entry of it has ended since then; -1 and err. Whoever keeps the
- * list in memory is told after the commit, by suppressions_note with the seq of
- * the row: of two changes the later one stands, whoever is told first.
+ * list in memory is told after the commit, by suppression_note with the seq of
+ * the row.
  */
 int suppression_append(struct journal_tx *, const char *address,
     const char *reason, const char *who, const struct uuid *message,
     unsigned n, int64_t happened_us, int64_t *seq_r, struct err *);
-void suppressions_note(struct suppressions *, const char *address,
+void suppression_note(struct suppressions *, const char *address,
     const char *reason, int64_t seq);
-
-/* An address that was erased is not to be kept under a hidden name: forget it. */
-void suppressions_drop(struct suppressions *, const char *address);
 
 /*
  * The list as the database has it, for people: in force, or with all also what

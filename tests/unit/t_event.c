@@ -493,9 +493,9 @@ test_later_change_stands(void **state)
 	    suppression_add(j, NULL, &bob, "", 0, "event", SOON, &err), 0);
 	assert_int_equal(
 	    suppression_remove(j, list, &bob, "", "somebody", SOON, &err), 0);
-	suppressions_note(list, bob.text, "bounced", 1);
+	suppression_note(list, bob.text, "bounced", 1);
 	assert_false(is_listed(list, bob.text, reason));
-	suppressions_note(list, bob.text, "bounced again", 1000);
+	suppression_note(list, bob.text, "bounced again", 1000);
 	assert_true(is_listed(list, bob.text, reason));
 	journal_close(j);
 	suppressions_close(list);

@@ -5,7 +5,6 @@
 
 #include "store/chain.h"
 #include "store/record_party.h"
-#include "store/suppression.h"
 
 static const char *const one[] = { "b@example.net", NULL };
 static const char *const three[] = { "b@example.net", "c@example.net",
@@ -381,54 +380,6 @@ hiding(void **state)
 	buf_free(&out);
 }
 
-static void
-suppressing(void **state)
-{
-	struct place *p = *state;
-	struct journal *j = open_journal(p->path);
-	struct suppressions *list;
-	struct address b, label;
-	char reason[200];
-	struct err err;
-
-	assert_int_equal(address_parse("B@Example.net", 13, &b, &err), 0);
-	assert_int_equal(address_parse("b+x@example.net", 15, &label, &err), 0);
-	assert_int_equal(suppressions_open(p->path, &list, &err), 0);
-	assert_false(suppressions_find(list, &b, reason));
-	assert_int_equal(suppression_add(j, list, &b, "asked by b@example.net",
-			     0, "uid 0", SOON, &err),
-	    0);
-	assert_true(suppressions_find(list, &b, reason));
-	assert_string_equal(reason, "asked by {address}");
-	assert_false(suppressions_find(list, &label, reason));
-	suppressions_close(list);
-	assert_int_equal(suppressions_open(p->path, &list, &err), 0);
-	assert_true(suppressions_find(list, &b, reason));
-	assert_int_equal(
-	    suppression_remove(j, list, &b, "mended", "uid 0", SOON, &err), 0);
-	assert_false(suppressions_find(list, &b, reason));
-	assert_int_equal(
-	    suppression_remove(j, list, &b, "again", "uid 0", SOON, &err), -1);
-	assert_int_equal(err.class, ERR_STATE);
-	/* One that has run out is not in force. */
-	assert_int_equal(suppression_add(j, list, &b, "for a moment",
-			     clock_wall_us() + 20 * US_PER_MS, "uid 0", SOON,
-			     &err),
-	    0);
-	assert_true(suppressions_find(list, &b, reason));
-	clock_sleep_until(clock_mono_us() + 30 * US_PER_MS);
-	assert_false(suppressions_find(list, &b, reason));
-	suppressions_close(list);
-	journal_close(j);
-	assert_sql(p->path,
-	    "SELECT count(*) FROM journal WHERE detail LIKE '%@%'", "0");
-	assert_sql(p->path,
-	    "SELECT json_extract(detail, '$.suppressed[0]') = "
-	    "(SELECT min(seq) FROM suppression) FROM journal "
-	    "WHERE event = 'unsuppressed'",
-	    "1");
-}
-
 int
 main(void)
 {
@@ -444,7 +395,6 @@ main(void)
 		store_test(origin),
 		store_test(commitments),
 		store_test(bytes_that_are_no_text),
-		store_test(suppressing),
 		cmocka_unit_test(hiding),
 	};
 

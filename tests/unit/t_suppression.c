@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "tests/unit/storetest.h"
+
+#include "store/suppression.h"
+
+static void
+lifted_and_run_out(void **state)
+{
+	struct place *p = *state;
+	struct journal *j = open_journal(p->path);
+	struct suppressions *list;
+	struct address b, label;
+	char reason[SUPPRESSION_REASON_LEN];
+	struct err err;
+
+	assert_int_equal(address_parse("B@Example.net", 13, &b, &err), 0);
+	assert_int_equal(address_parse("b+x@example.net", 15, &label, &err), 0);
+	assert_int_equal(suppressions_open(p->path, &list, &err), 0);
+	assert_false(suppressions_find(list, &b, reason));
+	assert_int_equal(suppression_add(j, list, &b, "asked by b@example.net",
+			     0, "uid 0", SOON, &err),
+	    0);
+	assert_true(suppressions_find(list, &b, reason));
+	assert_string_equal(reason, "asked by {address}");
+	assert_false(suppressions_find(list, &label, reason));
+	suppressions_close(list);
+	assert_int_equal(suppressions_open(p->path, &list, &err), 0);
+	assert_true(suppressions_find(list, &b, reason));
+	assert_int_equal(
+	    suppression_remove(j, list, &b, "mended", "uid 0", SOON, &err), 0);
+	assert_false(suppressions_find(list, &b, reason));
+	assert_int_equal(
+	    suppression_remove(j, list, &b, "again", "uid 0", SOON, &err), -1);
+	assert_int_equal(err.class, ERR_STATE);
+	/* One that has run out is not in force. */
+	assert_int_equal(suppression_add(j, list, &b, "for a moment",
+			     clock_wall_us() + 20 * US_PER_MS, "uid 0", SOON,
+			     &err),
+	    0);
+	assert_true(suppressions_find(list, &b, reason));
+	clock_sleep_until(clock_mono_us() + 30 * US_PER_MS);
+	assert_false(suppressions_find(list, &b, reason));
+	suppressions_close(list);
+	journal_close(j);
+	assert_sql(p->path,
+	    "SELECT count(*) FROM journal WHERE detail LIKE '%@%'", "0");
+	assert_sql(p->path,
+	    "SELECT json_extract(detail, '$.suppressed[0]') = "
+	    "(SELECT min(seq) FROM suppression) FROM journal "
+	    "WHERE event = 'unsuppressed'",
+	    "1");
+}
+
+#define MANY 1000
+
+/* The list that RCPT looks at, grown well beyond where it starts. */
+static void
+many(void **state)
+{
+	struct place *p = *state;
+	struct journal *j = open_journal(p->path);
+	char reason[SUPPRESSION_REASON_LEN], why[16];
+	struct suppressions *list;
+	struct address a[MANY];
+	struct err err;
+
+	assert_int_equal(suppressions_open(p->path, &list, &err), 0);
+	for (int i = 0; i < MANY; i++) {
+		(void)snprintf(
+		    a[i].text, sizeof(a[i].text), "n%d@example.net", i);
+		(void)snprintf(why, sizeof(why), "%d", i);
+		suppressions_add(list, a[i].text, why, 0, i + 1);
+	}
+	suppressions_remove(list, a[1].text, MANY + 1);
+	suppressions_drop(list, a[2].text);
+	suppressions_drop(list, "nobody@example.net");
+	for (int i = 0; i < MANY; i++) {
+		(void)snprintf(why, sizeof(why), "%d", i);
+		if (i == 1 || i == 2) {
+			assert_false(suppressions_find(list, &a[i], reason));
+			continue;
+		}
+		assert_true(suppressions_find(list, &a[i], reason));
+		assert_string_equal(reason, why);
+	}
+	suppressions_close(list);
+	journal_close(j);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		store_test(lifted_and_run_out),
+		store_test(many),
+	};
+
+	return cmocka_run_group_tests_name("suppression", tests, NULL, NULL);
+}
