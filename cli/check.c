@@ -170,6 +170,8 @@ check(struct cli *cli)
 		check_sockets(&c);
 		check_store(&c);
 		check_mta(&c);
+		check_milter(&c);
+		check_srs(&c);
 		check_ses(&c);
 		check_trouble(&c);
 	}
@@ -249,12 +251,12 @@ const struct verb verb_check = {
 	.usage =
 	    "check [--dump] [--json]\n\n"
 	    "Looks at the configuration, files and their permissions, the\n"
-	    "journal, the MTA's settings, and SES: names, each address's TCP,\n"
-	    "TLS and certificate, and whether it takes the credentials; and\n"
-	    "what posternd has found in trouble. Sends and changes nothing.\n"
-	    "Every finding has its cause and its cure; exits 1 when something\n"
-	    "is wrong. Run it as root, so that it sees all and can ask as the\n"
-	    "daemons' user.\n\n"
+	    "journal, the MTA's settings, milter and way back of bounces, and\n"
+	    "SES: names, each address's TCP, TLS and certificate, and whether\n"
+	    "it takes the credentials; and what posternd has found in trouble.\n"
+	    "Sends and changes nothing. Every finding has its cause and its\n"
+	    "cure; exits 1 when something is wrong. Run it as root, so that it\n"
+	    "sees all and can ask as the daemons' user.\n\n"
 	    "  --dump   print the configuration in force, and no more\n",
 	.run = run,
 };

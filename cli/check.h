@@ -10,6 +10,7 @@
 
 #include <sys/types.h>
 
+#include <pwd.h>
 #include <stdbool.h>
 
 #include "cli/cli.h"
@@ -43,6 +44,8 @@ void check_rewrite(struct check *);
 void check_sockets(struct check *);
 void check_store(struct check *);
 void check_mta(struct check *);
+void check_milter(struct check *);
+void check_srs(struct check *);
 void check_ses(struct check *);
 void check_trouble(struct check *);
 
@@ -51,6 +54,17 @@ void check_trouble(struct check *);
  * user when we are root, otherwise as who we are. 0, or an errno value.
  */
 int check_access(const struct check *, const char *path, int how);
+
+/* The same for a certain user; only root may ask. */
+int check_access_as(const struct passwd *, const char *path, int how);
+
+/*
+ * Whether Postfix's user may connect to the socket that the daemon makes at
+ * path, as the key says; told when not. True as well where no socket is, or no
+ * such user.
+ */
+bool check_door(struct check *, const char *path, const char *key,
+    const char *daemon);
 
 /* What to do about what SES has against the account, in its own words. */
 const char *check_account_cure(const char *words);

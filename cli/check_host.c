@@ -35,8 +35,8 @@ check_user(const struct check *c)
 
 /* In a child that has become the user for good, since access rights are the
  * kernel's to judge. */
-static int
-access_as(const struct passwd *p, const char *path, int how)
+int
+check_access_as(const struct passwd *p, const char *path, int how)
 {
 	int status;
 	pid_t pid;
@@ -67,7 +67,7 @@ check_access(const struct check *c, const char *path, int how)
 	if (geteuid() != 0)
 		return access(path, how) == 0 ? 0 : errno;
 	p = getpwnam(c->conf->daemon.user);
-	return p == NULL ? EACCES : access_as(p, path, how);
+	return p == NULL ? EACCES : check_access_as(p, path, how);
 }
 
 static void

@@ -3,14 +3,9 @@
 
 #include "cli/check.h"
 
-#include <sys/stat.h>
-
-#include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/postfix.h"
 #include "core/clock.h"
@@ -41,25 +36,24 @@ parse_route(const char *value, char **transport_r, const char **rest_r)
 	return true;
 }
 
-/*
- * Where a unix-domain destination really is: delivery agents run in the queue
- * directory, and when they are chrooted, that is all they see.
- */
+static bool
+is_chrooted(const char *transport)
+{
+	char *service = mem_printf("%s/unix", transport);
+	bool chrooted = postfix_chrooted(service);
+
+	free(service);
+	return chrooted;
+}
+
 static char *
 real_path(const char *transport, const char *path, size_t len)
 {
-	struct buf queue;
-	struct err err;
-	char *real;
+	char *service = mem_printf("%s/unix", transport);
+	char *path_r = postfix_path(service, path, len);
 
-	if (path[0] == '/' && !postfix_chrooted(transport))
-		return mem_strndup(path, len);
-	if (postfix_param("queue_directory", &queue, &err) == -1)
-		return mem_strndup(path, len);
-	real = mem_printf(
-	    "%s%s%.*s", queue.data, path[0] == '/' ? "" : "/", (int)len, path);
-	buf_free(&queue);
-	return real;
+	free(service);
+	return path_r;
 }
 
 /* Whether the rest of a route names a socket of ours; *where_r a new string
@@ -89,61 +83,6 @@ is_ours(const struct check *c, const char *transport, const char *route,
 	return found;
 }
 
-static bool
-is_member(const struct passwd *p, gid_t gid)
-{
-	gid_t groups[256];
-	int i, n = 256;
-
-	if (getgrouplist(p->pw_name, p->pw_gid, groups, &n) == -1)
-		return p->pw_gid == gid;
-	for (i = 0; i < n; i++) {
-		if (groups[i] == gid)
-			return true;
-	}
-	return false;
-}
-
-static bool
-may_connect(const struct passwd *p, const struct stat *st)
-{
-	if (p->pw_uid == 0)
-		return true;
-	if (p->pw_uid == st->st_uid)
-		return (st->st_mode & S_IWUSR) != 0;
-	if (is_member(p, st->st_gid))
-		return (st->st_mode & S_IWGRP) != 0;
-	return (st->st_mode & S_IWOTH) != 0;
-}
-
-/* Whether Postfix's delivery agents may use the socket. One that is not there
- * is for the area before to tell. */
-static void
-check_door(struct check *c, const char *path)
-{
-	const struct passwd *p;
-	const struct group *g;
-	struct buf owner;
-	struct stat st;
-	struct err err;
-	char cure[200];
-
-	if (lstat(path, &st) == -1 || !S_ISSOCK(st.st_mode) ||
-	    postfix_param("mail_owner", &owner, &err) == -1)
-		return;
-	p = getpwnam(owner.data);
-	if (p != NULL && !may_connect(p, &st)) {
-		g = getgrgid(p->pw_gid);
-		(void)snprintf(cure, sizeof(cure),
-		    "write :0660:%s after the path in lmtp.listen and restart "
-		    "posternd",
-		    g != NULL ? g->gr_name : p->pw_name);
-		check_wrong(c, cure, "%s: Postfix's user %s can't connect",
-		    path, owner.data);
-	}
-	buf_free(&owner);
-}
-
 static void
 check_route(struct check *c, const char *name, const char *value,
     const char *transport, const char *rest)
@@ -154,7 +93,8 @@ check_route(struct check *c, const char *name, const char *value,
 	if (is_ours(c, transport, rest, &where)) {
 		check_fine(c, "%s = %s", name, value);
 		if (!inet)
-			check_door(c, where + strlen("unix:"));
+			(void)check_door(c, where + strlen("unix:"),
+			    "lmtp.listen", "posternd");
 	} else if (inet)
 		check_wrong(c,
 		    "add inet:ADDR:PORT to lmtp.listen and restart posternd",
@@ -167,7 +107,7 @@ check_route(struct check *c, const char *name, const char *value,
 		    "Postfix has %s = %s, which is %s%s; lmtp.listen has no "
 		    "such socket",
 		    name, value, where,
-		    postfix_chrooted(transport) ? " (in its chroot)" : "");
+		    is_chrooted(transport) ? " (in its chroot)" : "");
 	free(where);
 }
 

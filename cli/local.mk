@@ -3,14 +3,18 @@ bin_PROGRAMS += cli/postern
 cli_postern_SOURCES = \
 	cli/chart.c cli/chart.h \
 	cli/check.c cli/check.h \
+	cli/check_door.c \
 	cli/check_host.c \
+	cli/check_milter.c \
 	cli/check_mta.c \
 	cli/check_rewrite.c \
 	cli/check_ses.c \
+	cli/check_srs.c \
 	cli/check_store.c \
 	cli/check_trouble.c \
 	cli/cli.h \
 	cli/control.c cli/control.h \
+	cli/door.c cli/door.h \
 	cli/events.c \
 	cli/forget.c \
 	cli/html.c cli/html.h \

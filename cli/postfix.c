@@ -9,6 +9,7 @@
 
 #include "cli/run.h"
 #include "core/clock.h"
+#include "core/mem.h"
 
 #define VALUE_MAX 4096
 
@@ -26,6 +27,13 @@ postfix_there(void)
 	return run_there("postconf");
 }
 
+static void
+cut_newlines(struct buf *b)
+{
+	while (b->len > 0 && b->data[b->len - 1] == '\n')
+		buf_cut(b, b->len - 1);
+}
+
 static int
 ask(const char *option, const char *name, struct buf *value, struct err *err)
 {
@@ -36,8 +44,7 @@ ask(const char *option, const char *name, struct buf *value, struct err *err)
 		buf_free(value);
 		return -1;
 	}
-	while (value->len > 0 && value->data[value->len - 1] == '\n')
-		buf_cut(value, value->len - 1);
+	cut_newlines(value);
 	if (value->len > 0)
 		return 0;
 	buf_free(value);
@@ -50,8 +57,21 @@ postfix_param(const char *name, struct buf *value, struct err *err)
 	return ask("-x", name, value, err);
 }
 
+void
+postfix_overrides(const char *name, struct buf *lines_r)
+{
+	char field[160];
+	const char *const argv[] = { "postconf", "-Px", field, NULL };
+	struct err err;
+
+	buf_init(lines_r, VALUE_MAX);
+	(void)snprintf(field, sizeof(field), "*/*/%s", name);
+	if (run_program(argv, lines_r, &err) == -1)
+		buf_reset(lines_r);
+}
+
 bool
-postfix_chrooted(const char *transport)
+postfix_chrooted(const char *service)
 {
 	struct buf value;
 	char field[160];
@@ -59,7 +79,7 @@ postfix_chrooted(const char *transport)
 	bool chrooted;
 	int64_t level;
 
-	(void)snprintf(field, sizeof(field), "%s/unix/chroot", transport);
+	(void)snprintf(field, sizeof(field), "%s/chroot", service);
 	if (ask("-F", field, &value, &err) == -1)
 		return false;
 	/* "-" is the default, which Postfix 3.0 turned from y to n
@@ -72,6 +92,42 @@ postfix_chrooted(const char *transport)
 		chrooted = value.data[0] == 'y';
 	buf_free(&value);
 	return chrooted;
+}
+
+char *
+postfix_path(const char *service, const char *path, size_t len)
+{
+	struct buf queue;
+	struct err err;
+	char *real;
+
+	if (path[0] == '/' && !postfix_chrooted(service))
+		return mem_strndup(path, len);
+	if (postfix_param("queue_directory", &queue, &err) == -1)
+		return mem_strndup(path, len);
+	real = mem_printf(
+	    "%s%s%.*s", queue.data, path[0] == '/' ? "" : "/", (int)len, path);
+	buf_free(&queue);
+	return real;
+}
+
+bool
+postfix_has_tables(void)
+{
+	return run_there("postmap");
+}
+
+bool
+postfix_lookup(const char *table, const char *key, struct buf *value_r)
+{
+	const char *const argv[] = { "postmap", "-q", key, table, NULL };
+	struct err err;
+
+	if (run_program(argv, value_r, &err) == -1)
+		return false;
+	if (value_r != NULL)
+		cut_newlines(value_r);
+	return true;
 }
 
 static int64_t

@@ -23,10 +23,30 @@ int postfix_time(const char *name, int64_t *us_r, struct err *);
 int postfix_number(const char *name, int64_t *n_r, struct err *);
 
 /*
- * Whether a transport's delivery agents see the queue directory as the root
- * (master.cf).
+ * What master.cf sets instead for single services, a line each: "SERVICE/TYPE/
+ * NAME = VALUE". Empty where there is none.
  */
-bool postfix_chrooted(const char *transport);
+void postfix_overrides(const char *name, struct buf *lines_r);
+
+/*
+ * Whether a service ("lmtp/unix"; "*" for any name: the first) sees the queue
+ * directory as the root (master.cf).
+ */
+bool postfix_chrooted(const char *service);
+
+/*
+ * Where a unix socket really is that a service knows by this path, of len bytes;
+ * a new string. Services run in the queue directory, and when they are
+ * chrooted, that is all they see.
+ */
+char *postfix_path(const char *service, const char *path, size_t len);
+
+/* Whether postmap(1) is there to look into tables. */
+bool postfix_has_tables(void);
+
+/* Whether a table (TYPE:...) has the key, and what it says of it in *value_r
+ * (initialised; NULL when that does not matter). */
+bool postfix_lookup(const char *table, const char *key, struct buf *value_r);
 
 /*
  * The limits that keep what Postfix hands over at one time within rate x

@@ -3,14 +3,13 @@
 
 #include "cli/cli.h"
 
-#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/door.h"
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/socket.h"
-#include "core/stream.h"
 #include "identity/rewrite.h"
 
 /*
@@ -21,10 +20,8 @@
  * socketmap (socketmap_table(5) of Postfix).
  */
 
-#define ASK_US (10 * US_PER_SEC)
 #define ANSWER_MAX ((size_t)1000)
 #define JSON_MAX ((size_t)1024 * 1024)
-#define NO_SOCKETMAP "what answers there speaks no socketmap protocol"
 
 struct srs_question {
 	struct cli *cli;
@@ -38,81 +35,14 @@ struct srs_question {
 };
 
 static int
-connect_to(const struct socket_spec *spec, struct err *err)
-{
-	const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST,
-		.ai_socktype = SOCK_STREAM };
-	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	int64_t deadline = clock_mono_us() + ASK_US;
-	struct addrinfo *ai;
-	int fd, rc;
-
-	if (spec->is_unix) {
-		memcpy(sun.sun_path, spec->path, sizeof(sun.sun_path));
-		return stream_connect((struct sockaddr *)&sun, sizeof(sun),
-		    deadline, err);
-	}
-	if ((rc = getaddrinfo(spec->host, spec->port, &hints, &ai)) != 0)
-		return err_set(err, ERR_CONFIG, "%s port %s: %s", spec->host,
-		    spec->port, gai_strerror(rc));
-	fd = stream_connect(ai->ai_addr, ai->ai_addrlen, deadline, err);
-	freeaddrinfo(ai);
-	return fd;
-}
-
-/* One "LEN:TEXT,"; text_r gets TEXT. */
-static int
-read_netstring(struct stream *s, struct buf *text_r, struct err *err)
-{
-	const char *data;
-	size_t len, head = 0, want = 0;
-	char *colon;
-	int rc;
-
-	buf_reset(text_r);
-	while (head == 0 || text_r->len < head + want + 1) {
-		rc = stream_peek(s, &data, &len, err);
-		if (rc == 0)
-			return err_set(err, ERR_NET,
-			    "it hung up instead of answering");
-		if (rc == -1)
-			return -1;
-		buf_add(text_r, data, len);
-		stream_consume(s, len);
-		want = (size_t)strtoul(text_r->data, &colon, 10);
-		if (*colon == ':')
-			head = (size_t)(colon + 1 - text_r->data);
-		if (text_r->overflow || want > ANSWER_MAX ||
-		    (*colon != ':' && *colon != '\0'))
-			return err_set(err, ERR_PROTO, NO_SOCKETMAP);
-	}
-	if (text_r->data[head + want] != ',')
-		return err_set(err, ERR_PROTO, NO_SOCKETMAP);
-	buf_cut(text_r, head + want);
-	buf_drop(text_r, head);
-	return 0;
-}
-
-static int
 ask(const struct conf *conf, const char *address, struct buf *answer,
     struct err *err)
 {
 	struct socket_spec spec;
-	struct stream *s;
-	int fd, rc;
 
-	if (socket_spec(conf->milter.socketmap, &spec, err) == -1 ||
-	    (fd = connect_to(&spec, err)) == -1)
+	if (socket_spec(conf->milter.socketmap, &spec, err) == -1)
 		return -1;
-	s = stream_new(fd);
-	stream_deadline(s, clock_mono_us() + ASK_US);
-	stream_printf(s, "%zu:srs %s,", strlen("srs ") + strlen(address),
-	    address);
-	rc = stream_flush(s, err);
-	if (rc == 0)
-		rc = read_netstring(s, answer, err);
-	stream_free(s);
-	return rc;
+	return door_ask_srs(&spec, address, answer, err);
 }
 
 /* The original in *back_r; ERR_POLICY when there is none for this address. */

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -582,11 +583,12 @@ describe_address(const struct sockaddr *sa, socklen_t len, char *text,
 {
 	char host[NI_MAXHOST], port[NI_MAXSERV];
 
-	if (getnameinfo(sa, len, host, sizeof(host), port, sizeof(port),
+	if (sa->sa_family == AF_UNIX)
+		(void)snprintf(text, size, "%s",
+		    ((const struct sockaddr_un *)(const void *)sa)->sun_path);
+	else if (getnameinfo(sa, len, host, sizeof(host), port, sizeof(port),
 		NI_NUMERICHOST | NI_NUMERICSERV) != 0)
 		(void)snprintf(text, size, "an unknown address");
-	else if (sa->sa_family == AF_UNIX)
-		(void)snprintf(text, size, "%s", port);
 	else
 		(void)snprintf(text, size, "%s port %s", host, port);
 }

@@ -7,18 +7,21 @@ the milter's business, as README has it.
 import concurrent.futures
 import email
 import email.policy
+import grp
+import json
 import os
 import re
 import smtplib
+import subprocess
 import threading
 
 import pytest
 
-from lib.build import SOURCE
+from lib.build import SOURCE, program
 from lib.milter import (
-    Milter, addresses, assert_rewritten, is_verified, rewrite_conf,
+    Milter, addresses, assert_rewritten, is_verified, rewrite_conf, write,
 )
-from lib.postfix import Postfix, why_not
+from lib.postfix import SBIN, Postfix, why_not
 from lib.proc import PATIENCE
 from lib.relay import Relay, postfix_listen
 
@@ -401,3 +404,178 @@ def test_milter_killed_in_the_midst(site, action):
     assert submit_all(s, put_off) == []
     assert bool(put_off) == (action == "tempfail")
     check_each_once(s, recipients)
+
+
+# What `postern check` says of all that
+
+
+def findings(site, **main):
+    """Of the areas that are about the milter, with settings in main.cf that
+    differ from here on."""
+    postfix = site.postfix
+    postfix.configure(**main)
+    postfix.write_config()
+    env = dict(os.environ, PATH=f"{SBIN}:{os.environ['PATH']}",
+               **{k: v for k, v in postfix.env.items() if k != "PATH"})
+    done = subprocess.run(
+        [program("postern"), "-c", site.relay.posternd.conf_file, "check",
+         "--json"], env=env, capture_output=True, text=True, check=False,
+        timeout=PATIENCE)
+    return [(f["level"], f["text"], f.get("cure"))
+            for f in json.loads(done.stdout)["findings"]
+            if f["area"] in ("Milter", "Way back")]
+
+
+def only(found, level="wrong"):
+    """The one that is not fine."""
+    [(got, text, cure)] = [f for f in found if f[0] != "ok"]
+    assert got == level
+    assert cure
+    return text, cure
+
+
+def test_check_likes_what_init_prints(site):
+    s = site()
+    found = findings(s)
+    assert [level for level, _, _ in found] == ["ok"] * len(found), found
+    words = "\n".join(text for _, text, _ in found)
+    assert "smtpd_milters = unix:postern/milter.sock: a milter answers" in words
+    assert "milter_default_action = tempfail" in words
+    assert "takes mail for example.com (mydestination)" in words
+    assert ("recipient_canonical_maps: an SRS address finds its original"
+            in words)
+    # Each has been asked as an MTA asks it.
+    assert not s.milter.daemon.events("unfit-mta")
+
+
+def test_check_misses_the_milter(site):
+    s = site()
+    s.milter.kill()
+    for action, words in (
+        ("tempfail", "so mail is put off"),
+        ("accept", "so mail passes without it"),
+        ("reject", "so mail is refused for good"),
+        ("quarantine", "hold queue"),
+    ):
+        found = findings(s, milter_default_action=action)
+        milter, way = [f for f in found if f[0] == "wrong"]
+        assert "milter.sock: connect: Connection refused" in milter[1]
+        assert words in milter[1]
+        assert "start postern-milter" in milter[2]
+        assert "Connection refused" in way[1]
+        assert "bounces to SRS addresses are put off" in way[1]
+        warned = [f for f in found if f[0] == "warn"]
+        assert len(warned) == (0 if action == "tempfail" else 1)
+        for _, text, cure in warned:
+            assert f"milter_default_action = {action}: " in text
+            assert cure == "set milter_default_action = tempfail"
+
+
+def test_check_finds_sockets_that_are_elsewhere(site):
+    s = site()
+    full = f"{s.postfix.queue}/postern/milter.sock"
+    text, cure = only(findings(s, smtpd_milters=f"unix:{full}"))
+    assert f"which is {s.postfix.queue}{full}: there is no such socket" in text
+    assert "milter.listen is unix:" in text
+    assert "postern init --postfix" in cure
+    # LMTP speaks there, and no milter protocol.
+    text, _ = only(findings(s, smtpd_milters="unix:postern/lmtp.sock"))
+    assert "what answers there is no milter" in text
+    text, cure = only(findings(
+        s, smtpd_milters="unix:postern/milter.sock",
+        recipient_canonical_maps="socketmap:unix:postern/milter.sock:srs"))
+    assert "milter.socketmap is unix:" in text
+
+
+def test_check_connects_as_postfix(site):
+    s = site()
+    run = f"{s.postfix.queue}/postern"
+    for name, key in (("milter.sock", "milter.listen"),
+                      ("socketmap.sock", "milter.socketmap")):
+        os.chown(f"{run}/{name}", -1, 0)
+        text, cure = only(findings(s))
+        assert f"{name}: Postfix's user postfix can't connect" in text
+        assert cure == (f"write :0660:postfix after the path in {key} and "
+                        "restart postern-milter")
+        os.chown(f"{run}/{name}", -1, grp.getgrnam("postfix").gr_gid)
+    os.chown(run, -1, 0)
+    milter, way = [f for f in findings(s) if f[0] != "ok"]
+    for level, text, cure in (milter, way):
+        assert level == "wrong"
+        assert "user postfix can't enter a directory above it" in text
+        assert cure.startswith("let group postfix enter")
+
+
+def test_check_knows_which_mail_passes_the_milter(site):
+    s = site()
+    text, cure = only(findings(s, non_smtpd_milters=""), "warn")
+    assert "mail by the sendmail command passes no milter" in text
+    assert "non_smtpd_milters" in cure
+    none = {"smtpd_milters": "", "smtpd_milter_maps": ""}
+    text, cure = only(findings(
+        s, non_smtpd_milters="unix:postern/milter.sock", **none), "warn")
+    assert "mail by SMTP passes no milter" in text
+    # The submission service alone has it.
+    s.postfix.smtpd_options = ["smtpd_milters=unix:postern/milter.sock"]
+    assert {f[0] for f in findings(s)} == {"ok"}
+    s.postfix.smtpd_options = ["smtpd_milters=unix:postern/gone.sock"]
+    text, _ = only(findings(s))
+    assert "inet/smtpd_milters = unix:postern/gone.sock" in text
+    s.postfix.smtpd_options = []
+    found = findings(s, non_smtpd_milters="unix:opendkim/opendkim.sock")
+    assert "Postfix asks no milter of ours" in found[0][1]
+    assert {f[0] for f in found} == {"ok"}
+
+
+def test_check_knows_where_bounces_go(site):
+    s = site()
+    lists = ("mydestination", "virtual_alias_domains", "relay_domains",
+             "virtual_mailbox_domains")
+    for name, value, takes in (
+        ("virtual_alias_domains", "other.example, example.com", True),
+        ("relay_domains", "com", True),
+        ("virtual_mailbox_domains",
+         "inline:{other.example=x, example.com=x}", True),
+        ("virtual_alias_domains", "com", False),
+        ("virtual_mailbox_domains", "inline:{other.example=x}", False),
+    ):
+        found = findings(s, **{**dict.fromkeys(lists, ""), name: value})
+        if takes:
+            assert {f[0] for f in found} == {"ok"}
+            assert f"takes mail for example.com ({name})" in str(found)
+        else:
+            text, cure = only(found, "warn")
+            assert "Postfix takes no mail for example.com" in text
+            assert "rewrite.srs-domain" in cure
+
+
+def test_check_tries_the_way_back(site):
+    s = site()
+    text, cure = only(findings(s, recipient_canonical_maps=""), "warn")
+    assert "asks no socketmap of ours" in text
+    assert "postern init --postfix" in cure
+    # One dollar sign less, which Postfix takes for a parameter.
+    pattern = in_readme("recipient_canonical_maps").replace("$$", "$")
+    text, _ = only(findings(s, recipient_canonical_maps=pattern))
+    assert "what stands before it keeps them back" in text
+    pattern = "proxy:socketmap:unix:{}/postern/socketmap.sock:srs".format(
+        s.postfix.queue)
+    assert {f[0] for f in findings(s, recipient_canonical_maps=pattern)} == {
+        "ok"}
+    # A milter that goes by another secret.
+    write(os.path.join(s.milter.rundir, "other"), "another secret, as long\n")
+    conf = s.relay.posternd.conf_file
+    with open(conf, encoding="utf-8") as f:
+        text = f.read()
+    with open(conf, "w", encoding="utf-8") as f:
+        f.write(text.replace(f"{s.milter.rundir}/secret",
+                             f"{s.milter.rundir}/other"))
+    text, cure = only(findings(s))
+    assert "does not know an SRS address" in text
+    assert "rewrite.secret" in cure
+
+
+def test_check_keeps_quiet_of_srs_where_none_is_made(site):
+    s = site(default="reject")
+    assert not [f for f in findings(s, recipient_canonical_maps="")
+                if f[0] != "ok"]

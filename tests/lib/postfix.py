@@ -25,7 +25,7 @@ DAEMONS = ROOT / "usr" / "lib" / "postfix" / "sbin"
 # What Debian's master.cf has, without the transports that nobody uses here.
 # Chroot is column five: "y" wherever Debian has it.
 MASTER_CF = """\
-127.0.0.1:{port} inet n - y - - smtpd
+127.0.0.1:{port} inet n - y - - smtpd{options}
 pickup    unix n - y 60 1 pickup
 cleanup   unix n - y - 0 cleanup
 qmgr      unix n - n 300 1 qmgr
@@ -94,6 +94,7 @@ class Postfix:
         self.data = os.path.join(self.rundir, "data")
         self.maillog = os.path.join(self.rundir, "maillog.log")
         self.port = 0
+        self.smtpd_options = []  # for the smtpd in master.cf, NAME=VALUE
         self._make_directories()
         # The unpacked programs look for their libraries where the package
         # would have put them, so each of them has to be told.
@@ -175,7 +176,8 @@ class Postfix:
             for name, value in self.main.items():
                 f.write(f"{name} = {value}\n")
         with open(os.path.join(self.config, "master.cf"), "w") as f:
-            f.write(MASTER_CF.format(port=self.port))
+            options = "".join(f"\n  -o {o}" for o in self.smtpd_options)
+            f.write(MASTER_CF.format(port=self.port, options=options))
 
     # Life
 

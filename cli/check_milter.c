@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "cli/check.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/door.h"
+#include "cli/postfix.h"
+#include "core/mem.h"
+
+/*
+ * Where Postfix on this host hands its mail to postern-milter, whether it is
+ * there, and what Postfix does when it is not. Other milters are not our
+ * business.
+ */
+
+#define SEEN_MAX ((size_t)16 * 1024)
+
+struct milters {
+	struct check *c;
+	struct socket_spec own; /* milter.listen */
+	struct buf action;	/* milter_default_action */
+	struct buf seen;	/* addresses looked at, each between blanks */
+	bool smtpd, local;	/* mail by SMTP, by sendmail(1) passes ours */
+};
+
+/* What Postfix does with mail while its milter is away. */
+static const struct {
+	const char *action, *words;
+} actions[] = {
+	{ "accept", "mail passes without it" },
+	{ "reject", "mail is refused for good" },
+	{ "quarantine", "mail stays in Postfix's hold queue" },
+	{ "", "mail is put off" }, /* tempfail, shutdown */
+};
+
+static const char *
+away(const struct milters *m)
+{
+	size_t i = 0;
+
+	while (strncmp(m->action.data, actions[i].action,
+		   strlen(actions[i].action)) != 0)
+		i++;
+	return actions[i].words;
+}
+
+/* unix:PATH or inet:HOST:PORT of Postfix as one that we could connect to. */
+static bool
+real_spec(const char *address, size_t len, const char *service,
+    struct socket_spec *spec)
+{
+	struct err err;
+	char *path, *text;
+	int rc;
+
+	if (strncmp(address, "unix:", 5) == 0) {
+		path = postfix_path(service, address + 5, len - 5);
+		text = mem_printf("unix:%s", path);
+		free(path);
+	} else
+		text = mem_strndup(address, len);
+	rc = socket_spec(text, spec, &err);
+	free(text);
+	return rc == 0;
+}
+
+static bool
+same(const struct socket_spec *a, const struct socket_spec *b)
+{
+	if (a->is_unix != b->is_unix)
+		return false;
+	return a->is_unix ? strcmp(a->path, b->path) == 0
+			  : strcmp(a->port, b->port) == 0;
+}
+
+/* The one that milter.listen names, or one that must have been meant. */
+static bool
+is_ours(const struct milters *m, const struct socket_spec *spec)
+{
+	return same(spec, &m->own) ||
+	       (spec->is_unix && strstr(spec->path, "postern") != NULL);
+}
+
+static void
+not_there(const struct milters *m, const struct socket_spec *spec,
+    const char *setting, const char *why)
+{
+	char where[sizeof(spec->path) + 20] = "";
+	bool known = same(spec, &m->own);
+
+	if (spec->is_unix)
+		(void)snprintf(
+		    where, sizeof(where), ", which is %s", spec->path);
+	check_wrong(m->c,
+	    known
+		? "start postern-milter; if it runs, restart it; its log says "
+		  "why it ended"
+		: "\"postern init --postfix\" makes the directory and prints "
+		  "the lines for both files; then restart postern-milter",
+	    "Postfix has %s%s: %s%s%s; so %s", setting, where, why,
+	    known ? "" : ", and milter.listen is ",
+	    known ? "" : m->c->conf->milter.listen, away(m));
+}
+
+static void
+check_milter_at(const struct milters *m, const struct socket_spec *spec,
+    const char *setting)
+{
+	struct stat st;
+	struct err err;
+
+	if (spec->is_unix && lstat(spec->path, &st) == -1) {
+		not_there(m, spec, setting, "there is no such socket");
+		return;
+	}
+	if (spec->is_unix &&
+	    !check_door(m->c, spec->path, "milter.listen", "postern-milter"))
+		return;
+	if (spec->is_unix && geteuid() != 0 && access(spec->path, W_OK) == -1)
+		check_warn(m->c, "run this as root to see it",
+		    "%s: no permission to look whether a milter answers",
+		    spec->path);
+	else if (door_try_milter(spec, &err) == -1)
+		not_there(m, spec, setting, err.text);
+	else
+		check_fine(m->c, "%s: a milter answers", setting);
+}
+
+/* Whether our milter is among those in a value; each of its addresses is
+ * looked at once. */
+static bool
+look(
+    struct milters *m, const char *name, const char *service, const char *value)
+{
+	static const char between[] = " \t\r\n,{}";
+	struct socket_spec spec;
+	bool found = false;
+	char *setting, *key;
+	size_t len;
+
+	for (; *value != '\0'; value += len) {
+		value += strspn(value, between);
+		len = strcspn(value, between);
+		if ((strncmp(value, "unix:", 5) != 0 &&
+			strncmp(value, "inet:", 5) != 0) ||
+		    !real_spec(value, len, service, &spec) ||
+		    !is_ours(m, &spec))
+			continue;
+		found = true;
+		key = mem_printf(" %s%s%s ", spec.path, spec.host, spec.port);
+		if (strstr(m->seen.data, key) == NULL) {
+			buf_adds(&m->seen, key);
+			setting =
+			    mem_printf("%s = %.*s", name, (int)len, value);
+			check_milter_at(m, &spec, setting);
+			free(setting);
+		}
+		free(key);
+	}
+	return found;
+}
+
+static bool
+look_param(struct milters *m, const char *name, const char *service)
+{
+	struct buf value;
+	struct err err;
+	bool found;
+
+	if (postfix_param(name, &value, &err) == -1)
+		return false;
+	found = look(m, name, service, value.data);
+	buf_free(&value);
+	return found;
+}
+
+/* What stands in master.cf instead, for the submission service only, say. */
+static bool
+look_overrides(struct milters *m, const char *name)
+{
+	bool found = false;
+	char *line, *end, *equals, *service;
+	struct buf lines;
+
+	postfix_overrides(name, &lines);
+	for (line = lines.data; (end = strchr(line, '\n')) != NULL;
+	     line = end + 1) {
+		*end = '\0';
+		if ((equals = strstr(line, " =")) == NULL)
+			continue;
+		*equals = '\0';
+		service = mem_strndup(line, strlen(line) - strlen(name) - 1);
+		found = look(m, line, service, equals + 2) || found;
+		free(service);
+	}
+	buf_free(&lines);
+	return found;
+}
+
+/* Mail that passes no milter is rewritten all the same when it leaves. */
+static void
+check_ways(const struct milters *m)
+{
+	if (!m->smtpd && !m->local)
+		check_fine(m->c,
+		    "Postfix asks no milter of ours: posternd rewrites senders "
+		    "when mail leaves, and who submitted it is not on record");
+	else if (!m->local)
+		check_warn(m->c,
+		    "name it in non_smtpd_milters in main.cf as well",
+		    "mail by the sendmail command passes no milter of ours: "
+		    "posternd rewrites its senders when it leaves, and who "
+		    "submitted it is not on record");
+	else if (!m->smtpd)
+		check_warn(m->c,
+		    "name it in smtpd_milters as well, in main.cf or for the "
+		    "submission service in master.cf",
+		    "mail by SMTP passes no milter of ours: posternd rewrites "
+		    "its senders when it leaves, and who submitted it is not "
+		    "on "
+		    "record");
+}
+
+static void
+check_action(const struct milters *m)
+{
+	static const char cure[] = "set milter_default_action = tempfail";
+
+	if (!m->smtpd && !m->local)
+		return;
+	if (strncmp(m->action.data, "accept", 6) == 0)
+		check_warn(m->c, cure,
+		    "milter_default_action = accept: while postern-milter is "
+		    "away mail passes without it; posternd goes by the same "
+		    "rules when it leaves, but who submitted it is not on "
+		    "record");
+	else if (strncmp(m->action.data, "reject", 6) == 0)
+		check_warn(m->c, cure,
+		    "milter_default_action = reject: while postern-milter is "
+		    "away, if only for a restart, mail is refused for good");
+	else if (strncmp(m->action.data, "quarantine", 10) == 0)
+		check_warn(m->c, cure,
+		    "milter_default_action = quarantine: what is submitted "
+		    "while postern-milter is away stays in the hold queue "
+		    "until "
+		    "somebody calls \"postsuper -H\"");
+	else
+		check_fine(m->c, "milter_default_action = %s", m->action.data);
+}
+
+void
+check_milter(struct check *c)
+{
+	struct milters m = { .c = c };
+	struct err err;
+
+	if (!postfix_there())
+		return;
+	check_area(c, "Milter");
+	if (socket_spec(c->conf->milter.listen, &m.own, &err) == -1)
+		return;
+	if (postfix_param("milter_default_action", &m.action, &err) == -1)
+		buf_init(&m.action, 1);
+	buf_init(&m.seen, SEEN_MAX);
+	m.smtpd = look_param(&m, "smtpd_milters", "*/inet");
+	m.smtpd = look_param(&m, "smtpd_milter_maps", "*/inet") || m.smtpd;
+	m.smtpd = look_overrides(&m, "smtpd_milters") || m.smtpd;
+	m.local = look_param(&m, "non_smtpd_milters", "cleanup/unix");
+	m.local = look_overrides(&m, "non_smtpd_milters") || m.local;
+	check_ways(&m);
+	check_action(&m);
+	buf_free(&m.seen);
+	buf_free(&m.action);
+}
