@@ -19,7 +19,7 @@
 #include "lmtp/listener.h"
 #include "lmtp/sender.h"
 #include "lmtp/server.h"
-#include "store/record.h"
+#include "store/record_text.h"
 
 /*
  * posternd: start, configuration, signals, end. One thread each for what the

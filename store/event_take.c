@@ -12,8 +12,8 @@
 #include "core/mem.h"
 #include "store/db.h"
 #include "store/event_find.h"
-#include "store/record.h"
 #include "store/record_sql.h"
+#include "store/record_text.h"
 #include "store/settle.h"
 
 /*
@@ -366,8 +366,8 @@ take_one(struct step *s, struct taking *t, struct err *err)
 	if (t->known != 0 || (t->earlier != 0 && !t->place->found))
 		return take_known(s, t, err);
 	if (t->place->found)
-		rc = record_storable_of(t->tx, &t->place->message, t->place->n,
-		    t->e->text, &t->text, err);
+		rc = record_storable_words(t->tx, &t->place->message,
+		    t->place->n, t->e->text, &t->text, err);
 	else
 		t->text = record_storable(t->e->text);
 	if (rc == 0)

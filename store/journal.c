@@ -97,6 +97,21 @@ struct journal {
 /* How long `started` and `stopped` may wait for a lock or a full disk. */
 #define OWN_ROWS_US (5 * US_PER_SEC)
 
+/* For whoever runs an op here. */
+static int
+prepare_ops(struct db *db, struct err *err)
+{
+	static const struct db_sql *const modules[] = { &record_sql,
+		&record_arrival_sql, &record_message_sql, &record_text_sql,
+		&digest_sql, &suppression_sql, &event_sql, &settle_sql,
+		&prune_sql, &forget_sql };
+
+	for (size_t i = 0; i < sizeof(modules) / sizeof(*modules); i++)
+		if (db_prepare(db, modules[i], err) == -1)
+			return -1;
+	return 0;
+}
+
 static int
 open_db(struct journal *j, struct err *err)
 {
@@ -105,12 +120,7 @@ open_db(struct journal *j, struct err *err)
 		return -1;
 	if (db_migrate(j->db, j->path, err) == 0 &&
 	    journal_tx_open(&j->tx, j->db, err) == 0 &&
-	    db_prepare(j->db, &record_sql, err) == 0 &&
-	    db_prepare(j->db, &suppression_sql, err) == 0 &&
-	    db_prepare(j->db, &event_sql, err) == 0 &&
-	    db_prepare(j->db, &settle_sql, err) == 0 &&
-	    db_prepare(j->db, &prune_sql, err) == 0 &&
-	    db_prepare(j->db, &forget_sql, err) == 0)
+	    prepare_ops(j->db, err) == 0)
 		return 0;
 	(void)err_context(err, "%s", j->path);
 	journal_tx_close(&j->tx);

@@ -13,6 +13,7 @@ store_libstore_a_SOURCES = \
 	store/checkpoint.c store/checkpoint.h \
 	store/counts.c store/counts.h \
 	store/db.c store/db.h \
+	store/digest.c store/digest.h \
 	store/event.c store/event.h \
 	store/event_find.c store/event_find.h \
 	store/event_read.c store/event_read.h \
@@ -33,9 +34,12 @@ store_libstore_a_SOURCES = \
 	store/report.c store/report.h \
 	store/report_times.c store/report_times.h \
 	store/quota.c store/quota.h \
-	store/record.c store/record.h \
+	store/record.c store/record.h store/record_parts.h \
+	store/record_arrival.c \
+	store/record_message.c \
 	store/record_party.c store/record_party.h \
 	store/record_sql.h \
+	store/record_text.c store/record_text.h \
 	store/schema.h \
 	store/search.c store/search.h \
 	store/search_days.c store/search_days.h \

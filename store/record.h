@@ -1,9 +1,10 @@
 /*
  * record: what befalls messages and recipients, written to the journal.
  *
- * Each call waits until it is durable. Personal data goes to `party` and enters
- * the chain only as a commitment; replies are stored with addresses replaced by
- * the number of their party.
+ * Each call waits until it is durable (as journal_do does, with the same
+ * deadline and errors). Personal data goes to `party` and enters the chain only
+ * as a commitment; replies are stored with addresses replaced by the number of
+ * their party (store/record_text.h).
  */
 #ifndef STORE_RECORD_H
 #define STORE_RECORD_H
@@ -104,20 +105,5 @@ int record_outcome(struct journal *, const struct uuid *, unsigned n,
 int record_outcomes(struct journal *, const struct uuid *, const unsigned *n,
     const struct record_outcome *, size_t count, int64_t deadline_us,
     struct err *);
-
-/*
- * A text as it may stand in the detail of a row that is about no message
- * (journal_note): addresses become {address}. A new string, to be freed; NULL
- * stays NULL.
- */
-char *record_storable(const char *text);
-
-/*
- * Inside an op: the same for a text about recipient n of a message (0: about
- * the message), where parties' addresses become {recipient:N} and the like, and
- * so does what party_hide knows as the recipient's name. *text_r is to be freed.
- */
-int record_storable_of(struct journal_tx *, const struct uuid *, unsigned n,
-    const char *text, char **text_r, struct err *);
 
 #endif

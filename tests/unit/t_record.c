@@ -5,6 +5,7 @@
 
 #include "store/chain.h"
 #include "store/record_party.h"
+#include "store/record_text.h"
 
 static const char *const one[] = { "b@example.net", NULL };
 static const char *const three[] = { "b@example.net", "c@example.net",
