@@ -301,8 +301,8 @@ check_socket_dir(struct check *c, const char *path)
 
 	if (stat(dir, &st) == -1 || !S_ISDIR(st.st_mode))
 		check_wrong(c,
-		    "\"postern init\" makes /run/postern, and with --postfix "
-		    "one in Postfix's chroot",
+		    "\"postern init\" makes " RUNSTATEDIR "/postern, and "
+		    "with --postfix one in Postfix's chroot",
 		    "%s: there is no such directory, for %s", dir, path);
 	else if (check_access(c, dir, W_OK | X_OK) != 0)
 		check_warn(c,

@@ -385,7 +385,7 @@ find_default(struct reading *r, struct err *err)
 		return 0;
 	(void)err_set(err, ERR_CONFIG,
 	    "\"srs\" needs a key: name a file with one, as in rewrite { "
-	    "secret = /etc/postern/rewrite-secret }");
+	    "secret = " SYSCONFDIR "/postern/rewrite-secret }");
 	return at_key(r, "rewrite", "default", err);
 }
 
@@ -406,7 +406,7 @@ check_needs(struct reading *r, unsigned need, struct err *err)
 	if (c->ses.credentials[0] == '\0') {
 		(void)err_set(err, ERR_CONFIG,
 		    "is not set: write ses { credentials = "
-		    "/etc/postern/ses-credentials }, a file with a line "
+		    SYSCONFDIR "/postern/ses-credentials }, a file with a line "
 		    "USERNAME:PASSWORD");
 		return at_key(r, "ses", "credentials", err);
 	}

@@ -1,6 +1,5 @@
 /*
- * conf: the configuration in force, /etc/postern/postern.conf
- * (postern.conf(5)).
+ * conf: the configuration in force, postern.conf(5).
  *
  * One table in conf_table.c drives parsing, defaults, checks, `postern check
  * --dump` and the test of the manual page. A struct conf is never changed after

@@ -29,7 +29,7 @@ const struct conf_key conf_keys[] = {
 	    .check = conf_check_user, .restart = true,
 	    .help = "who the daemons become when started as root" },
 	{ KEY("daemon", "control"), CONF_TEXT, AT(daemon.control),
-	    "/run/postern/control.sock", .check = conf_check_socket,
+	    RUNSTATEDIR "/postern/control.sock", .check = conf_check_socket,
 	    .restart = true, .help = "socket on which posternd takes orders" },
 	{ KEY("daemon", "alarm-command"), CONF_TEXT, AT(daemon.alarm_command),
 	    .dflt_words = "none", .check = conf_check_command,
@@ -119,7 +119,7 @@ const struct conf_key conf_keys[] = {
 	    .help = "file with a key a line, for SRS and for the origin" },
 
 	{ KEY("lmtp", "listen"), CONF_LIST, AT(lmtp.listen),
-	    "unix:/run/postern/lmtp.sock:0660", .check = conf_check_listen,
+	    "unix:" RUNSTATEDIR "/postern/lmtp.sock:0660", .check = conf_check_listen,
 	    .restart = true, .not_empty = true,
 	    .help = "unix:PATH[:MODE[:GROUP]] or inet:ADDRESS:PORT" },
 	{ KEY("lmtp", "allow"), CONF_LIST, AT(lmtp.allow), "127.0.0.0/8, ::1",
@@ -142,7 +142,7 @@ const struct conf_key conf_keys[] = {
 	    .help = "for the MTA's next command" },
 
 	{ KEY("store", "path"), CONF_TEXT, AT(store.path),
-	    "/var/lib/postern/postern.db", .check = conf_check_path,
+	    LOCALSTATEDIR "/lib/postern/postern.db", .check = conf_check_path,
 	    .restart = true, .help = "the journal, an SQLite database" },
 	{ KEY("store", "repeat-window"), CONF_DURATION, AT(store.repeat_window),
 	    "10d", .min = SEC, .max = 366 * DAY,
@@ -157,11 +157,11 @@ const struct conf_key conf_keys[] = {
 		    "list" },
 
 	{ KEY("milter", "listen"), CONF_TEXT, AT(milter.listen),
-	    "unix:/run/postern/milter.sock", .check = conf_check_listen,
+	    "unix:" RUNSTATEDIR "/postern/milter.sock", .check = conf_check_listen,
 	    .restart = true,
 	    .help = "where the MTA finds postern-milter, as lmtp.listen" },
 	{ KEY("milter", "socketmap"), CONF_TEXT, AT(milter.socketmap),
-	    "unix:/run/postern/socketmap.sock", .check = conf_check_listen,
+	    "unix:" RUNSTATEDIR "/postern/socketmap.sock", .check = conf_check_listen,
 	    .restart = true,
 	    .help = "where the MTA looks SRS addresses up" },
 

@@ -27,7 +27,7 @@ check_srs(struct rules *rules, struct err *err)
 		return 0;
 	return err_set(err, ERR_CONFIG,
 	    "%s has srs, which needs a key: name a file with one, as in "
-	    "rewrite { secret = /etc/postern/rewrite-secret }",
+	    "rewrite { secret = " SYSCONFDIR "/postern/rewrite-secret }",
 	    rules->conf->rewrite.senders);
 }
 

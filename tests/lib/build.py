@@ -3,6 +3,7 @@
 import fcntl
 import os
 import pathlib
+import re
 import subprocess
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
@@ -24,6 +25,16 @@ def program(name):
         if path.is_file() and os.access(path, os.X_OK):
             return str(path)
     return None
+
+
+def directory(name):
+    """Where the build has "sysconfdir" and the like."""
+    text = (BUILD / "Makefile").read_text(encoding="utf-8")
+    values = dict(re.findall(r"^(\w+) = (.*)$", text, re.M))
+    value = values[name]
+    while "$" in value:
+        value = re.sub(r"\$[{(](\w+)[)}]", lambda m: values[m[1]], value)
+    return value
 
 
 def tool(name):

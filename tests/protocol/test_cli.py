@@ -581,7 +581,8 @@ set -e
 cp -a /etc {0}/etc
 mkdir -p {0}/etc/tmpfiles.d
 mount --bind {0}/etc /etc
-for d in /var/lib /run /var/spool; do mount -t tmpfs none $d; done
+for d in /var/lib /run /var/spool /usr/local; do mount -t tmpfs none $d; done
+mkdir -p $(dirname {store}) $(dirname {run})
 rm -rf /etc/postern /etc/tmpfiles.d/postern.conf
 mkdir /var/spool/postfix
 PATH={0}/bin:$PATH
@@ -589,10 +590,10 @@ PATH={0}/bin:$PATH
 echo ---
 {1} -c /etc/postern/postern.conf init --postfix --json
 echo ---
-chmod 777 /var/lib/postern
+chmod 777 {store}
 {1} -c /etc/postern/postern.conf init --postfix --json
 echo ---
-stat -c '%a %U:%G %n' /var/lib/postern /run/postern /etc/postern \
+stat -c '%a %U:%G %n' {store} {run} /etc/postern \
     /var/spool/postfix/postern /etc/postern/*
 echo ---
 cat /etc/postern/postern.conf
@@ -611,11 +612,20 @@ def can_unshare():
         capture_output=True, check=False).returncode == 0
 
 
+STORE = build.directory("localstatedir") + "/lib/postern"
+RUN = build.directory("runstatedir") + "/postern"
+
+
 @pytest.mark.skipif(not can_unshare(), reason="needs root and namespaces")
+@pytest.mark.skipif(
+    not all(d.startswith(("/var/lib/", "/run/", "/usr/local/"))
+            for d in (STORE, RUN)),
+    reason="the build's directories are not among those that are replaced")
 def test_init_for_postfix(place):
     postconf(place, queue_directory="/var/spool/postfix")
     done = subprocess.run(
-        ["unshare", "-m", "sh", "-c", INIT.format(place.path, POSTERN)],
+        ["unshare", "-m", "sh", "-c", INIT.format(
+            place.path, POSTERN, store=STORE, run=RUN)],
         capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     first, again, mended, modes, conf, dump, audit = done.stdout.split("---\n")
@@ -629,10 +639,10 @@ def test_init_for_postfix(place):
     assert re.search(r"restart posternd .*\n\n +postfix reload\n$", first)
     assert {s["state"] for s in json.loads(again)} == {"there"}
     assert [s["step"].split()[1] for s in json.loads(mended)
-            if s["state"] == "done"] == ["/var/lib/postern,"]
+            if s["state"] == "done"] == [f"{STORE},"]
     assert modes.splitlines() == [
-        "2750 postern:postern-audit /var/lib/postern",
-        "755 postern:postern /run/postern",
+        f"2750 postern:postern-audit {STORE}",
+        f"755 postern:postern {RUN}",
         "755 root:postern /etc/postern",
         "750 postern:mail /var/spool/postfix/postern",
         "644 root:postern /etc/postern/identities",

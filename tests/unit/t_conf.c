@@ -275,14 +275,16 @@ defaults(void **state)
 	assert_int_equal(c->rewrite.dflt, CONF_DEFAULT_REJECT);
 	assert_null(c->rewrite.fixed);
 	assert_string_equal(c->rewrite.secret, "");
-	assert_string_equal(c->milter.listen, "unix:/run/postern/milter.sock");
-	assert_int_equal(c->lmtp.listen.n, 1);
 	assert_string_equal(
-	    c->lmtp.listen.items[0], "unix:/run/postern/lmtp.sock:0660");
+	    c->milter.listen, "unix:" RUNSTATEDIR "/postern/milter.sock");
+	assert_int_equal(c->lmtp.listen.n, 1);
+	assert_string_equal(c->lmtp.listen.items[0],
+	    "unix:" RUNSTATEDIR "/postern/lmtp.sock:0660");
 	assert_int_equal(c->lmtp.allow.n, 2);
 	assert_string_equal(c->lmtp.allow.items[1], "::1");
 	assert_int_equal(c->lmtp.max_message_size, 40 * 1024 * 1024);
-	assert_string_equal(c->store.path, "/var/lib/postern/postern.db");
+	assert_string_equal(
+	    c->store.path, LOCALSTATEDIR "/lib/postern/postern.db");
 	assert_int_equal(c->store.repeat_window, 10 * 86400 * US_PER_SEC);
 	assert_int_equal(c->log.to, CONF_LOG_AUTO);
 	conf_release(c);

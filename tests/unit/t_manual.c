@@ -68,15 +68,34 @@ item_text(const char *section, const char *key)
 	    p - 1, (size_t)((it != NULL && it < end ? it : end) - p) + 2);
 }
 
+/* A default as the page has it, which names directories by custom; they are
+ * replaced when it is installed. */
+static void
+customary(const char *dflt, char out[200])
+{
+	static const struct {
+		const char *ours, *custom;
+	} dirs[] = { { RUNSTATEDIR "/postern", "/run/postern" },
+		{ LOCALSTATEDIR "/lib/postern", "/var/lib/postern" } };
+	const char *at;
+
+	(void)snprintf(out, 200, "%s", dflt);
+	for (size_t i = 0; i < 2; i++)
+		if ((at = strstr(dflt, dirs[i].ours)) != NULL)
+			(void)snprintf(out, 200, "%.*s%s%s", (int)(at - dflt),
+			    dflt, dirs[i].custom, at + strlen(dirs[i].ours));
+}
+
 static void
 keys(void **state)
 {
-	const char *section, *key, *dflt, *help;
-	char literal[200], quoted[200], words[200], *text;
+	const char *section, *key, *own, *help;
+	char dflt[200], literal[240], quoted[240], words[240], *text;
 	size_t i;
 
 	(void)state;
-	for (i = 0; conf_describe(i, &section, &key, &dflt, &help); i++) {
+	for (i = 0; conf_describe(i, &section, &key, &own, &help); i++) {
+		customary(own, dflt);
 		text = item_text(section, key);
 		(void)snprintf(literal, sizeof(literal),
 		    "\nThe default is\n.Ql %s .\n", dflt);

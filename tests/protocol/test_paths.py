@@ -1,0 +1,66 @@
+"""Directories are those that configure was given: in the programs, in what is
+installed."""
+
+import fcntl
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+from lib import build
+
+GIVEN = {"prefix": "/opt/p", "sysconfdir": "/opt/conf",
+         "localstatedir": "/opt/var", "runstatedir": "/opt/run"}
+
+
+def test_defaults_are_those_of_the_build():
+    done = subprocess.run(
+        [build.program("postern"), "-c", "/dev/null", "check", "--dump",
+         "--json"], capture_output=True, text=True, check=True)
+    dump = json.loads(done.stdout)
+    run = build.directory("runstatedir") + "/postern"
+    assert dump["daemon.control"] == f"{run}/control.sock"
+    assert dump["lmtp.listen"] == f"{{unix:{run}/lmtp.sock:0660}}"
+    assert dump["milter.listen"] == f"unix:{run}/milter.sock"
+    assert dump["milter.socketmap"] == f"unix:{run}/socketmap.sock"
+    assert dump["store.path"] == (
+        build.directory("localstatedir") + "/lib/postern/postern.db")
+    usage = subprocess.run([build.program("postern"), "--help"],
+                           capture_output=True, text=True, check=True).stdout
+    assert f"({build.directory('sysconfdir')}/postern/postern.conf)" in usage
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    where = tmp_path_factory.mktemp("dest")
+    with open(build.BUILD / "Makefile", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        subprocess.run(
+            ["make", "-s", "-C", build.BUILD, "install-data",
+             f"DESTDIR={where}", *(f"{k}={v}" for k, v in GIVEN.items())],
+            check=True, capture_output=True)
+    return where
+
+
+def test_pages_and_files_name_them(installed):
+    texts = {}
+    for folder, _, names in os.walk(installed):
+        for name in names:
+            with open(os.path.join(folder, name), encoding="utf-8") as f:
+                texts[name] = f.read()
+    assert {"posternd.8", "posternd.service", "postern.m4"} <= set(texts)
+    for name, text in texts.items():
+        text = re.sub("/var/spool/postfix/postern|/etc/mail/postern", "", text)
+        for path in re.findall(r"[\w/.]+/postern(?:/|\b)", text):
+            assert not path.startswith(
+                ("/etc/", "/run/", "/var/", "/usr/")), (name, path)
+    unit = texts["posternd.service"]
+    assert "ExecStart=/opt/p/sbin/posternd -c /opt/conf/postern/p" in unit
+    assert "ReadWritePaths=/opt/var/lib/postern -/opt/run/postern" in unit
+    rc = texts["posternd"]
+    assert ': ${posternd_config:="/opt/conf/postern/postern.conf"}' in rc
+    assert ': ${posternd_rundir:="/opt/run/postern"}' in rc
+    assert 'procname="/opt/p/sbin/posternd"' in rc
+    assert ".Ql /opt/var/lib/postern/postern.db ." in texts["postern.conf.5"]
