@@ -13,6 +13,7 @@
 #include "cli/placeholder.h"
 #include "cli/when.h"
 #include "core/json.h"
+#include "core/mem.h"
 #include "store/search.h"
 
 /*
@@ -25,12 +26,14 @@ struct options {
 	const char *sender, *recipient, *domain, *client, *queue_id, *ses_id;
 	const char *message_id, *user, *state, *feedback, *reply;
 	const char *since, *until, *limit, *after, *by;
-	bool csv, count;
+	bool csv, count, wide;
 };
 
 struct page {
 	struct cli *cli;
 	struct table *table; /* NULL for CSV and JSON */
+	bool wide;
+	size_t rewritten; /* rows with the mark */
 	int64_t next;
 };
 
@@ -140,27 +143,50 @@ put_json(struct cli *cli, const struct values *v)
 	buf_free(&line);
 }
 
-/* Whom people know as the sender, not what was made of him for SES. */
 static const char *
-sender_text(const struct search_hit *h)
+sender_text(const char *sender)
 {
-	return h->original_sender != NULL && *h->original_sender == '\0' ?
-	    "<>" :
-	    h->original_sender;
+	return sender != NULL && *sender == '\0' ? "<>" : sender;
+}
+
+static bool
+is_rewritten(const struct search_hit *h)
+{
+	return h->sender != NULL && h->original_sender != NULL &&
+	       strcmp(h->sender, h->original_sender) != 0;
+}
+
+/* Whom people know as the sender, not what was made of him for SES. */
+static void
+put_sender(struct page *page, const struct search_hit *h)
+{
+	char *marked;
+
+	if (page->wide || !is_rewritten(h)) {
+		table_text(page->table, sender_text(h->original_sender));
+		return;
+	}
+	marked = mem_printf("%s *", sender_text(h->original_sender));
+	table_text(page->table, marked);
+	free(marked);
+	page->rewritten++;
 }
 
 static void
-put_row(struct table *t, const struct search_hit *h, const struct values *v)
+put_row(struct page *page, const struct search_hit *h, const struct values *v)
 {
+	struct table *t = page->table;
 	char when[WHEN_LEN];
 
 	table_text(t, when_short(h->received_at, when));
 	table_text(t, h->state);
 	table_color(t, state_color(h->state));
-	table_text(t, sender_text(h));
+	put_sender(page, h);
 	table_text(t, h->recipient != NULL ? h->recipient : "(erased)");
 	table_text(t, h->queue_ids);
 	table_text(t, v->message);
+	if (page->wide)
+		table_text(t, sender_text(h->sender));
 	table_text(t, v->reply.len > 0 ? v->reply.data : NULL);
 }
 
@@ -173,7 +199,7 @@ put_hit(void *arg, const struct search_hit *h)
 	values_init(&v, h, page->table != NULL);
 	page->next = h->cursor;
 	if (page->table != NULL)
-		put_row(page->table, h, &v);
+		put_row(page, h, &v);
 	else if (page->cli->out.json)
 		put_json(page->cli, &v);
 	else
@@ -232,6 +258,8 @@ check_words(struct cli *cli, const struct options *o)
 		    log_count_keys);
 	else if (o->by != NULL && !o->count)
 		(void)cli_usage(cli, "--by says what to --count by");
+	else if (o->wide && o->count)
+		(void)cli_usage(cli, "--count has no --wide table");
 	else if (o->after != NULL && o->count)
 		(void)cli_usage(cli, "--count knows no pages");
 	else
@@ -259,15 +287,19 @@ static enum cli_exit
 print_page(struct cli *cli, struct search *s, const struct search_filter *f,
     const struct options *o, int64_t after, int64_t limit)
 {
-	static const struct column columns[] = {
+	/* A reply is long, so what --wide adds stands before it. */
+	const struct column reply = { "REPLY", "reply", false };
+	const struct column columns[] = {
 		{ "RECEIVED (UTC)", "received", false },
 		{ "STATE", "state", false }, { "SENDER", "sender", false },
 		{ "RECIPIENT", "recipient", false },
 		{ "QUEUE IDS", "queue_ids", false },
-		{ "MESSAGE", "message", false }, { "REPLY", "reply", false },
-		{ 0 }
+		{ "MESSAGE", "message", false },
+		o->wide ? (struct column) { "SENT AS", "sent_as", false }
+			: reply,
+		o->wide ? reply : (struct column) { 0 }, { 0 }
 	};
-	struct page page = { .cli = cli };
+	struct page page = { .cli = cli, .wide = o->wide };
 	struct err err;
 	int64_t hits;
 
@@ -283,6 +315,10 @@ print_page(struct cli *cli, struct search *s, const struct search_filter *f,
 		table_free(page.table);
 	if (hits == -1)
 		return cli_fail(cli, &err);
+	if (page.rewritten > 0)
+		(void)fprintf(stderr,
+		    "postern log: * was rewritten; --wide shows as whom it was "
+		    "sent\n");
 	if (hits == limit && !cli->out.json && !o->csv)
 		(void)fprintf(stderr,
 		    "postern log: more with --after %" PRId64 "\n", page.next);
@@ -356,7 +392,8 @@ run(struct cli *cli, int argc, char **argv)
 		{ .name = "after", .value = &o.after },
 		{ .name = "count", .flag = &o.count },
 		{ .name = "by", .value = &o.by },
-		{ .name = "csv", .flag = &o.csv }, { 0 }
+		{ .name = "csv", .flag = &o.csv },
+		{ .letter = 'w', .name = "wide", .flag = &o.wide }, { 0 }
 	};
 	int64_t limit, after = 0;
 	struct search_filter f = { .sender = NULL };
@@ -398,7 +435,7 @@ const struct verb verb_log = {
 	.name = "log",
 	.summary = "deliveries by sender, recipient, queue id, SES id, time ...",
 	.usage =
-	    "log [FILTER ...] [-n N] [--after CURSOR] [--csv]\n"
+	    "log [FILTER ...] [-n N] [--after CURSOR] [--wide|--csv]\n"
 	    "       postern log [FILTER ...] --count [--by KEY] [-n N] [--csv]\n\n"
 	    "Lists deliveries, newest first. All filters given must hold:\n"
 	    "  --sender ADDRESS     as the MTA gave it or as SES saw it; \"\" for none\n"

@@ -324,3 +324,34 @@ def test_check_finds_what_would_defer_mail(parts, senders, keys, words):
     found = [f for f in json.loads(out)["findings"]
              if f["area"] == "Rewriting" and f["level"] == "wrong"]
     assert len(found) == 1 and words in found[0]["text"], found
+
+
+def test_postern_log_marks_who_was_rewritten(parts):
+    post, ses = rewriting(parts)
+    with post.client() as client:
+        for sender in ("me@other.example", "x@srs.example", ""):
+            deliver(client, "From: me@other.example\r\n", sender)
+    other, srs, null = ses.messages()
+    table, err = read_log(post)
+    assert re.search(r"sent +me@other\.example +b@example\.com", table)
+    assert re.search(r"sent +x@srs\.example \* +b@example\.com", table)
+    assert re.search(r"sent +<> \* +b@example\.com", table)
+    assert srs["sender"] not in table
+    assert "--wide shows" in err
+    table, err = read_log(post, "--wide")
+    assert err == ""
+    for sender, sent in (("me@other.example", other), ("x@srs.example", srs),
+                         ("<>", null)):
+        assert re.search(rf"sent +{re.escape(sender)} +b@example\.com .* "
+                         rf"{re.escape(sent['sender'])} +250 ", table)
+    rows = [json.loads(line)
+            for line in post.run("log", "--json").splitlines()]
+    assert {(r["original_sender"], r["sender"]) for r in rows} == {
+        ("me@other.example", "me@other.example"),
+        ("x@srs.example", srs["sender"]), ("", null["sender"])}
+
+
+def read_log(post, *args):
+    status, out, err = post.run("log", *args, expect=None)
+    assert status == 0
+    return out, err
