@@ -21,12 +21,11 @@
  * postern forget: a person out of the journal and its archives
  * (store/forget.h).
  *
- * What is erased is journalled, one row a message, by the keeper. At the end
- * the bytes of all files are searched: a page that was rewritten may have left
- * its old words between those of the new one, so the file is then written anew.
+ * What is erased is journalled, one row a message, by the keeper. Then what
+ * rows left behind between others is wiped (store/wipe.h), and at the end the
+ * bytes of all files are searched.
  */
 #define REQUEST_MAX_BYTES 4096
-#define SCRUB_WITHIN_US (3600 * US_PER_SEC)
 
 struct forget {
 	struct cli *cli;
@@ -39,6 +38,7 @@ struct forget {
 	struct forget_archive *archive; /* in hand, or NULL */
 	int64_t messages, parties, suppressions;
 	int64_t others; /* values of others that the address is part of */
+	bool erased; /* all of it, what is left to do is to wipe */
 	bool traces;
 };
 
@@ -120,25 +120,40 @@ in_archive(struct forget *f, const char *file, struct err *err)
 }
 
 static int
-scrub(struct forget *f, bool vacuum, struct err *err)
+ask_scrub(struct forget *f, uint32_t *page_r, struct err *err)
 {
 	struct buf request, answer;
+	int64_t next = 0;
 	int rc;
 
-	if (f->keeper.journal != NULL) {
-		search_discard(f->path);
-		return journal_scrub(f->keeper.journal, vacuum, err);
-	}
 	buf_init(&request, REQUEST_MAX_BYTES);
 	buf_init(&answer, REQUEST_MAX_BYTES);
 	json_open(&request, '{');
 	json_add_string(&request, "op", "scrub");
-	json_add_bool(&request, "vacuum", vacuum);
+	json_add_int(&request, "page", *page_r);
 	json_close(&request, '}');
-	rc = control_ask(f->keeper.conf, request.data, SCRUB_WITHIN_US,
-	    &answer, err);
+	rc = keeper_ask(&f->keeper, &request, &answer, err);
+	if (rc == 0 && json_get_int(answer.data, "page", &next, err) == -1)
+		rc = -1;
+	*page_r = (uint32_t)next;
 	buf_free(&request);
 	buf_free(&answer);
+	return rc;
+}
+
+static int
+scrub(struct forget *f, struct err *err)
+{
+	uint32_t page = 1;
+	int rc = 0;
+
+	if (f->keeper.journal != NULL) {
+		search_discard(f->path);
+		return forget_wipe(
+		    f->keeper.journal, &page, false, INT64_MAX, err);
+	}
+	while (rc == 0 && page != 0)
+		rc = ask_scrub(f, &page, err);
 	return rc;
 }
 
@@ -151,20 +166,15 @@ judge(struct forget *f, const struct forget_rest *rest)
 		f->traces = true;
 }
 
-/* Written anew, a file has what its values have, and nothing else. */
+/* Wiped, a file has what its values have, and nothing else. */
 static int
 clean_up(struct forget *f, struct err *err)
 {
 	struct forget_rest rest;
-	int rc = scrub(f, false, err);
+	int rc = scrub(f, err);
 
 	if (rc == 0)
 		rc = forget_rest(f->path, f->address, &rest, err);
-	if (rc == 0 && rest.places > rest.explained) {
-		rc = scrub(f, true, err);
-		if (rc == 0)
-			rc = forget_rest(f->path, f->address, &rest, err);
-	}
 	if (rc == 0)
 		judge(f, &rest);
 	for (size_t i = 0; rc == 0 && i < f->narchives; i++) {
@@ -194,8 +204,9 @@ check_pruned(struct forget *f, struct err *err)
 }
 
 static int
-forget(struct forget *f, struct err *err)
+forget(void *arg, struct err *err)
 {
+	struct forget *f = arg;
 	const struct forget_item kept = { .of_message = false };
 	int rc = check_pruned(f, err);
 
@@ -207,7 +218,12 @@ forget(struct forget *f, struct err *err)
 		rc = erase(f, &kept, err);
 	for (size_t i = 0; rc == 0 && i < f->narchives; i++)
 		rc = in_archive(f, f->archives[i], err);
-	return rc == 0 ? clean_up(f, err) : -1;
+	f->erased = rc == 0;
+	if (rc == 0)
+		rc = clean_up(f, err);
+	if (rc == -1)
+		f->traces = true;
+	return rc;
 }
 
 static void
@@ -239,29 +255,21 @@ tell(const struct forget *f)
 		    f->others);
 	if (f->traces)
 		output_printf(out,
-		    "Bytes of it are left: run this again when nobody reads "
-		    "or writes the files.\n");
+		    "Bytes of it may be left: run this again when nobody reads "
+		    "the files.\n");
 }
 
 static enum cli_exit
 run_with(struct forget *f, const struct conf *conf)
 {
-	struct err err;
+	enum cli_exit status;
 	int rc;
 
 	f->path = conf->store.path;
-	if (keeper_open(&f->keeper, conf, &err) == -1)
-		return cli_fail(f->cli, &err);
-	rc = keeper_alone(&f->keeper, &err);
-	if (rc == 0)
-		rc = forget(f, &err);
-	keeper_close(&f->keeper);
-	if (rc == 0) {
+	rc = keeper_run(&f->keeper, f->cli, conf, forget, f, &status);
+	if (f->erased)
 		tell(f);
-		return f->traces ? CLI_WRONG : CLI_DONE;
-	}
-	(void)cli_fail(f->cli, &err);
-	return err.class == ERR_STATE ? CLI_WRONG : CLI_NOT_THERE;
+	return rc == 0 && f->traces ? CLI_WRONG : status;
 }
 
 static enum cli_exit
@@ -309,10 +317,10 @@ const struct verb verb_forget = {
 	    "are named; where it sent, who submitted the mail goes too. The chain\n"
 	    "still verifies. What was erased is journalled, not of whom. A\n"
 	    "suppression stays in force under a keyed hash, unless\n"
-	    "--suppression-too. The search database is made anew. At last all\n"
-	    "bytes are searched for it: a journal that has some left is written\n"
-	    "anew, while mail waits, which needs twice its size free. Exits 1\n"
-	    "when a reader is in the way: run it again then. ADDRESS+label is\n"
-	    "another address; snapshots and backups are not looked at.\n",
+	    "--suppression-too. The search database is made anew. What rows left\n"
+	    "behind in the files is overwritten while mail flows, and then all\n"
+	    "bytes are searched for it. Exits 1 when a reader is in the way: run\n"
+	    "it again then. ADDRESS+label is another address; snapshots and\n"
+	    "backups are not looked at.\n",
 	.run = run,
 };

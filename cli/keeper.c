@@ -56,6 +56,31 @@ keeper_alone(struct keeper *k, struct err *err)
 	return store_lock_keeping(k->conf->store.path, &k->alone_fd, err);
 }
 
+int
+keeper_run(struct keeper *k, struct cli *cli, const struct conf *conf,
+    int (*job)(void *arg, struct err *), void *arg, enum cli_exit *status_r)
+{
+	struct err err;
+	int rc;
+
+	*status_r = CLI_DONE;
+	if (keeper_open(k, conf, &err) == -1) {
+		*status_r = cli_fail(cli, &err);
+		return -1;
+	}
+	rc = keeper_alone(k, &err);
+	if (rc == 0)
+		rc = job(arg, &err);
+	keeper_close(k);
+	if (rc == -1) {
+		(void)cli_fail(cli, &err);
+		*status_r = err.class == ERR_STATE || err.class == ERR_POLICY
+		    ? CLI_WRONG
+		    : CLI_NOT_THERE;
+	}
+	return rc;
+}
+
 int64_t
 keeper_deadline(void)
 {

@@ -5,6 +5,7 @@
 #ifndef CLI_KEEPER_H
 #define CLI_KEEPER_H
 
+#include "cli/cli.h"
 #include "cli/who.h"
 #include "core/buf.h"
 #include "core/conf.h"
@@ -27,6 +28,13 @@ void keeper_close(struct keeper *);
  * other's pid when there is one.
  */
 int keeper_alone(struct keeper *, struct err *);
+
+/*
+ * Run job with the keeper open and alone, and close it: 0 or more from job, or
+ * -1 when something failed, which was told, and *status_r says how to exit.
+ */
+int keeper_run(struct keeper *, struct cli *, const struct conf *,
+    int (*job)(void *arg, struct err *), void *arg, enum cli_exit *status_r);
 
 /* For what may take its turn in the journal: a clock_mono_us time. */
 int64_t keeper_deadline(void);

@@ -275,9 +275,11 @@ start(struct prune *p, const struct prune_state *s, struct err *err)
 	return 1;
 }
 
+/* 1 when something was pruned. */
 static int
-prune(struct prune *p, struct err *err)
+prune(void *arg, struct err *err)
 {
+	struct prune *p = arg;
 	struct prune_state s;
 	int rc;
 
@@ -324,30 +326,19 @@ tell(const struct prune *p)
 static enum cli_exit
 run_with(struct prune *p, const struct conf *conf)
 {
-	struct err err;
+	enum cli_exit status;
 	int rc;
 
 	p->path = conf->store.path;
-	if (keeper_open(&p->keeper, conf, &err) == -1)
-		return cli_fail(p->cli, &err);
-	rc = keeper_alone(&p->keeper, &err);
-	if (rc == 0)
-		rc = prune(p, &err);
-	keeper_close(&p->keeper);
-	if (rc == -1) {
-		(void)cli_fail(p->cli, &err);
-		return err.class == ERR_STATE || err.class == ERR_POLICY
-		    ? CLI_WRONG
-		    : CLI_NOT_THERE;
-	}
+	rc = keeper_run(&p->keeper, p->cli, conf, prune, p, &status);
 	if (rc == 1)
 		tell(p);
-	else if (p->cli->out.json)
+	else if (rc == 0 && p->cli->out.json)
 		output_printf(&p->cli->out, "{}\n");
-	else
+	else if (rc == 0)
 		output_printf(
 		    &p->cli->out, "The journal has nothing before that day.\n");
-	return CLI_DONE;
+	return status;
 }
 
 static enum cli_exit

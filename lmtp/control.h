@@ -19,7 +19,8 @@
  *	prune-rows	answers whether some are left
  *	forget		address, message (or none), parties (an array of n and
  *			role), suppression_too: see store/forget.h; seq
- *	scrub		vacuum: journal_scrub; the search database is discarded
+ *	scrub		page, 1 at first: forget_wipe; answers which page is next,
+ *			0 at the end. The search database is discarded
  */
 #ifndef LMTP_CONTROL_H
 #define LMTP_CONTROL_H

@@ -21,6 +21,9 @@
 
 #define VALUE_MAX 512
 
+/* How long to wipe before it is said how far it got. */
+#define SCRUB_US (10 * US_PER_SEC)
+
 static int64_t
 deadline(void)
 {
@@ -221,11 +224,19 @@ int
 control_scrub(struct client *c, const char *request, struct buf *out,
     struct err *err)
 {
-	bool vacuum;
+	struct journal *j = c->server->journal;
+	int64_t page = 0;
+	uint32_t next;
 
-	(void)out;
-	if (get_bool(request, "vacuum", &vacuum, err) == -1)
+	if (json_get_int(request, "page", &page, err) == -1)
 		return -1;
-	search_discard(journal_path(c->server->journal));
-	return journal_scrub(c->server->journal, vacuum, err);
+	if (page < 1 || page > UINT32_MAX)
+		return err_set(err, ERR_PROTO, "no page given");
+	next = (uint32_t)page;
+	if (next == 1)
+		search_discard(journal_path(j));
+	if (forget_wipe(j, &next, true, clock_mono_us() + SCRUB_US, err) == -1)
+		return -1;
+	json_add_int(out, "page", next);
+	return 0;
 }

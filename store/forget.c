@@ -7,11 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/clock.h"
 #include "core/json.h"
 #include "core/mem.h"
 #include "store/db.h"
 #include "store/hidden.h"
-#include "store/place.h"
+#include "store/wipe.h"
 
 /*
  * Erasing, in the journal and in archives. An archive's chain has ended, so
@@ -202,6 +203,39 @@ forget_erase(struct journal *j, const struct forget_ask *ask,
 	return 0;
 }
 
+/* How long to wait for readers to go, and how often to look. */
+#define READERS_US (5 * US_PER_SEC)
+#define AGAIN_US (50 * US_PER_MS)
+
+static int
+wipe_once(struct journal *j, uint32_t *page_r, struct err *err)
+{
+	int64_t until = clock_mono_us() + READERS_US;
+	int rc;
+
+	while ((rc = journal_scrub(j, page_r, err)) == -1 &&
+	    err->class == ERR_STATE && clock_mono_us() < until)
+		clock_sleep_until(clock_mono_us() + AGAIN_US);
+	return rc;
+}
+
+int
+forget_wipe(struct journal *j, uint32_t *page_r, bool beside_mail,
+    int64_t until_us, struct err *err)
+{
+	int64_t began, now;
+
+	do {
+		began = clock_mono_us();
+		if (wipe_once(j, page_r, err) == -1)
+			return -1;
+		now = clock_mono_us();
+		if (beside_mail && *page_r != 0)
+			clock_sleep_until(now + 9 * (now - began));
+	} while (*page_r != 0 && now < until_us);
+	return 0;
+}
+
 struct forget_archive {
 	struct db *db;
 	char *file;
@@ -214,8 +248,7 @@ forget_archive_open(const char *file, struct err *err)
 
 	a->file = mem_strdup(file);
 	a->db = db_open(file, DB_COPY, err);
-	if (a->db != NULL && place_room(file, err) == 0 &&
-	    db_check_version(a->db, file, err) == 0 &&
+	if (a->db != NULL && db_check_version(a->db, file, err) == 0 &&
 	    db_exec(a->db, "PRAGMA secure_delete = ON; BEGIN IMMEDIATE", err) ==
 		0 &&
 	    db_prepare(a->db, &forget_sql, err) == 0)
@@ -239,10 +272,13 @@ forget_archive_erase(struct forget_archive *a, const struct forget_item *item,
 int
 forget_archive_close(struct forget_archive *a, bool commit, struct err *err)
 {
+	uint32_t page = 1;
 	int rc = 0;
 
 	if (commit)
-		rc = db_exec(a->db, "COMMIT; VACUUM", err);
+		rc = db_exec(a->db, "COMMIT", err);
+	while (commit && rc == 0 && page != 0)
+		rc = wipe_pages(a->db, &page, err);
 	if (rc == -1)
 		(void)err_context(err, "%s", a->file);
 	db_close(a->db);

@@ -59,12 +59,21 @@ struct forget_ask {
 int forget_erase(struct journal *, const struct forget_ask *,
     int64_t deadline_us, int64_t *seq_r, struct err *);
 
+/*
+ * See to it that what was erased is not in the journal's file or log any more
+ * (store/wipe.h), from *page_r on, 1 at first, until until_us (clock_mono_us) or
+ * the end, when *page_r is 0. Mail flows: beside_mail leaves it nine tenths of
+ * the time. ERR_STATE when a reader is in the way for some seconds.
+ */
+int forget_wipe(struct journal *, uint32_t *page_r, bool beside_mail,
+    int64_t until_us, struct err *);
+
 /* An archive: what was journalled in row seq. All or nothing, at the close. */
 struct forget_archive;
 struct forget_archive *forget_archive_open(const char *file, struct err *);
 int forget_archive_erase(struct forget_archive *, const struct forget_item *,
     int64_t seq, struct err *);
-/* Commit and write the file anew, or with commit false leave it as it was. */
+/* Commit and wipe the file, or with commit false leave it as it was. */
 int forget_archive_close(
     struct forget_archive *, bool commit, struct err *);
 

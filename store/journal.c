@@ -16,6 +16,7 @@
 #include "store/checkpoint.h"
 #include "store/journal_tx.h"
 #include "store/place.h"
+#include "store/wipe.h"
 
 /*
  * The journal's thread takes all requests that wait, runs them in one
@@ -52,7 +53,8 @@ struct request {
 
 /* What journal_scrub asks for, on its owner's stack; under the journal's lock. */
 struct scrub {
-	bool vacuum, done;
+	uint32_t *page_r;
+	bool done;
 	int rc;
 	struct err err;
 };
@@ -87,9 +89,6 @@ struct journal {
 
 /* What keeps a transaction from growing too long for those in it. */
 #define BATCH_MAX 512
-
-/* How long mail waits for readers to go, for the sake of who is erased. */
-#define SCRUB_WAIT_US (5 * US_PER_SEC)
 
 #define RETRY_US (50 * US_PER_MS)
 #define REOPEN_US (1 * US_PER_SEC)
@@ -401,37 +400,12 @@ log_head(struct journal *j)
 	j->head_logged = j->head.seq;
 }
 
-/* The log of a busy moment may be in use; that passes, a reader stays. */
-static int
-empty_log(struct db *db, struct err *err)
-{
-	int64_t until = clock_mono_us() + SCRUB_WAIT_US;
-	int rc;
-
-	do
-		rc = sqlite3_wal_checkpoint_v2(db_handle(db), NULL,
-		    SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
-	while ((rc & 0xff) == SQLITE_BUSY && clock_mono_us() < until);
-	if ((rc & 0xff) == SQLITE_BUSY)
-		return err_set(err, ERR_STATE,
-		    "somebody reads the journal as it was before: try again "
-		    "when they are done");
-	if (rc != SQLITE_OK)
-		return err_set(
-		    err, ERR_LOCAL, "%s", sqlite3_errmsg(db_handle(db)));
-	return 0;
-}
-
 static void
 run_scrub(struct journal *j, struct scrub *s)
 {
-	s->rc = -1;
-	if (j->db == NULL)
-		(void)err_set(&s->err, ERR_STATE, "the journal is in trouble");
-	else if (!s->vacuum ||
-	    (place_room(j->path, &s->err) == 0 &&
-		db_exec(j->db, "VACUUM", &s->err) == 0))
-		s->rc = empty_log(j->db, &s->err);
+	s->rc = j->db != NULL
+	    ? wipe_pages(j->db, s->page_r, &s->err)
+	    : err_set(&s->err, ERR_STATE, "the journal is in trouble");
 	if (j->db != NULL)
 		db_fault_clear(j->db);
 	(void)pthread_mutex_lock(&j->lock);
@@ -441,9 +415,9 @@ run_scrub(struct journal *j, struct scrub *s)
 }
 
 int
-journal_scrub(struct journal *j, bool vacuum, struct err *err)
+journal_scrub(struct journal *j, uint32_t *page_r, struct err *err)
 {
-	struct scrub s = { .vacuum = vacuum };
+	struct scrub s = { .page_r = page_r };
 
 	(void)pthread_mutex_lock(&j->lock);
 	while (j->scrub != NULL)

@@ -107,12 +107,8 @@ int64_t journal_tx_at(const struct journal_tx *);
 int journal_note(struct journal *, const char *event, const char *detail,
     int64_t deadline_us, struct err *);
 
-/*
- * See to it that what was erased is in no page of the file any more: move all
- * of the write-ahead log into it and empty that, and with vacuum write the file
- * anew first, while the mail waits. ERR_STATE when a reader is in the way.
- */
-int journal_scrub(struct journal *, bool vacuum, struct err *);
+/* wipe_pages (store/wipe.h), between two transactions. */
+int journal_scrub(struct journal *, uint32_t *page_r, struct err *);
 
 /*
  * Seq and chain (hex) of the last durable row, for the log. chain holds 65

@@ -4,7 +4,6 @@
 #include "store/place.h"
 
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -91,22 +90,6 @@ place_sync(const char *path, struct err *err)
 		(void)close(fd);
 	free(dir);
 	return rc;
-}
-
-int
-place_room(const char *path, struct err *err)
-{
-	struct statvfs fs;
-	struct stat st;
-
-	if (stat(path, &st) == -1 || statvfs(path, &fs) == -1)
-		return err_sys(err, ERR_LOCAL, errno, "%s", path);
-	if ((uint64_t)fs.f_bavail * fs.f_frsize / 2 < (uint64_t)st.st_size)
-		return err_set(err, ERR_FULL,
-		    "%s has to be written anew, for which twice its size has "
-		    "to be free there: %jd MB",
-		    path, (intmax_t)st.st_size / 500000);
-	return 0;
 }
 
 int

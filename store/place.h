@@ -37,12 +37,6 @@ void place_adopt(const char *path, const char *journal);
 /* Sync the directory of path, so that a new name in it lasts. */
 int place_sync(const char *path, struct err *);
 
-/*
- * Whether a database can be written anew where it is: ERR_FULL unless twice its
- * size is free, for the copy and for the log.
- */
-int place_room(const char *path, struct err *);
-
 /* The identity of a file, to notice that it was moved or replaced. */
 struct place_inode {
 	dev_t dev;

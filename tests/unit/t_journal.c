@@ -4,7 +4,6 @@
 #include "tests/unit/storetest.h"
 
 #include <sys/mount.h>
-#include <sys/statvfs.h>
 
 #include <fcntl.h>
 #include <grp.h>
@@ -532,23 +531,6 @@ auditors(void **state)
 	helper_end(&h, 0);
 }
 
-static void
-room_to_write_a_file_anew(void **state)
-{
-	const struct place *p = *state;
-	struct statvfs fs;
-	struct err err;
-
-	assert_int_equal(place_create(p->path, &err), 0);
-	assert_int_equal(place_room(p->path, &err), 0);
-	assert_int_equal(statvfs(p->dir, &fs), 0);
-	assert_int_equal(
-	    truncate(p->path, (off_t)(fs.f_bavail * fs.f_frsize)), 0);
-	assert_int_equal(place_room(p->path, &err), -1);
-	assert_int_equal(err.class, ERR_FULL);
-	assert_non_null(strstr(err.text, "twice its size"));
-}
-
 static void *
 make_key(void *arg)
 {
@@ -602,7 +584,6 @@ main(void)
 		store_test(goes_on),
 		store_test(foreign_row),
 		store_test(disk_full),
-		store_test(room_to_write_a_file_anew),
 		store_test(one_key_for_all),
 		store_test(auditors),
 	};
