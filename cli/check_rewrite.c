@@ -3,8 +3,10 @@
 
 #include "cli/check.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/mem.h"
@@ -16,6 +18,24 @@
  * such a sender comes.
  */
 
+/* A file that can't be used: what is in it, that it is not there, or that we
+ * are not let in. */
+static void
+unread(struct check *c, const char *key, const struct err *err,
+    const char *mend, const char *make)
+{
+	if (err->class != ERR_LOCAL)
+		check_wrong(c, mend, "%s: %s", key, err->text);
+	else if (strstr(err->text, strerror(ENOENT)) != NULL)
+		check_wrong(c, make, "%s: %s", key, err->text);
+	else if (geteuid() != 0)
+		check_warn(c, "run this as root to see it", "%s: %s", key,
+		    err->text);
+	else
+		check_wrong(c, "see what keeps root from reading it", "%s: %s",
+		    key, err->text);
+}
+
 static struct rewrite_table *
 load_table(struct check *c)
 {
@@ -23,13 +43,15 @@ load_table(struct check *c)
 	struct rewrite_table *table;
 	struct err err;
 
-	if (file[0] != '\0')
-		check_file(c, file);
 	table = rewrite_table_load(file, &err);
 	if (table == NULL)
-		check_wrong(c,
+		unread(c, "rewrite.senders", &err,
 		    "mend that line; until then what was read before stays in "
-		    "force, and nothing of it starts", "%s", err.text);
+		    "force, and posternd and postern-milter do not start",
+		    "make it (an empty one will do), or take rewrite.senders "
+		    "out; without it posternd and postern-milter do not start");
+	else if (file[0] != '\0')
+		check_file(c, file);
 	return table;
 }
 
@@ -42,9 +64,15 @@ load_secret(struct check *c)
 
 	if (file[0] == '\0')
 		return NULL;
-	check_file(c, file);
 	if ((secret = secret_load(file, &err)) == NULL)
-		check_wrong(c, "mend rewrite.secret", "%s", err.text);
+		unread(c, "rewrite.secret", &err,
+		    "one key a line, and nobody but root and daemon.user's "
+		    "group may read it; until then posternd and "
+		    "postern-milter do not start",
+		    "\"postern init\" makes one with a new key; without it "
+		    "posternd and postern-milter do not start");
+	else
+		check_file(c, file);
 	return secret;
 }
 

@@ -3,9 +3,11 @@
 
 #include "cli/cli.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/when.h"
 
@@ -62,6 +64,8 @@ enum cli_exit
 cli_fail(const struct cli *cli, const struct err *err)
 {
 	say(cli, err->text);
+	if (geteuid() != 0 && strstr(err->text, strerror(EACCES)) != NULL)
+		say(cli, "you may not: run it as root");
 	return err->class == ERR_CONFIG || err->class == ERR_POLICY
 		   ? CLI_WRONG
 		   : CLI_NOT_THERE;

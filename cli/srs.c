@@ -56,7 +56,9 @@ ask_milter(const struct srs_question *q, const char *address,
 	buf_init(&answer, 2 * ANSWER_MAX);
 	rc = ask(q->conf, address, &answer, err);
 	if (rc == -1)
-		(void)err_context(err, "%s; asking postern-milter at %s",
+		(void)err_context(err,
+		    "rewrite.secret can't be read here (%s), and "
+		    "postern-milter, who would know, does not answer at %s",
 		    q->unread.text, q->conf->milter.socketmap);
 	else if (strncmp(answer.data, "OK ", 3) == 0)
 		rc = address_parse(answer.data + 3, answer.len - 3, back_r,

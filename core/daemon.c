@@ -3,6 +3,7 @@
 
 #include "core/daemon.h"
 
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -12,8 +13,33 @@
 _Noreturn static void
 usage(const char *program)
 {
-	(void)fprintf(stderr, "usage: %s [-t] [-c file]\n", program);
+	(void)fprintf(stderr,
+	    "usage: %s [-t] [-c file]\nTry %s --help.\n", program, program);
 	exit(2);
+}
+
+_Noreturn static void
+help(const char *program)
+{
+	(void)printf("usage: %s [-t] [-c file]\n\n"
+		     "Stays in the foreground; SIGHUP reads the configuration "
+		     "again, SIGTERM ends it.\n\n"
+		     "  -c FILE     the configuration (" CONF_DEFAULT_FILE ")\n"
+		     "  -t          check it, identities, rewrite table and "
+		     "secret, and exit: 0 when\n"
+		     "              good, or 1 and what is wrong; \"postern "
+		     "check\" looks at all else\n"
+		     "  --help      this text; more in %s(8), postern.conf(5)\n"
+		     "  --version\n",
+	    program, program);
+	exit(0);
+}
+
+_Noreturn static void
+version(const char *program)
+{
+	(void)printf("%s %s\n", program, PACKAGE_VERSION);
+	exit(0);
 }
 
 static enum log_to
@@ -32,6 +58,8 @@ struct conf *
 daemon_configure(const char *program, unsigned needs, daemon_test_fn *test,
     int argc, char **argv)
 {
+	static const struct option names[] = { { "help", 0, NULL, 'h' },
+		{ "version", 0, NULL, 'V' }, { 0 } };
 	const char *file = CONF_DEFAULT_FILE;
 	bool test_only = false;
 	struct conf *conf;
@@ -39,11 +67,15 @@ daemon_configure(const char *program, unsigned needs, daemon_test_fn *test,
 	int opt;
 
 	log_open(program, LOG_TO_STDERR);
-	while ((opt = getopt(argc, argv, "c:t")) != -1) {
+	while ((opt = getopt_long(argc, argv, "c:thV", names, NULL)) != -1) {
 		if (opt == 'c')
 			file = optarg;
 		else if (opt == 't')
 			test_only = true;
+		else if (opt == 'h')
+			help(program);
+		else if (opt == 'V')
+			version(program);
 		else
 			usage(program);
 	}

@@ -190,7 +190,7 @@ put_in_force(struct server *s, struct conf *new, struct ses *ses,
 	if ((old->quota.daily < 0 ||
 		old->quota.daily_window != new->quota.daily_window) &&
 	    quota_rebuild(s->quota, old->store.path, &err) == -1)
-		log_error(NULL, "reload", "reason", err.text);
+		log_error(NULL, "quota-not-rebuilt", "reason", err.text);
 	dispatch_max_senders(s->dispatch, (unsigned)new->ses.connections);
 	breakers_reset(s->breakers, "forgotten on SIGHUP, and looked for anew");
 	note_configuration(s, new);
@@ -218,7 +218,7 @@ reload(struct server *s, const char *file)
 	if (rules != NULL) {
 		put_in_force(s, new, ses, rules);
 	} else {
-		log_error(NULL, "reload", "reason", err.text, "in-force",
+		log_error(NULL, "reload-failed", "reason", err.text, "in-force",
 		    "the old configuration");
 		ses_release(ses);
 	}

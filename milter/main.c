@@ -75,7 +75,7 @@ reload(const char *file)
 		conf_set_current(new);
 		log_info(NULL, "reload", "file", file);
 	} else {
-		log_error(NULL, "reload", "reason", err.text, "in-force",
+		log_error(NULL, "reload-failed", "reason", err.text, "in-force",
 		    "the old configuration");
 	}
 	if (new != NULL)

@@ -195,6 +195,22 @@ def test_bad_configuration(place):
     assert re.search(r"postern\.conf:\d+: .*dayly", found[0]["text"])
 
 
+@pytest.mark.parametrize("name", ["posternd", "postern-milter"])
+def test_daemons_help(name):
+    def say(*args):
+        return subprocess.run([build.program(name), *args], check=False,
+                              capture_output=True, text=True, timeout=60)
+    done = say("--help")
+    assert done.returncode == 0 and done.stderr == ""
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    for words in ("-t ", "-c FILE", "SIGHUP", f"{name}(8)", "postern check",
+                  build.directory("sysconfdir") + "/postern/postern.conf"):
+        assert words in done.stdout
+    assert re.fullmatch(rf"{name} \d[\d.]+\n", say("--version").stdout)
+    done = say("--nonsense")
+    assert done.returncode == 2 and f"Try {name} --help" in done.stderr
+
+
 # identities
 
 

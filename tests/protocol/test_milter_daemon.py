@@ -183,7 +183,8 @@ def test_keeps_the_old_when_the_new_is_bad(site):
     milter = site().start()
     change_conf(milter, "all@example.com", "all")
     milter.sighup()
-    reason = milter.daemon.wait_event("reload")["reason"]
+    reason = milter.daemon.wait_event("reload-failed")["reason"]
+    assert not milter.daemon.events("reload")
     assert "rewrite.default" in reason
     assert sender_now(milter) == "<all@example.com>"
 

@@ -17,11 +17,11 @@ from lib.rig import (
 TO = "b@example.com"
 
 
-def hup(post):
+def hup(post, event="reload"):
     """Reload; returns the line that says how it went."""
     mark = post.daemon.mark()
     post.sighup()
-    return post.daemon.wait_event("reload", mark)
+    return post.daemon.wait_event(event, mark)
 
 
 def hold(post, *recipients):
@@ -75,14 +75,15 @@ def test_a_bad_file_leaves_the_old_in_force_and_names_the_line(
     line = text[:text.index(bad, text.index("lmtp {"))].count("\n") + 1
     with open(post.conf_file, "w", encoding="utf-8") as f:
         f.write(text)
-    said = hup(post)
+    said = hup(post, "reload-failed")
     assert said["in-force"] == "the old configuration"
+    assert not post.daemon.events("reload")
     assert words in said["reason"]
     if bad != "}":
         assert said["reason"].startswith(f"{post.conf_file}:{line}:")
     assert accepted(ses, send(post, TO)[0])
     post.configure({})
-    assert "in-force" not in hup(post)
+    assert hup(post)["file"] == post.conf_file
 
 
 @pytest.mark.parametrize("what", ["credentials", "ca-file", "identities"])
@@ -93,7 +94,7 @@ def test_a_file_that_it_names_and_cannot_use(parts, what):
         {"identities": {"file": missing}} if what == "identities"
         else {"ses": {what: missing}}
     )
-    said = hup(post)
+    said = hup(post, "reload-failed")
     assert said["in-force"] == "the old configuration"
     assert missing in said["reason"]
     assert accepted(ses, send(post, TO)[0])
