@@ -3,12 +3,9 @@
 
 #include "store/counts.h"
 
-#include <stdlib.h>
-#include <unistd.h>
-
 #include "core/clock.h"
-#include "core/mem.h"
 #include "store/db.h"
+#include "store/search/index.h"
 
 enum { S_PROGRESS, S_WHOLE, S_ROWS, S_STATES };
 static const char *const search_text[] = {
@@ -107,22 +104,15 @@ int
 counts_read(
     const char *journal_path, const struct counts_listener *l, struct err *err)
 {
-	char *path = mem_printf("%s-search.db", journal_path);
 	struct db *journal = db_open_journal(journal_path, err);
 	struct db *search = NULL;
 	int rc = -1;
 
-	if (journal != NULL && access(path, F_OK) == -1)
-		(void)err_set(err, ERR_STATE,
-		    "%s: there is no search database yet; posternd makes it "
-		    "when it is asked",
-		    path);
-	else if (journal != NULL)
-		search = db_open(path, DB_READ, err);
+	if (journal != NULL)
+		search = search_index_open(journal_path, err);
 	if (search != NULL)
 		rc = tell(journal, search, l, err);
 	db_close(search);
 	db_close(journal);
-	free(path);
 	return rc;
 }

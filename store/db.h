@@ -63,6 +63,9 @@ enum db_slot {
 	DB_SLOT_SETTLE,
 	DB_SLOT_PRUNE,
 	DB_SLOT_FORGET,
+	DB_SLOT_QUESTION,
+	DB_SLOT_POSTINGS,
+	DB_SLOT_SHARED,
 	DB_SLOT_OTHER, /* for connections that serve one module */
 	DB_SLOTS
 };

@@ -42,10 +42,16 @@ store_libstore_a_SOURCES = \
 	store/record_text.c store/record_text.h \
 	store/schema.h \
 	store/search.c store/search.h \
-	store/search_days.c store/search_days.h \
-	store/search_fill.c \
-	store/search_term.c store/search_term.h \
-	store/search_words.c store/search_words.h \
+	store/search/catch_up.c \
+	store/search/days.c store/search/days.h \
+	store/search/fill.c store/search/fill.h \
+	store/search/index.c store/search/index.h \
+	store/search/match.c store/search/match.h \
+	store/search/postings.c store/search/postings.h \
+	store/search/question.c store/search/question.h \
+	store/search/shared.c store/search/shared.h \
+	store/search/term.c store/search/term.h \
+	store/search/words.c store/search/words.h \
 	store/seek.h \
 	store/settle.c store/settle.h \
 	store/snapshot.c store/snapshot.h \

@@ -4,6 +4,9 @@
  * Two files: the journal, which is only read, and PATH-search.db beside it,
  * which is brought up to the journal's end by search_catch_up. A search looks
  * at what has been caught up; search_lag tells what has not.
+ *
+ * What is behind this is in store/search/: catch_up and fill write the search
+ * database, index and question read it, match compares with the journal.
  */
 #ifndef STORE_SEARCH_H
 #define STORE_SEARCH_H

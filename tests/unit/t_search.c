@@ -4,7 +4,7 @@
 #include "tests/unit/storetest.h"
 
 #include "store/search.h"
-#include "store/search_words.h"
+#include "store/search/words.h"
 #include "store/snapshot.h"
 #include "store/suppression.h"
 #include "store/verify.h"

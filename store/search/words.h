@@ -1,5 +1,5 @@
 /*
- * search_words: what a delivery's replies say, as words it can be found by.
+ * search/words: what a delivery's replies say, as words it can be found by.
  */
 #ifndef STORE_SEARCH_WORDS_H
 #define STORE_SEARCH_WORDS_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config.h"
 
-#include "store/search_words.h"
+#include "store/search/words.h"
 
 #include <ctype.h>
 #include <string.h>

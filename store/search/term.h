@@ -1,5 +1,5 @@
 /*
- * search_term: what a delivery can be found by, as 64 bits.
+ * search/term: what a delivery can be found by, as 64 bits.
  */
 #ifndef STORE_SEARCH_TERM_H
 #define STORE_SEARCH_TERM_H

@@ -1,5 +1,5 @@
 /*
- * search_days: the journal's rows counted by day and kind, as search.sql's
+ * search/days: the journal's rows counted by day and kind, as search.sql's
  * table tally has them.
  */
 #ifndef STORE_SEARCH_DAYS_H

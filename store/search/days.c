@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config.h"
 
-#include "store/search_days.h"
+#include "store/search/days.h"
 
 #include <stdio.h>
 #include <string.h>

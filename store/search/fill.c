@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "config.h"
+
+#include "store/search/fill.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/clock.h"
+#include "store/search/shared.h"
+#include "store/search/term.h"
+#include "store/search/words.h"
+
+/*
+ * The progress row holds seq and chain of the last row read, and is written in
+ * the same transaction. A journal that has another row there is another
+ * journal.
+ */
+#define WORDS_MAX_BYTES ((size_t)256 * 1024)
+
+enum { J_ROWS, J_CHAIN, J_RECIPIENTS, J_DELIVERY };
+static const char *const journal_text[] = {
+	[J_ROWS] = "SELECT seq, event, message, n, chain, at, detail "
+		   "FROM journal "
+		   "WHERE seq > ? ORDER BY seq LIMIT ?",
+	[J_CHAIN] = "SELECT chain FROM journal WHERE seq = ?",
+	[J_RECIPIENTS] = "SELECT n, value FROM party WHERE message = ? "
+			 "AND role = 'recipient' ORDER BY n",
+	[J_DELIVERY] = "SELECT state, ses_id, feedback FROM delivery "
+		       "WHERE message = ? AND n = ?",
+};
+static const struct db_sql journal_sql = { DB_SLOT_OTHER,
+	sizeof(journal_text) / sizeof(*journal_text), journal_text };
+
+enum {
+	S_PROGRESS,
+	S_SET_PROGRESS,
+	S_NEXT_ID,
+	S_ADD_FOUND,
+	S_FOUND,
+	S_ADD_ODD,
+	S_DROP_ODD,
+	S_ADD_TRAIL,
+	S_ADD_TALLY
+};
+static const char *const search_text[] = {
+	[S_PROGRESS] = "SELECT seq, chain FROM progress",
+	[S_SET_PROGRESS] = "INSERT INTO progress (only, seq, chain, at, whole) "
+			   "VALUES (1, ?, ?, ?, ?) ON CONFLICT (only) DO UPDATE "
+			   "SET seq = excluded.seq, chain = excluded.chain, "
+			   "at = excluded.at, "
+			   "whole = max(whole, excluded.whole)",
+	[S_NEXT_ID] = "SELECT coalesce(max(id), 0) + 1 FROM found",
+	[S_ADD_FOUND] = "INSERT INTO found (id, message, n, at) "
+			"VALUES (?, ?, ?, ?) "
+			"ON CONFLICT DO NOTHING",
+	[S_FOUND] = "SELECT id FROM found WHERE message = ? AND n = ?",
+	[S_ADD_ODD] = "INSERT INTO odd (id, state, feedback) VALUES (?, ?, ?) "
+		      "ON CONFLICT (id) DO UPDATE SET state = excluded.state, "
+		      "feedback = excluded.feedback",
+	[S_DROP_ODD] = "DELETE FROM odd WHERE id = ?",
+	[S_ADD_TRAIL] = "INSERT INTO trail (message, n, seq) "
+			"VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+	[S_ADD_TALLY] = "INSERT INTO tally (day, kind, count) VALUES (?, ?, ?) "
+			"ON CONFLICT (day, kind) DO UPDATE "
+			"SET count = count + excluded.count",
+};
+static const struct db_sql search_sql = { DB_SLOT_OTHER,
+	sizeof(search_text) / sizeof(*search_text), search_text };
+
+static void
+add_posting(struct search_fill *f, enum term_kind kind, const char *value,
+    int64_t id)
+{
+	if (value != NULL)
+		search_postings_add(&f->postings, search_term(kind, value), id);
+}
+
+static void
+add_shared(struct search_fill *f, const struct search_shared *s, int64_t id)
+{
+	for (size_t i = 0; i < s->n; i++)
+		search_postings_add(&f->postings, s->terms[i], id);
+}
+
+/* What most deliveries are is not listed. */
+static int
+set_odd(struct search_fill *f, int64_t id, const char *state,
+    const char *feedback, struct err *err)
+{
+	sqlite3_stmt *stmt;
+
+	if (strcmp(state, "sent") == 0)
+		state = NULL;
+	if (feedback != NULL && strcmp(feedback, "delivered") == 0)
+		feedback = NULL;
+	stmt = db_stmt(f->search, &search_sql,
+	    state != NULL || feedback != NULL ? S_ADD_ODD : S_DROP_ODD);
+	db_bind_int(stmt, 1, id);
+	if (state != NULL || feedback != NULL) {
+		db_bind_text(stmt, 2, state);
+		db_bind_text(stmt, 3, feedback);
+	}
+	return db_run(f->search, stmt, err);
+}
+
+/* State and feedback that a delivery has now, and its SES id if it has one. */
+static int
+look_at_delivery(struct search_fill *f, const struct uuid *message, int64_t n,
+    int64_t id, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(f->journal, &journal_sql, J_DELIVERY);
+	enum db_result result;
+	int rc = 0;
+
+	db_bind_blob(stmt, 1, message->bytes, UUID_LEN);
+	db_bind_int(stmt, 2, n);
+	result = db_step(f->journal, stmt, err);
+	if (result == DB_ROW) {
+		add_posting(f, TERM_SES_ID, db_text(stmt, 1), id);
+		rc = set_odd(f, id, db_text(stmt, 0), db_text(stmt, 2), err);
+	}
+	db_reset(stmt);
+	return result == DB_ROW || result == DB_DONE ? rc : -1;
+}
+
+/* What a reply or report says, to be found by. */
+static void
+add_words(struct search_fill *f, const char *event, const char *detail,
+    int64_t id)
+{
+	const char *at, *word;
+	struct buf text;
+	size_t len;
+
+	buf_init(&text, WORDS_MAX_BYTES);
+	search_row_words(event, detail, &text);
+	for (at = text.data; text.len > 0 && search_word(&at, &word, &len);)
+		search_postings_add(&f->postings,
+		    search_term_len(TERM_REPLY_WORD, word, len), id);
+	buf_free(&text);
+}
+
+static int
+find_delivery(struct search_fill *f, const struct uuid *message, int64_t n,
+    int64_t *id_r, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(f->search, &search_sql, S_FOUND);
+	enum db_result result;
+
+	*id_r = 0;
+	db_bind_blob(stmt, 1, message->bytes, UUID_LEN);
+	db_bind_int(stmt, 2, n);
+	result = db_step(f->search, stmt, err);
+	if (result == DB_ROW)
+		*id_r = db_int(stmt, 0);
+	db_reset(stmt);
+	return result == DB_ROW || result == DB_DONE ? 0 : -1;
+}
+
+static int
+add_delivery(struct search_fill *f, const struct uuid *message, int64_t n,
+    const char *recipient, const struct search_shared *shared, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(f->search, &search_sql, S_ADD_FOUND);
+	int64_t id = f->next_id;
+	const char *at;
+
+	db_bind_int(stmt, 1, id);
+	db_bind_blob(stmt, 2, message->bytes, UUID_LEN);
+	db_bind_int(stmt, 3, n);
+	db_bind_int(stmt, 4, f->at);
+	if (db_run(f->search, stmt, err) == -1)
+		return -1;
+	if (sqlite3_changes(db_handle(f->search)) == 0)
+		return 0; /* known from an earlier arrival */
+	f->next_id++;
+	add_shared(f, shared, id);
+	add_posting(f, TERM_RECIPIENT, recipient, id);
+	at = recipient != NULL ? strrchr(recipient, '@') : NULL;
+	add_posting(f, TERM_DOMAIN, at != NULL ? at + 1 : NULL, id);
+	return look_at_delivery(f, message, n, id, err);
+}
+
+static int
+add_message(struct search_fill *f, const struct uuid *message, struct err *err)
+{
+	enum db_result result;
+	struct search_shared shared;
+	sqlite3_stmt *stmt;
+
+	if (search_shared_load(f->journal, message, &shared, err) == -1)
+		return -1;
+	stmt = db_stmt(f->journal, &journal_sql, J_RECIPIENTS);
+	db_bind_blob(stmt, 1, message->bytes, UUID_LEN);
+	while ((result = db_step(f->journal, stmt, err)) == DB_ROW)
+		if (add_delivery(f, message, db_int(stmt, 0), db_text(stmt, 1),
+			&shared, err) == -1)
+			break;
+	db_reset(stmt);
+	return result == DB_DONE ? 0 : -1;
+}
+
+static int
+add_trail(struct search_fill *f, const struct uuid *message, int64_t n,
+    struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(f->search, &search_sql, S_ADD_TRAIL);
+
+	db_bind_blob(stmt, 1, message->bytes, UUID_LEN);
+	db_bind_int(stmt, 2, n);
+	db_bind_int(stmt, 3, f->seq);
+	return db_run(f->search, stmt, err);
+}
+
+static int
+write_days(struct search_fill *f, struct err *err)
+{
+	sqlite3_stmt *stmt;
+
+	for (size_t i = 0; i < f->days.n; i++) {
+		stmt = db_stmt(f->search, &search_sql, S_ADD_TALLY);
+		db_bind_int(stmt, 1, f->days.days[i].day);
+		db_bind_text(stmt, 2, f->days.days[i].kind);
+		db_bind_int(stmt, 3, f->days.days[i].count);
+		if (db_run(f->search, stmt, err) == -1)
+			return -1;
+	}
+	f->days.n = 0;
+	return 0;
+}
+
+static int
+take_row(struct search_fill *f, sqlite3_stmt *row, struct err *err)
+{
+	const char *event = db_text(row, 1);
+	struct uuid message;
+	const void *p;
+	int64_t id;
+	size_t len;
+
+	f->seq = db_int(row, 0);
+	f->at = db_int(row, 5);
+	p = db_blob(row, 4, &len);
+	if (len == CHAIN_LEN)
+		memcpy(f->chain, p, CHAIN_LEN);
+	p = db_blob(row, 2, &len);
+	search_days_count(
+	    &f->days, f->at, event, db_text(row, 6), len == UUID_LEN);
+	if (len != UUID_LEN)
+		return 0;
+	memcpy(message.bytes, p, UUID_LEN);
+	if (add_trail(f, &message, db_int(row, 3), err) == -1)
+		return -1;
+	if (strcmp(event, "received") == 0 || strcmp(event, "offered") == 0)
+		return add_message(f, &message, err);
+	if (db_int(row, 3) == 0 || strcmp(event, "sending") == 0 ||
+	    strcmp(event, "repeat") == 0)
+		return 0;
+	if (find_delivery(f, &message, db_int(row, 3), &id, err) == -1)
+		return -1;
+	if (id == 0)
+		return 0;
+	add_words(f, event, db_text(row, 6), id);
+	return look_at_delivery(f, &message, db_int(row, 3), id, err);
+}
+
+static int
+save_progress(struct search_fill *f, bool at_end, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(f->search, &search_sql, S_SET_PROGRESS);
+
+	db_bind_int(stmt, 1, f->seq);
+	db_bind_blob(stmt, 2, f->chain, CHAIN_LEN);
+	db_bind_int(stmt, 3, clock_wall_us());
+	db_bind_int(stmt, 4, at_end);
+	return db_run(f->search, stmt, err);
+}
+
+int64_t
+search_fill_lot(struct search_fill *f, struct err *err)
+{
+	sqlite3_stmt *rows = db_stmt(f->journal, &journal_sql, J_ROWS);
+	enum db_result result;
+	int64_t n = 0;
+
+	db_bind_int(rows, 1, f->seq);
+	db_bind_int(rows, 2, SEARCH_LOT_ROWS);
+	while ((result = db_step(f->journal, rows, err)) == DB_ROW) {
+		if (take_row(f, rows, err) == -1)
+			break;
+		n++;
+	}
+	db_reset(rows);
+	if (result != DB_DONE ||
+	    search_postings_write(&f->postings, f->search, err) == -1 ||
+	    write_days(f, err) == -1 ||
+	    save_progress(f, n < SEARCH_LOT_ROWS, err) == -1)
+		return -1;
+	return n;
+}
+
+/* Where the last one stopped; 1 when that is in this journal, 0 when not. */
+static int
+load_progress(struct search_fill *f, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(f->search, &search_sql, S_PROGRESS);
+	enum db_result result;
+	const void *chain;
+	int known = 1;
+	size_t len;
+
+	result = db_step(f->search, stmt, err);
+	if (result == DB_ROW) {
+		f->seq = db_int(stmt, 0);
+		chain = db_blob(stmt, 1, &len);
+		if (len == CHAIN_LEN)
+			memcpy(f->chain, chain, CHAIN_LEN);
+	}
+	db_reset(stmt);
+	if (result != DB_ROW)
+		return result == DB_DONE ? 1 : -1;
+	stmt = db_stmt(f->journal, &journal_sql, J_CHAIN);
+	db_bind_int(stmt, 1, f->seq);
+	result = db_step(f->journal, stmt, err);
+	chain = result == DB_ROW ? db_blob(stmt, 0, &len) : NULL;
+	if (f->seq > 0)
+		known = chain != NULL && len == CHAIN_LEN &&
+		    memcmp(chain, f->chain, CHAIN_LEN) == 0;
+	db_reset(stmt);
+	return result == DB_ROW || result == DB_DONE ? known : -1;
+}
+
+static int
+load_next_id(struct search_fill *f, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(f->search, &search_sql, S_NEXT_ID);
+
+	if (db_step(f->search, stmt, err) != DB_ROW)
+		return -1;
+	f->next_id = db_int(stmt, 0);
+	db_reset(stmt);
+	return 0;
+}
+
+int
+search_fill_resume(struct search_fill *f, struct err *err)
+{
+	f->seq = 0;
+	if (db_prepare(f->search, &search_sql, err) == -1 ||
+	    db_prepare(f->search, &search_postings_sql, err) == -1 ||
+	    load_next_id(f, err) == -1)
+		return -1;
+	return load_progress(f, err);
+}
+
+int
+search_fill_open(
+    struct search_fill *f, const char *journal_path, struct err *err)
+{
+	f->journal = db_open_journal(journal_path, err);
+	if (f->journal == NULL ||
+	    db_prepare(f->journal, &journal_sql, err) == -1)
+		return -1;
+	return db_prepare(f->journal, &search_shared_sql, err);
+}
+
+void
+search_fill_close(struct search_fill *f)
+{
+	free(f->postings.list);
+	free(f->days.days);
+	db_close(f->journal);
+}
