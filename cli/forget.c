@@ -14,6 +14,7 @@
 #include "core/json.h"
 #include "core/mem.h"
 #include "store/forget.h"
+#include "store/hidden.h"
 #include "store/prune.h"
 #include "store/search.h"
 
@@ -107,12 +108,19 @@ erase(void *arg, const struct forget_item *item, struct err *err)
 static int
 in_archive(struct forget *f, const char *file, struct err *err)
 {
-	int rc;
+	char name[HIDDEN_LEN];
+	const char *hidden = NULL;
+	struct hidden_key key;
+	int rc = 0;
 
-	f->archive = forget_archive_open(file, err);
+	if (f->suppression_too)
+		rc = hidden_key_load(f->path, &key, err);
+	if (rc == 1)
+		hidden = hidden_name(&key, f->address, name);
+	f->archive = rc == -1 ? NULL : forget_archive_open(file, err);
 	if (f->archive == NULL)
 		return -1;
-	rc = forget_find(file, f->address, erase, f, err);
+	rc = forget_find(file, f->address, hidden, erase, f, err);
 	if (forget_archive_close(f->archive, rc == 0, err) == -1)
 		rc = -1;
 	f->archive = NULL;
@@ -211,7 +219,7 @@ forget(void *arg, struct err *err)
 	int rc = check_pruned(f, err);
 
 	if (rc == 0)
-		rc = forget_find(f->path, f->address, erase, f, err);
+		rc = forget_find(f->path, f->address, NULL, erase, f, err);
 
 	/* What an earlier time has kept is only known to who has the key. */
 	if (rc == 0 && f->suppression_too)

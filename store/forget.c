@@ -10,8 +10,10 @@
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/mem.h"
+#include "store/chain.h"
 #include "store/db.h"
 #include "store/hidden.h"
+#include "store/record_party.h"
 #include "store/wipe.h"
 
 /*
@@ -25,6 +27,7 @@ enum {
 	SQL_PARTY,
 	SQL_MESSAGE_ID,
 	SQL_SUPPRESSION,
+	SQL_IN_FORCE,
 	SQL_HIDDEN,
 	SQL_ERASED
 };
@@ -34,9 +37,10 @@ static const char *const sql_text[] = {
 		      "WHERE message = ? AND n = ? AND role = ?",
 	[SQL_MESSAGE_ID] = "UPDATE message SET header_message_id = NULL, "
 			   "salt = NULL WHERE id = ?",
-	[SQL_SUPPRESSION] = "UPDATE suppression SET salt = NULL, "
-			    "address = CASE WHEN until IS NULL OR until > ?2 "
-			    "THEN ?3 END WHERE seq = ?1",
+	[SQL_SUPPRESSION] = "UPDATE suppression SET address = ?2, salt = ?3 "
+			    "WHERE seq = ?1",
+	[SQL_IN_FORCE] = "SELECT 1 FROM suppression WHERE seq = ? "
+			 "AND (until IS NULL OR until > ?)",
 	[SQL_HIDDEN] = "SELECT seq FROM suppression WHERE address = ?",
 	[SQL_ERASED] = "INSERT OR IGNORE INTO erased (message, n, role, seq) "
 		       "VALUES (?, ?, ?, ?)",
@@ -45,25 +49,48 @@ static const char *const sql_text[] = {
 const struct db_sql forget_sql = { DB_SLOT_FORGET,
 	sizeof(sql_text) / sizeof(*sql_text), sql_text };
 
-/* What is done where: hidden is NULL where suppressions are not kept. */
+/*
+ * A suppression that stays in force, and the commitment to its hidden name: as
+ * with other values only that is in the chain, and nothing of it can be known
+ * when it is erased later.
+ */
+struct kept {
+	char *commitment; /* NULL: it does not stay */
+	unsigned char salt[COMMITMENT_SALT_LEN];
+};
+
+/* What is done where. kept, for each of the item's parties, may be NULL. */
 struct erasing {
 	struct db *db;
 	const struct forget_item *item;
-	int64_t seq, at;
+	int64_t seq;
 	const char *hidden;
+	const struct kept *kept;
 };
 
 static sqlite3_stmt *
-stmt_for(const struct erasing *e, const struct forget_party *p)
+suppression_stmt(const struct erasing *e, size_t which)
 {
+	sqlite3_stmt *stmt = db_stmt(e->db, &forget_sql, SQL_SUPPRESSION);
+
+	db_bind_int(stmt, 1, e->item->parties[which].n);
+	if (e->kept != NULL && e->kept[which].commitment != NULL) {
+		db_bind_text(stmt, 2, e->hidden);
+		db_bind_blob(
+		    stmt, 3, e->kept[which].salt, COMMITMENT_SALT_LEN);
+	}
+	return stmt;
+}
+
+static sqlite3_stmt *
+stmt_for(const struct erasing *e, size_t which)
+{
+	const struct forget_party *p = &e->item->parties[which];
 	const struct uuid *message = &e->item->message;
 	sqlite3_stmt *stmt;
 
 	if (!e->item->of_message) {
-		stmt = db_stmt(e->db, &forget_sql, SQL_SUPPRESSION);
-		db_bind_int(stmt, 1, p->n);
-		db_bind_int(stmt, 2, e->at);
-		db_bind_text(stmt, 3, e->hidden);
+		stmt = suppression_stmt(e, which);
 	} else if (strcmp(p->role, "message_id") == 0) {
 		stmt = db_stmt(e->db, &forget_sql, SQL_MESSAGE_ID);
 		db_bind_blob(stmt, 1, message->bytes, UUID_LEN);
@@ -78,10 +105,10 @@ stmt_for(const struct erasing *e, const struct forget_party *p)
 
 /* Where it lies in another file, this one has nothing to say. */
 static int
-erase_party(
-    const struct erasing *e, const struct forget_party *p, struct err *err)
+erase_party(const struct erasing *e, size_t which, struct err *err)
 {
-	sqlite3_stmt *stmt = stmt_for(e, p);
+	const struct forget_party *p = &e->item->parties[which];
+	sqlite3_stmt *stmt = stmt_for(e, which);
 
 	if (db_run(e->db, stmt, err) == -1)
 		return -1;
@@ -100,7 +127,7 @@ static int
 erase(const struct erasing *e, struct err *err)
 {
 	for (size_t i = 0; i < e->item->nparties; i++)
-		if (erase_party(e, &e->item->parties[i], err) == -1)
+		if (erase_party(e, i, err) == -1)
 			return -1;
 	return 0;
 }
@@ -109,6 +136,7 @@ struct op {
 	const struct forget_ask *ask;
 	char hidden[HIDDEN_LEN]; /* "" when nobody is, or none of it is meant */
 	int64_t seq;		 /* 0: there was nothing to erase */
+	struct kept kept[FORGET_PARTIES_MAX];
 };
 
 /* Those that an earlier erasure has left under the hidden name. */
@@ -132,6 +160,39 @@ add_hidden(struct journal_tx *tx, const struct op *op,
 	return result == DB_ROW || result == DB_DONE ? 0 : -1;
 }
 
+/* An op may run again: what the time before has made is let go. */
+static void
+keep_none(struct op *op)
+{
+	for (size_t i = 0; i < FORGET_PARTIES_MAX; i++) {
+		free(op->kept[i].commitment);
+		op->kept[i].commitment = NULL;
+	}
+}
+
+static int
+keep_those_in_force(struct journal_tx *tx, struct op *op,
+    const struct forget_item *item, struct err *err)
+{
+	struct db *db = journal_tx_db(tx);
+	enum db_result result;
+	sqlite3_stmt *stmt;
+
+	for (size_t i = 0; i < item->nparties; i++) {
+		stmt = db_stmt(db, &forget_sql, SQL_IN_FORCE);
+		db_bind_int(stmt, 1, item->parties[i].n);
+		db_bind_int(stmt, 2, journal_tx_at(tx));
+		result = db_step(db, stmt, err);
+		db_reset(stmt);
+		if (result == DB_ROW)
+			op->kept[i].commitment =
+			    party_commit(op->hidden, op->kept[i].salt);
+		else if (result != DB_DONE)
+			return -1;
+	}
+	return 0;
+}
+
 static int
 append(struct journal_tx *tx, struct op *op, const struct forget_item *item,
     struct err *err)
@@ -147,6 +208,9 @@ append(struct journal_tx *tx, struct op *op, const struct forget_item *item,
 		json_open(&detail, '{');
 		json_add_int(&detail, "n", item->parties[i].n);
 		json_add_string(&detail, "role", item->parties[i].role);
+		if (op->kept[i].commitment != NULL)
+			json_add_string(
+			    &detail, "hidden", op->kept[i].commitment);
 		json_close(&detail, '}');
 	}
 	json_close(&detail, ']');
@@ -166,12 +230,17 @@ erase_op(struct journal_tx *tx, void *arg, struct err *err)
 	struct forget_item item = *op->ask->item;
 	struct erasing e = { .db = journal_tx_db(tx),
 		.item = &item,
-		.at = journal_tx_at(tx) };
+		.hidden = op->hidden,
+		.kept = op->kept };
+	int rc = 0;
 
 	op->seq = 0;
-	if (!op->ask->suppression_too)
-		e.hidden = op->hidden;
-	else if (!item.of_message && add_hidden(tx, op, &item, err) == -1)
+	keep_none(op);
+	if (!item.of_message)
+		rc = op->ask->suppression_too
+		    ? add_hidden(tx, op, &item, err)
+		    : keep_those_in_force(tx, op, &item, err);
+	if (rc == -1)
 		return -1;
 	if (item.nparties == 0)
 		return 0;
@@ -197,10 +266,11 @@ forget_erase(struct journal *j, const struct forget_ask *ask,
 		return -1;
 	if (!ask->item->of_message && (rc == 1 || !ask->suppression_too))
 		(void)hidden_name(&key, ask->address, op.hidden);
-	if (journal_do(j, erase_op, &op, deadline_us, err) == -1)
-		return -1;
-	*seq_r = op.seq;
-	return 0;
+	rc = journal_do(j, erase_op, &op, deadline_us, err);
+	keep_none(&op);
+	if (rc == 0)
+		*seq_r = op.seq;
+	return rc;
 }
 
 /* How long to wait for readers to go, and how often to look. */

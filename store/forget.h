@@ -36,10 +36,11 @@ struct forget_item {
 /*
  * Call fn for all that a journal or archive has of an address (in lower case):
  * where it is the value, one of several, or what an SRS address was made of;
- * with a sender's go what it was rewritten to, the user and the client.
+ * with a sender's go what it was rewritten to, the user and the client. hidden,
+ * if not NULL, is the name of suppressions that were kept, and are to go, too.
  * Reads all parties. Not 0 from fn stops, and comes back.
  */
-int forget_find(const char *path, const char *address,
+int forget_find(const char *path, const char *address, const char *hidden,
     int (*fn)(void *arg, const struct forget_item *, struct err *), void *arg,
     struct err *);
 

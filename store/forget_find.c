@@ -35,7 +35,7 @@ static const char *const sql_text[] = {
 	    "AND (is_within(header_message_id, ?1) OR id IN (SELECT message "
 	    "FROM hit WHERE role IN ('sender', 'original', 'user'))) "
 	    "UNION SELECT NULL, seq, 'suppression' FROM suppression "
-	    "WHERE address = ?1 ORDER BY 1, 2, 3",
+	    "WHERE address IN (?1, ?2) ORDER BY 1, 2, 3",
 	/* What is in an index is in the file twice. */
 	[SQL_REST] =
 	    "SELECT coalesce(sum(own), 0), coalesce(sum(NOT own), 0), "
@@ -241,7 +241,7 @@ add_party(struct forget_item *item, sqlite3_stmt *stmt, const void *id,
 }
 
 int
-forget_find(const char *path, const char *address,
+forget_find(const char *path, const char *address, const char *hidden,
     int (*fn)(void *arg, const struct forget_item *, struct err *), void *arg,
     struct err *err)
 {
@@ -257,6 +257,7 @@ forget_find(const char *path, const char *address,
 		return -1;
 	stmt = db_stmt(db, &sql, SQL_FIND);
 	db_bind_text(stmt, 1, address);
+	db_bind_text(stmt, 2, hidden);
 	while (rc == 0 && (result = db_step(db, stmt, err)) == DB_ROW) {
 		id = db_blob(stmt, 0, &len);
 		if (!belongs(&item, id, len)) {

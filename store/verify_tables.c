@@ -25,8 +25,10 @@
  *	suppressed	suppressions, as the journal has them
  *	lifted		those that were, and when
  *	erasure		what rows `erased` name; role `suppression`, with the
- *			seq as n, for one of those
- *	claimed		what an archive says was erased later than its end
+ *			seq as n, for one of those, and what was committed to
+ *			if it stays in force under a hidden name
+ *	claimed		what an archive says was erased later than its end, and
+ *			the commitment to what a suppression is hidden under
  *	reported	events that belong to a delivery
  *	lone		those that do not, and did not later either
  *	start		when the first row of all was written, -1 for row 1
@@ -49,9 +51,9 @@ static const char work_tables[] =
     "CREATE TABLE suppressed (seq INTEGER PRIMARY KEY, at, reason, address, "
     "until);"
     "CREATE TABLE lifted (seq INTEGER PRIMARY KEY, at);"
-    "CREATE TABLE erasure (message, n, role, seq, "
+    "CREATE TABLE erasure (message, n, role, seq, hidden, "
     "PRIMARY KEY (message, n, role, seq)) WITHOUT ROWID;"
-    "CREATE TABLE claimed (message, n, role, seq);"
+    "CREATE TABLE claimed (message, n, role, seq, hidden);"
     "CREATE TABLE reported (message, n, key, seq, attempt, "
     "PRIMARY KEY (message, n, key)) WITHOUT ROWID;"
     "CREATE TABLE lone (seq INTEGER PRIMARY KEY, ses_id, key);"
@@ -107,12 +109,16 @@ static const char *const take_text[] = {
 	"WHERE j.seq > ?1 AND j.event = 'unsuppressed'",
 
 	"INSERT OR IGNORE INTO erasure SELECT coalesce(j.message, x''), "
-	"json_extract(p.value, '$.n'), json_extract(p.value, '$.role'), j.seq "
+	"json_extract(p.value, '$.n'), json_extract(p.value, '$.role'), "
+	"j.seq, json_extract(p.value, '$.hidden') "
 	"FROM told j, json_each(j.detail, '$.parties') p "
 	"WHERE j.seq > ?1 AND j.event = 'erased'",
 
-	"INSERT INTO claimed SELECT message, n, role, seq FROM other.erased "
-	"WHERE seq > ?2",
+	/* Under a hidden name but without a salt it is no commitment's. */
+	"INSERT INTO claimed SELECT e.message, e.n, e.role, e.seq, "
+	"coalesce(commitment(s.salt, s.address), s.address) "
+	"FROM other.erased e LEFT JOIN other.suppression s "
+	"ON e.role = 'suppression' AND s.seq = e.n WHERE e.seq > ?2",
 
 	"INSERT OR IGNORE INTO placed SELECT id FROM other.message",
 
@@ -225,10 +231,22 @@ static const char *const compare_text[] = {
 	"THEN s.until IS NOT l.at ELSE s.until IS NOT j.until AND "
 	"coalesce(s.until NOT IN (SELECT at FROM suppressed), true) END "
 	"THEN true "
-	"WHEN s.address IS NULL OR s.address LIKE 'hmac:%' THEN "
-	"s.salt IS NOT NULL OR NOT "
+	"WHEN s.address IS NULL THEN s.salt IS NOT NULL OR NOT "
+	ERASED("x''", "j.seq", "'suppression'") " "
+	"WHEN s.address LIKE 'hmac:%' THEN NOT "
 	ERASED("x''", "j.seq", "'suppression'") " "
 	"ELSE commitment(s.salt, s.address) IS NOT j.address END",
+
+	/* Those in archives need not stay in force. */
+	"SELECT s.seq, 'the suppression of row ' || s.seq || "
+	"' is not what row ' || e.seq || ' has made of it' "
+	"FROM other.suppression s JOIN erasure e ON e.message = x'' "
+	"AND e.n = s.seq AND e.role = 'suppression' "
+	"WHERE e.seq = (SELECT max(seq) FROM erasure WHERE message = x'' "
+	"AND n = s.seq AND role = 'suppression') "
+	"AND CASE WHEN s.address IS NULL "
+	"THEN e.hidden IS NOT NULL AND NOT " IS_ARCHIVE " "
+	"ELSE commitment(s.salt, s.address) IS NOT e.hidden END",
 
 	"SELECT s.seq, 'the suppression of row ' || s.seq || "
 	"' was never journalled' FROM other.suppression s "
@@ -276,6 +294,12 @@ static const char *const end_text[] = {
 	"FROM claimed c LEFT JOIN erasure j ON j.message = c.message "
 	"AND j.n = c.n AND j.role = c.role AND j.seq = c.seq "
 	"WHERE j.role IS NULL",
+
+	"SELECT c.seq, 'the suppression of row ' || c.n || "
+	"' is not what row ' || c.seq || ' has made of it' "
+	"FROM claimed c JOIN erasure j ON j.message = c.message "
+	"AND j.n = c.n AND j.role = c.role AND j.seq = c.seq "
+	"WHERE c.hidden IS NOT NULL AND c.hidden IS NOT j.hidden",
 };
 #define NEND (sizeof(end_text) / sizeof(*end_text))
 static const struct db_sql end_sql = { DB_SLOT_PRUNE, NEND, end_text };

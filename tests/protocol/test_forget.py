@@ -100,6 +100,52 @@ def test_a_suppression_outlives_her_unless_told_otherwise(store):
     store.verify()
 
 
+def tampered(store, path, statement):
+    """What verify says of a file after somebody has changed it, and put it back."""
+    with open(path, "rb") as f:
+        was = f.read()
+    db = sqlite3.connect(path)
+    assert db.execute(statement).rowcount == 1
+    db.commit()
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    text = store.verify("a", expect=1)
+    with open(path, "wb") as f:
+        f.write(was)
+    store.verify("a")
+    return text
+
+
+@pytest.mark.parametrize("erased_first", [False, True])
+def test_what_hides_a_suppression_is_chained(store, erased_first):
+    """The hidden one lies in the journal, and in an archive made later."""
+    old = store.fill(40, 2, 30)
+    seq = old.suppress(midnight(30), ANN)
+    old.days(29, 2)
+    old.close()
+    if erased_first:
+        store.run("forget", ANN)
+        store.prune(20)
+    else:
+        store.prune(20)
+        store.run("forget", ANN)
+    for path in [store.path] + erased_first * [store.archive()]:
+        ((name, salt),) = store.get(
+            f"SELECT address, salt FROM suppression WHERE seq = {seq}", path)
+        assert name.startswith("hmac:") and len(salt) == 16
+        for change in ("address = 'hmac:' || hex(randomblob(32))", "salt = NULL",
+                       "salt = randomblob(16)",
+                       "salt = NULL, address = 'hmac:' || hex(randomblob(32))"):
+            assert "has made of it" in tampered(
+                store, path, f"UPDATE suppression SET {change} WHERE seq = {seq}")
+    tampered(store, store.path,
+             f"UPDATE suppression SET address = NULL, salt = NULL WHERE seq = {seq}")
+    store.run("forget", ANN, "--suppression-too", "--archive", store.archive())
+    for path in (store.path, store.archive()):
+        assert store.get("SELECT address, salt FROM suppression", path) == [(None,) * 2]
+    store.verify("a")
+
+
 def test_somebody_whose_address_contains_hers(store):
     store.fill(20, 3).close()  # joann@example.org is among them
     text = store.run("forget", ANN)
