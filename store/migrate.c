@@ -64,6 +64,92 @@ read_version(struct db *db, enum where where, const char *path,
 	return 0;
 }
 
+/* The newest schema, in a database of its own, and a statement that gives each
+ * table and view of it with its columns. */
+static struct db *
+reference(sqlite3_stmt **row_r, struct err *err)
+{
+	static const char *const text[] = {
+		"SELECT m.name, (SELECT group_concat(name) FROM (SELECT name "
+		"FROM pragma_table_info(m.name) ORDER BY name)) "
+		"FROM sqlite_schema AS m WHERE m.type IN ('table', 'view') "
+		"AND m.name NOT LIKE 'sqlite%' ORDER BY m.type, m.name"
+	};
+	static const struct db_sql sql = { DB_SLOT_OTHER, 1, text };
+	struct db *db = db_open_scratch(err);
+
+	if (db == NULL)
+		return NULL;
+	for (size_t i = 0; schema_journal[i] != NULL; i++)
+		if (db_exec(db, schema_journal[i], err) == -1) {
+			db_close(db);
+			return NULL;
+		}
+	if (db_prepare(db, &sql, err) == -1) {
+		db_close(db);
+		return NULL;
+	}
+	*row_r = db_stmt(db, &sql, 0);
+	return db;
+}
+
+/* Whether a table or view has these columns. 1, 0, or -1 and err. */
+static int
+has_columns(struct db *db, sqlite3_stmt *stmt, enum where where,
+    const char *table, const char *columns, struct err *err)
+{
+	const char *found;
+	int same = -1;
+
+	db_bind_text(stmt, 1, table);
+	db_bind_text(stmt, 2, where == MAIN ? "main" : "other");
+	if (db_step(db, stmt, err) == DB_ROW) {
+		found = db_text(stmt, 0);
+		same = found != NULL && strcmp(found, columns) == 0;
+	}
+	db_reset(stmt);
+	return same;
+}
+
+/*
+ * The number alone does not tell journals that were made while their schema was
+ * in the making; what they lack would come out as SQL's words, one day.
+ */
+static int
+check_columns(struct db *db, enum where where, const char *path,
+    struct err *err)
+{
+	static const char *const text[] = {
+		"SELECT group_concat(name) FROM (SELECT name "
+		"FROM pragma_table_info(?1, ?2) ORDER BY name)"
+	};
+	static const struct db_sql sql = { DB_SLOT_OTHER, 1, text };
+	enum db_result more = DB_DONE;
+	sqlite3_stmt *row;
+	const char *table;
+	struct db *ref;
+	int same = 1;
+
+	if (db_prepare(db, &sql, err) == -1 ||
+	    (ref = reference(&row, err)) == NULL)
+		return -1;
+	while (same == 1 && (more = db_step(ref, row, err)) == DB_ROW) {
+		table = db_text(row, 0);
+		same = has_columns(db, db_stmt(db, &sql, 0), where, table,
+		    db_text(row, 1), err);
+		if (same == 0)
+			(void)err_set(err, ERR_STATE,
+			    "%s says it has schema %" PRId64 ", but %s in it is "
+			    "not what this program has by that number: an "
+			    "unreleased Postern made it; run that one, or move "
+			    "the file away (posternd begins a new one then, "
+			    "which knows of no mail and no quota before)",
+			    path, newest_version(), table);
+	}
+	db_close(ref);
+	return same == 1 && more == DB_DONE ? 0 : -1;
+}
+
 /* VACUUM INTO reads through the WAL, which copying the file would not. */
 static int
 keep_copy(struct db *db, const char *path, int64_t version, struct err *err)
@@ -117,6 +203,8 @@ db_migrate(struct db *db, const char *path, struct err *err)
 	if (version > 0 && version < newest_version() &&
 	    keep_copy(db, path, version, err) == -1)
 		return -1;
+	if (version == newest_version())
+		return check_columns(db, MAIN, path, err);
 	for (; version < newest_version(); version++)
 		if (take_step(db, version, err) == -1)
 			return err_context(err, "%s: schema step %" PRId64,
@@ -137,7 +225,7 @@ check_version(struct db *db, enum where where, const char *path,
 		    "%s has schema %" PRId64 ", this program wants %" PRId64
 		    ": start posternd once, which migrates it",
 		    path, version, newest_version());
-	return 0;
+	return check_columns(db, where, path, err);
 }
 
 int

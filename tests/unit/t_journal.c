@@ -11,6 +11,7 @@
 #include <sched.h>
 
 #include "core/mem.h"
+#include "store/db.h"
 #include "store/hidden.h"
 #include "store/place.h"
 #include "store/schema.h"
@@ -273,6 +274,30 @@ migration(void **state)
 	assert_int_equal(journal_open(p->path, true, "test", &j, &err), -1);
 	assert_int_equal(err.class, ERR_STATE);
 	assert_contains(err.text, "schema 99");
+}
+
+/* As one that was made while the schema was in the making: the number is the
+ * same, and SQL would have the last word. */
+static void
+other_columns(void **state)
+{
+	struct place *p = *state;
+	struct journal *j;
+	struct err err;
+	struct db *db;
+
+	j = open_journal(p->path);
+	journal_close(j);
+	assert_non_null(db = db_open_journal(p->path, &err));
+	db_close(db);
+	raw_ok(p->path, "DROP VIEW audit; CREATE VIEW audit AS SELECT 1 AS one");
+	assert_null(db_open_journal(p->path, &err));
+	assert_contains(err.text, "but audit in it is");
+	raw_ok(p->path, "ALTER TABLE message RENAME COLUMN repairs TO mended");
+	assert_int_equal(journal_open(p->path, true, "test", &j, &err), -1);
+	assert_int_equal(err.class, ERR_STATE);
+	assert_contains(err.text, "but message in it is");
+	assert_contains(err.text, "move the file away");
 }
 
 static void
@@ -576,6 +601,7 @@ main(void)
 		store_test(locked),
 		store_test(one_writer),
 		store_test(migration),
+		store_test(other_columns),
 		store_test(foreign_database),
 		store_test(not_there),
 		store_test(triggers),
