@@ -29,9 +29,11 @@
  *			if it stays in force under a hidden name
  *	claimed		what an archive says was erased later than its end, and
  *			the commitment to what a suppression is hidden under
- *	reported	events that belong to a delivery
+ *	reported	events that belong to a delivery; again: the seq that
+ *			they had as one that did not
  *	lone		those that do not, and did not later either
- *	start		when the first row of all was written, -1 for row 1
+ *	start		when the first row of all was written, -1 for row 1, and
+ *			its seq
  *	told		the rows of the file; of one that is damaged, that it is
  *			there
  *
@@ -54,10 +56,10 @@ static const char work_tables[] =
     "CREATE TABLE erasure (message, n, role, seq, hidden, "
     "PRIMARY KEY (message, n, role, seq)) WITHOUT ROWID;"
     "CREATE TABLE claimed (message, n, role, seq, hidden);"
-    "CREATE TABLE reported (message, n, key, seq, attempt, "
+    "CREATE TABLE reported (message, n, key, seq, attempt, again, "
     "PRIMARY KEY (message, n, key)) WITHOUT ROWID;"
     "CREATE TABLE lone (seq INTEGER PRIMARY KEY, ses_id, key);"
-    "CREATE TABLE start (at);"
+    "CREATE TABLE start (at, seq);"
     "CREATE TEMP VIEW told AS SELECT seq, at, message, n, event, "
     "CASE WHEN json_valid(detail) THEN detail ELSE '{}' END AS detail "
     "FROM other.journal";
@@ -70,7 +72,7 @@ static const char work_tables[] =
 
 /* All are bound: ?1 bound, ?2 last_seq. */
 static const char *const take_text[] = {
-	"INSERT INTO start SELECT CASE seq WHEN 1 THEN -1 ELSE at END "
+	"INSERT INTO start SELECT CASE seq WHEN 1 THEN -1 ELSE at END, seq "
 	"FROM told WHERE seq > ?1 AND NOT EXISTS "
 	"(SELECT 1 FROM start) ORDER BY seq LIMIT 1",
 
@@ -123,7 +125,8 @@ static const char *const take_text[] = {
 	"INSERT OR IGNORE INTO placed SELECT id FROM other.message",
 
 	"INSERT OR IGNORE INTO reported SELECT message, n, " EVENT_KEY ", seq, "
-	"json_extract(detail, '$.attempt') FROM told "
+	"json_extract(detail, '$.attempt'), "
+	"json_extract(detail, '$.unmatched') FROM told "
 	"WHERE seq > ?1 AND event = 'event' AND message IS NOT NULL",
 
 	"INSERT INTO lone SELECT seq, json_extract(detail, '$.ses_id'), "
@@ -264,11 +267,16 @@ static const char *const compare_text[] = {
 	"SELECT e.seq, 'the event of row ' || e.seq || "
 	"' is not what the journal says' FROM ("
 	"SELECT * FROM other.event WHERE message " KNOWN " EXCEPT "
-	"SELECT * FROM reported) e",
+	"SELECT message, n, key, seq, attempt FROM reported) e",
 
-	"SELECT e.seq, 'the event of row ' || e.seq || ' is missing' FROM ("
-	"SELECT * FROM reported WHERE message IN (SELECT id FROM other.message "
-	"WHERE NOT " IS_ARCHIVE ") EXCEPT SELECT * FROM other.event) e",
+	/* One that came again may be there as it was before all that is known. */
+	"SELECT r.seq, 'the event of row ' || r.seq || ' is missing' "
+	"FROM reported r LEFT JOIN other.event e ON e.message = r.message "
+	"AND e.n = r.n AND e.key = r.key "
+	"WHERE r.message IN (SELECT id FROM other.message) "
+	"AND NOT " IS_ARCHIVE " AND (e.seq IS NOT r.seq "
+	"OR e.attempt IS NOT r.attempt) AND NOT coalesce("
+	"r.again IS NOT NULL AND e.seq < (SELECT seq FROM start), false)",
 
 	"SELECT u.seq, 'the unmatched event of row ' || u.seq || "
 	"' is not what the journal says' FROM other.unmatched u "

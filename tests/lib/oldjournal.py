@@ -134,10 +134,14 @@ class OldJournal:
         self.outcome(at + 1000, ident, n, state, attempt)
 
     def report(self, at, ses_id, what, feedback=None, ident=None, n=0,
-               attempt=None, feedback_id=None):
-        """An event of SES's; without ident it belongs to nothing."""
+               attempt=None, feedback_id=None, unmatched=None):
+        """An event of SES's; without ident it belongs to nothing.
+
+        unmatched: the row that it had when it belonged to nothing. Its row's seq.
+        """
         stated = {"type": what, "feedback": feedback, "attempt": attempt,
-                  "ses_id": ses_id, "feedback_id": feedback_id, "time": at}
+                  "ses_id": ses_id, "feedback_id": feedback_id, "time": at,
+                  "unmatched": unmatched}
         seq = self.row(at, "event", ident, n,
                        **{k: v for k, v in stated.items() if v is not None})
         digest = hashlib.sha256("\0".join(
@@ -146,13 +150,15 @@ class OldJournal:
         if ident is None:
             self.db.execute("INSERT INTO unmatched VALUES (?,?,?)",
                             [ses_id, key, seq])
-            return
-        self.db.execute("INSERT INTO event VALUES (?,?,?,?,?)",
+            return seq
+        self.db.execute("INSERT OR IGNORE INTO event VALUES (?,?,?,?,?)",
                         [ident, n, key, seq, attempt])
+        self.db.execute("DELETE FROM unmatched WHERE seq = ?", [unmatched])
         if feedback is not None:
             self.db.execute("UPDATE delivery SET feedback = ?, updated_at = ?"
-                            " WHERE message = ? AND n = ?",
-                            [feedback, at, ident, n])
+                            " WHERE message = ? AND n = ? AND feedback IS NOT ?",
+                            [feedback, at, ident, n, feedback])
+        return seq
 
     def suppress(self, at, address, until=None):
         salt, commitment = self.commit_to(address)

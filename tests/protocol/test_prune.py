@@ -186,6 +186,30 @@ def test_suppressions_in_force_stay(store):
     assert len(store.get("SELECT address FROM suppression", store.archive())) == 2
 
 
+@pytest.mark.parametrize("rows", ["first", "both", "all"])
+def test_an_event_that_came_several_times(store, rows):
+    """With a tag, then for nobody, then known again: table event keeps the first;
+    how many of its rows are archived makes no difference."""
+    old = store.fill(40, 2, 33)
+    ident = old.message(midnight(33), ["ann@example.org"])
+    old.deliver(midnight(33) + 5, ident, 1)
+    name = {"ses_id": f"0101-{ident.hex()}-1", "what": "Bounce", "feedback_id": "F"}
+    old.report(midnight(30), **name, feedback="bounced", ident=ident, n=1, attempt=1)
+    lone = old.report(midnight(20), **name)
+    old.report(midnight(15), **name, feedback="bounced", ident=ident, n=1,
+               unmatched=lone)
+    old.days(14, 2)
+    old.close()
+    store.run("verify", "--projections")
+    store.prune(31)
+    store.prune({"first": 25, "both": 18, "all": 13}[rows], "b")
+    store.verify()
+    store.verify("a", "b")
+    store.verify("b", expect=1)
+    assert "in an archive that was not named" in store.verify("b", expect=1)
+    assert "missing" not in store.verify("b", expect=1)
+
+
 def test_through_posternd_while_mail_flows(parts):
     post, _ = relay(parts)
     post.stop()
