@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/mem.h"
+#include "store/ledger.h"
 #include "store/place.h"
 
 /*
@@ -65,6 +66,32 @@ check_wal(struct check *c)
 	free(wal);
 }
 
+static int
+first(void *arg, int64_t until_us)
+{
+	(void)arg;
+	(void)until_us;
+	return 1;
+}
+
+/* Whether it is a journal, and one that this program knows. */
+static bool
+check_reads(struct check *c)
+{
+	struct err err;
+
+	if (ledger_read(c->conf->store.path, 1, 1, first, NULL, &err) == 0)
+		return true;
+	if (geteuid() != 0 && access(c->conf->store.path, R_OK) == -1)
+		check_warn(c, "run this as root to see more", "%s", err.text);
+	else
+		check_wrong(c,
+		    "nothing is sent until it can be read: mend what the words "
+		    "say, or take it back from a snapshot",
+		    "%s", err.text);
+	return false;
+}
+
 void
 check_store(struct check *c)
 {
@@ -84,7 +111,7 @@ check_store(struct check *c)
 		    "%s: others may access it (mode %03o), and it holds "
 		    "addresses of people",
 		    path, (unsigned)st.st_mode & 0777);
-	else
+	else if (check_reads(c))
 		check_fine(c, "%s", path);
 	check_wal(c);
 }

@@ -8,6 +8,7 @@ import select
 import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
 import termios
@@ -394,6 +395,26 @@ def test_check_finds_a_posternd_that_listens_elsewhere(place):
         [found] = only(place.check(), "Sockets", "wrong")
         assert "refused" in found["text"]
         assert "restart posternd" in found["cure"]
+
+
+@pytest.mark.parametrize("spoil, words", [
+    ("DROP VIEW audit", "but audit in it is not what this program has"),
+    ("PRAGMA user_version = 99", "has schema 99"),
+    ("PRAGMA application_id = 1", "no journal of Postern's"),
+    ("", None),
+])
+def test_check_reads_the_journal(place, spoil, words):
+    place.write("postern.db", "", 0o640)
+    db = sqlite3.connect(place.file("postern.db"))
+    for step in sorted((build.SOURCE / "schema").glob("0*.sql")):
+        db.executescript(step.read_text(encoding="utf-8"))
+        db.execute(f"PRAGMA user_version = {int(step.name[:3])}")
+    db.executescript(spoil)
+    db.close()
+    found = only(place.check(), "Journal", "wrong")
+    assert len(found) == (1 if words else 0)
+    for f in found:
+        assert words in f["text"] and f["cure"]
 
 
 # check: Postfix, as far as its postconf tells
