@@ -203,6 +203,51 @@ def test_a_bounce_finds_the_original_by_a_program(unix_site):
     assert bounce_to(s, s.one()["sender"])["recipients"] == [FOREIGN]
 
 
+# As Debian's sendmail.mc has it, with the host's mail name.
+MASQUERADE = """\
+FEATURE(`always_add_domain')dnl
+MASQUERADE_AS(`{}')dnl
+FEATURE(`allmasquerade')dnl
+FEATURE(`masquerade_envelope')dnl
+"""
+EXCEPTION = "MASQUERADE_EXCEPTION(`example.com')dnl\n"
+
+
+def advised(lines):
+    """What postern-milter.m4 tells people to write."""
+    with open(MILTER_M4, encoding="ascii") as f:
+        text = "".join(line.removeprefix("dnl").strip() + "\n" for line in f)
+    return all(line.removesuffix("dnl") in text for line in lines.splitlines())
+
+
+@WAYS
+@pytest.mark.parametrize("domain", ["mx.example.com", "host.lan"])
+def test_a_sendmail_that_masquerades(unix_site, way, domain):
+    """With the exception that is advised, what the milter made of a sender
+    stays, and a bounce to it comes back."""
+    assert advised(EXCEPTION)
+    s = unix_site(settings=MASQUERADE.format(domain) + EXCEPTION)
+    s.submit(way, FOREIGN, "b@elsewhere.example", text(FOREIGN))
+    message = s.one()
+    assert message["sender"].startswith("SRS0=")
+    assert message["sender"].endswith("@example.com")
+    assert addresses(message["content"]["From"]) == [message["sender"]]
+    row = s.audited(message)
+    assert row["original_sender"] == FOREIGN
+    assert row["repairs"].split() == ["origin=sealed"]
+    back = bounce_to(s, message["sender"])
+    assert back["recipients"] == [FOREIGN]
+
+
+def test_masquerading_changes_what_the_milter_made(unix_site):
+    """Which is what the exception is for."""
+    s = unix_site(settings=MASQUERADE.format("mx.example.com"))
+    s.submit("smtp", FOREIGN, "b@elsewhere.example", text(FOREIGN))
+    message = s.one()
+    assert message["sender"].startswith("SRS0=")
+    assert message["sender"].endswith("@mx.example.com")
+
+
 def test_forged_srs_addresses_are_nobody(unix_site):
     s = unix_site()
     s.submit("smtp", FOREIGN, "b@elsewhere.example", text(FOREIGN))
