@@ -21,8 +21,8 @@
  * postern metrics: figures in the Prometheus text format, version 0.0.4.
  *
  * Counters come from the journal, by way of the search database, so that they
- * go on where they were after a restart. Of a search database that is being made
- * anew they are left out: a counter that falls is taken to begin again at 0. What
+ * go on where they were after a restart. Without one, or while it is being made
+ * anew, they are left out: a counter that falls is taken to begin again at 0. What
  * only posternd knows is left out while it does not answer; postern_up says so.
  */
 #define ANSWER_MAX_BYTES ((size_t)256 * 1024)
@@ -232,17 +232,20 @@ static void
 tell_journal(void *arg, const struct counts_journal *j)
 {
 	const struct cli *cli = ((struct told *)arg)->cli;
+	int64_t rows = j->last_seq > 0 ? j->last_seq - j->first_seq + 1 : 0;
+	char *why;
 
-	gauge(cli, "journal_rows", "Rows in the journal.",
-	    j->last_seq > 0 ? (double)(j->last_seq - j->first_seq + 1) : 0);
+	gauge(cli, "journal_rows", "Rows in the journal.", (double)rows);
 	gauge(cli, "journal_last_row_timestamp_seconds",
 	    "When the last row was written.", (double)j->last_at / 1e6);
 	gauge(cli, "journal_uncounted_rows",
 	    "Rows that are not in the counters yet, nor in the search.",
-	    (double)(j->last_seq - j->counted_seq));
-	if (!j->whole)
-		remark(cli,
-		    "No counters: the search database is being made anew.");
+	    (double)(rows - j->counted));
+	if (j->uncounted != NULL) {
+		why = mem_printf("No counters: %s", j->uncounted);
+		remark(cli, why);
+		free(why);
+	}
 	gauge(cli, "suppressed_addresses", "Addresses that are not written to.",
 	    (double)j->suppressed);
 }

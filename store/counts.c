@@ -7,10 +7,9 @@
 #include "store/db.h"
 #include "store/search/index.h"
 
-enum { S_PROGRESS, S_WHOLE, S_ROWS, S_STATES };
+enum { S_PROGRESS, S_ROWS, S_STATES };
 static const char *const search_text[] = {
-	[S_PROGRESS] = "SELECT seq, at FROM progress",
-	[S_WHOLE] = "SELECT whole FROM progress",
+	[S_PROGRESS] = "SELECT seq, whole FROM progress",
 	[S_ROWS] = "SELECT kind, sum(count) FROM tally GROUP BY kind",
 	/* In parentheses for clang, which suspects a missing comma. */
 	[S_STATES] = ("SELECT state, count(*) FROM odd "
@@ -74,25 +73,30 @@ read_journal(struct db *db, struct counts_journal *j, struct err *err)
 	return get(db, stmt, &j->suppressed, NULL, err);
 }
 
+/* How far it got: -1 and err when it has nothing to count by. */
 static int
-tell(struct db *journal, struct db *search, const struct counts_listener *l,
-    struct err *err)
+read_search(struct db *search, struct counts_journal *j, struct err *err)
 {
-	struct counts_journal j;
-	int64_t whole;
+	int64_t seq, whole;
 
-	if (db_prepare(journal, &journal_sql, err) == -1 ||
-	    db_prepare(search, &search_sql, err) == -1 ||
-	    read_journal(journal, &j, err) == -1 ||
-	    get(search, db_stmt(search, &search_sql, S_PROGRESS),
-		&j.counted_seq, &j.counted_at, err) == -1 ||
-	    get(search, db_stmt(search, &search_sql, S_WHOLE), &whole, NULL,
+	if (db_prepare(search, &search_sql, err) == -1 ||
+	    get(search, db_stmt(search, &search_sql, S_PROGRESS), &seq, &whole,
 		err) == -1)
 		return -1;
-	j.whole = whole != 0;
-	l->journal(l->arg, &j);
-	if (!j.whole)
-		return 0;
+	/* The journal was read before, and may have grown since. */
+	if (seq > j->last_seq)
+		seq = j->last_seq;
+	if (seq > 0 && seq >= j->first_seq)
+		j->counted = seq - j->first_seq + 1;
+	if (whole == 0)
+		return err_set(
+		    err, ERR_STATE, "the search database is being made anew");
+	return 0;
+}
+
+static int
+tell(struct db *search, const struct counts_listener *l, struct err *err)
+{
 	if (each(search, db_stmt(search, &search_sql, S_ROWS), l->rows, l->arg,
 		err) == -1)
 		return -1;
@@ -104,15 +108,24 @@ int
 counts_read(
     const char *journal_path, const struct counts_listener *l, struct err *err)
 {
-	struct db *journal = db_open_journal(journal_path, err);
-	struct db *search = NULL;
+	struct db *journal = db_open_journal(journal_path, err), *search;
+	struct counts_journal j = { .uncounted = NULL };
+	struct err why;
 	int rc = -1;
 
-	if (journal != NULL)
-		search = search_index_open(journal_path, err);
-	if (search != NULL)
-		rc = tell(journal, search, l, err);
-	db_close(search);
+	if (journal == NULL)
+		return -1;
+	if (db_prepare(journal, &journal_sql, err) == 0)
+		rc = read_journal(journal, &j, err);
 	db_close(journal);
+	if (rc == -1)
+		return -1;
+	search = search_index_open(journal_path, &why);
+	if (search == NULL || read_search(search, &j, &why) == -1)
+		j.uncounted = why.text;
+	l->journal(l->arg, &j);
+	if (j.uncounted == NULL)
+		rc = tell(search, l, err);
+	db_close(search);
 	return rc;
 }

@@ -8,7 +8,6 @@
 #ifndef STORE_COUNTS_H
 #define STORE_COUNTS_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/err.h"
@@ -16,12 +15,13 @@
 struct counts_journal {
 	int64_t first_seq, last_seq, last_at; /* 0 in an empty journal */
 	int64_t suppressed;		      /* addresses, in force now */
-	int64_t counted_seq, counted_at;      /* how far, and when */
+	int64_t counted;		      /* of its rows, by the search */
 	/*
-	 * Whether the search database got to the journal's end since it was made:
-	 * if not, what it counts is of a part, and is not told.
+	 * Why no more is told: the search database is not there, can't be read, or
+	 * never got to the journal's end, so that what it counts is of a part.
+	 * Otherwise NULL.
 	 */
-	bool whole;
+	const char *uncounted;
 };
 
 struct counts_listener {
@@ -33,7 +33,7 @@ struct counts_listener {
 	void *arg;
 };
 
-/* Tell all. ERR_STATE when there is no search database yet. */
+/* Tell all that can be told: -1 and err when the journal can't be read. */
 int counts_read(
     const char *journal_path, const struct counts_listener *, struct err *);
 

@@ -1,6 +1,8 @@
 """Figures for Prometheus, and what contrib has to do with them."""
 
+import fcntl
 import json
+import os
 import re
 import shutil
 import sqlite3
@@ -115,6 +117,41 @@ def test_no_counters_of_a_part(parts):
     after = metrics(post)
     assert after["postern_caught_up"] == 1
     assert after["postern_events_total"] == before["postern_events_total"]
+
+
+@pytest.mark.parametrize("there", ["missing", "damaged", "of another version"])
+def test_without_a_search_database_it_tells_what_it_can(parts, there):
+    """As when it can't be made: a full disk, or nobody who may write."""
+    post, _ = relay(parts)
+    send(post, "one@example.com")
+    before = metrics(post)
+    post.stop()
+    search = f"{post.store}-search.db"
+    for end in "", "-wal", "-shm":
+        if os.path.exists(search + end):
+            os.unlink(search + end)
+    if there == "damaged":
+        with open(search, "w", encoding="ascii") as f:
+            f.write("not a database" * 100)
+    if there == "of another version":
+        with closing(sqlite3.connect(search)) as db:
+            db.execute("PRAGMA user_version = 99")
+    with open(post.store + "-lock", "r+", encoding="ascii") as f:
+        fcntl.lockf(f, fcntl.LOCK_EX)
+        text = post.run("metrics")
+    told = samples(text)
+    assert "\n# No counters: " in text
+    assert told["postern_caught_up"] == 0
+    assert not {"postern_events_total", "postern_deliveries"} & told.keys()
+    rows = told["postern_journal_rows"]
+    assert told["postern_journal_uncounted_rows"] == rows
+    assert rows == before["postern_journal_rows"] + 1
+    assert told["postern_suppressed_addresses"] == 0
+    if there == "missing":
+        assert "postern_search_bytes" not in told
+    after = metrics(post)
+    assert after["postern_caught_up"] == 1
+    assert after["postern_events_total"]["sent"] == 1
 
 
 def test_a_full_day_counts_those_put_off(parts):
