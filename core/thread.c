@@ -3,7 +3,6 @@
 
 #include "core/thread.h"
 
-#include <pthread.h>
 #include <signal.h>
 
 /*
@@ -12,22 +11,42 @@
  */
 #define STACK_BYTES (1024 * 1024)
 
+/* Signals are main's business. */
+static int
+start(pthread_t *thread_r, const pthread_attr_t *attr, void *(*fn)(void *),
+    void *arg)
+{
+	sigset_t all, old;
+	int rc;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	rc = pthread_create(thread_r, attr, fn, arg);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return rc;
+}
+
 int
 thread_start(void *(*fn)(void *), void *arg)
 {
 	pthread_attr_t attr;
 	pthread_t thread;
-	sigset_t all, old;
 	int rc;
 
 	if (pthread_attr_init(&attr) != 0)
 		return -1;
 	(void)pthread_attr_setstacksize(&attr, STACK_BYTES);
 	(void)pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&thread, &attr, fn, arg);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	rc = start(&thread, &attr, fn, arg);
 	(void)pthread_attr_destroy(&attr);
 	return rc == 0 ? 0 : -1;
+}
+
+int
+thread_start_joined(
+    pthread_t *thread_r, void *(*fn)(void *), void *arg, struct err *err)
+{
+	int rc = start(thread_r, NULL, fn, arg);
+
+	return rc == 0 ? 0 : err_sys(err, ERR_LOCAL, rc, "start a thread");
 }

@@ -4,12 +4,12 @@
 #include "store/checkpoint.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "core/thread.h"
 #include "store/db.h"
 
 /* As SQLite's own default. */
@@ -96,33 +96,17 @@ checkpoint_due(struct checkpoint *c, int wal_pages)
 	return due;
 }
 
-static int
-start_thread(struct checkpoint *c)
-{
-	sigset_t all, old;
-	int rc;
-
-	(void)sigfillset(&all);
-	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
-	rc = pthread_create(&c->thread, NULL, checkpoint_thread, c);
-	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
-	return rc;
-}
-
 struct checkpoint *
 checkpoint_start(const char *path, struct err *err)
 {
 	struct checkpoint *c = mem_new(sizeof(*c));
-	int rc;
 
 	(void)pthread_mutex_init(&c->lock, NULL);
 	clock_cond_init(&c->wake);
 	c->db = db_open(path, DB_WRITE, err);
-	rc = c->db != NULL ? start_thread(c) : 0;
-	if (c->db != NULL && rc == 0)
+	if (c->db != NULL &&
+	    thread_start_joined(&c->thread, checkpoint_thread, c, err) == 0)
 		return c;
-	if (rc != 0)
-		(void)err_sys(err, ERR_LOCAL, rc, "start a thread");
 	db_close(c->db);
 	(void)pthread_cond_destroy(&c->wake);
 	(void)pthread_mutex_destroy(&c->lock);

@@ -22,7 +22,10 @@ store_libstore_a_SOURCES = \
 	store/forget.c store/forget.h \
 	store/forget_find.c \
 	store/hidden.c store/hidden.h \
-	store/journal.c store/journal.h \
+	store/journal.c store/journal.h store/journal_parts.h \
+	store/journal_batch.c store/journal_batch.h \
+	store/journal_file.c store/journal_file.h \
+	store/journal_thread.c \
 	store/journal_tx.c store/journal_tx.h \
 	store/ledger.c store/ledger.h \
 	store/migrate.c \
