@@ -456,5 +456,6 @@ const struct verb verb_log = {
 	    "client, user, state, feedback or reply.\n"
 	    "--csv writes RFC 4180, --json an object a line. Exits 1 when nothing\n"
 	    "was found.\n",
+	.gives_way = true,
 	.run = run,
 };

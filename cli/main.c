@@ -3,6 +3,8 @@
 
 #include "cli/cli.h"
 
+#include <sys/resource.h>
+
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +32,9 @@ static const struct verb *const verbs[] = {
 	&verb_metrics,
 	&verb_smtp_password,
 };
+
+/* Of priorities, as nice(1) counts. */
+#define LOWEST 19
 
 #define NVERBS (sizeof(verbs) / sizeof(verbs[0]))
 
@@ -96,6 +101,8 @@ run(struct cli *cli, int argc, char **argv)
 	cli->verb = find_verb(argv[1]);
 	if (cli->verb == NULL)
 		return cli_usage(cli, "there is no verb \"%s\"", argv[1]);
+	if (cli->verb->gives_way)
+		(void)setpriority(PRIO_PROCESS, 0, LOWEST);
 	return cli->verb->run(cli, argc - 1, argv + 1);
 }
 

@@ -377,5 +377,6 @@ const struct verb verb_metrics = {
 	    "collector:\n"
 	    "  postern metrics >postern.prom.new &&\n"
 	    "      mv postern.prom.new postern.prom\n",
+	.gives_way = true,
 	.run = run,
 };

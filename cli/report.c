@@ -399,5 +399,6 @@ const struct verb verb_report = {
 	    "that needs nothing else (- for standard output). --verify also\n"
 	    "checks the whole chain, at some 300,000 rows a second, and exits 1\n"
 	    "when it is broken.\n",
+	.gives_way = true,
 	.run = run,
 };

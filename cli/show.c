@@ -383,5 +383,6 @@ const struct verb verb_show = {
 		 "the way, an SES id, or a Message-ID. Shows the message, its\n"
 		 "recipients and what befell them, and every row of the journal\n"
 		 "about it. Exits 1 when nothing goes by that name.\n",
+	.gives_way = true,
 	.run = run,
 };

@@ -179,6 +179,7 @@ const struct verb verb_verify = {
 	    "tables again from the journal and compares. Prints which rows it has\n"
 	    "seen, and the head, for a ticket or a notary. Exits 1 when something\n"
 	    "is wrong.\n",
+	.gives_way = true,
 	.run = run_verify,
 };
 
@@ -226,5 +227,6 @@ const struct verb verb_snapshot = {
 		 "Writes the journal as it is at this moment to a new file, one\n"
 		 "SQLite database that reads and verifies by itself. posternd may\n"
 		 "run or not.\n",
+	.gives_way = true,
 	.run = run_snapshot,
 };
