@@ -239,13 +239,6 @@ rewrite_table_load(const char *file, struct err *err)
 	return t;
 }
 
-struct rewrite_table *
-rewrite_table_hold(struct rewrite_table *t)
-{
-	atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
-	return t;
-}
-
 void
 rewrite_table_release(struct rewrite_table *t)
 {
@@ -310,9 +303,11 @@ load(const char *file, struct err *err)
 }
 
 static void
-hold(void *t)
+hold(void *p)
 {
-	(void)rewrite_table_hold(t);
+	struct rewrite_table *t = p;
+
+	atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
 }
 
 static void

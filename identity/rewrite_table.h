@@ -50,7 +50,6 @@ struct rewrite_table;
  * what would be right; ERR_LOCAL) on failure.
  */
 struct rewrite_table *rewrite_table_load(const char *file, struct err *);
-struct rewrite_table *rewrite_table_hold(struct rewrite_table *);
 void rewrite_table_release(struct rewrite_table *); /* NULL is fine */
 
 /* The same for watched_open. */

@@ -115,13 +115,6 @@ secret_load(const char *file, struct err *err)
 	return NULL;
 }
 
-struct secret *
-secret_hold(struct secret *s)
-{
-	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
-	return s;
-}
-
 void
 secret_release(struct secret *s)
 {
@@ -157,9 +150,11 @@ watched_load(const char *file, struct err *err)
 }
 
 static void
-watched_hold(void *s)
+watched_hold(void *p)
 {
-	(void)secret_hold(s);
+	struct secret *s = p;
+
+	atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
 }
 
 static void

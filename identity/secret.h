@@ -30,7 +30,6 @@ struct secret;
  * group may access the file, or there is no key in it.
  */
 struct secret *secret_load(const char *file, struct err *);
-struct secret *secret_hold(struct secret *);
 void secret_release(struct secret *); /* NULL is fine */
 
 /* The same for watched_open. */

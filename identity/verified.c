@@ -116,13 +116,6 @@ verified_load(const char *file, struct err *err)
 	return v;
 }
 
-struct verified *
-verified_hold(struct verified *v)
-{
-	atomic_fetch_add_explicit(&v->refs, 1, memory_order_relaxed);
-	return v;
-}
-
 void
 verified_release(struct verified *v)
 {
@@ -220,9 +213,11 @@ load(const char *file, struct err *err)
 }
 
 static void
-hold(void *v)
+hold(void *p)
 {
-	(void)verified_hold(v);
+	struct verified *v = p;
+
+	atomic_fetch_add_explicit(&v->refs, 1, memory_order_relaxed);
 }
 
 static void

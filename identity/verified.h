@@ -26,7 +26,6 @@ struct verified;
  * ERR_LOCAL) on failure.
  */
 struct verified *verified_load(const char *file, struct err *);
-struct verified *verified_hold(struct verified *);
 void verified_release(struct verified *); /* NULL is fine */
 
 bool verified_none(const struct verified *); /* no identities known */

@@ -32,12 +32,13 @@ struct stamp {
 struct watched {
 	const struct watched_kind *kind;
 	char *file;
-	pthread_mutex_t lock; /* covers what follows */
+	pthread_mutex_t look; /* whoever looks at the file; covers: */
 	struct stamp stamp;   /* of what was last read, good or bad */
 	struct stamp seen;    /* at the last look, */
 	int64_t seen_us;      /* and since when, monotonic */
 	struct err told;      /* why it could not be read, as logged */
-	void *object;
+	pthread_mutex_t lock; /* covers: */
+	void *object;	      /* set by whoever looks */
 };
 
 static void
@@ -86,6 +87,7 @@ watched_open(const struct watched_kind *kind, const char *file,
 	}
 	w->kind = kind;
 	w->file = mem_strdup(file);
+	(void)pthread_mutex_init(&w->look, NULL);
 	(void)pthread_mutex_init(&w->lock, NULL);
 	return w;
 }
@@ -132,9 +134,13 @@ static void
 adopt(struct watched *w, const struct stamp *now, void *fresh)
 {
 	char event[EVENT_MAX];
+	void *old;
 
-	w->kind->release(w->object);
+	(void)pthread_mutex_lock(&w->lock);
+	old = w->object;
 	w->object = fresh;
+	(void)pthread_mutex_unlock(&w->lock);
+	w->kind->release(old);
 	w->stamp = *now;
 	w->told.text[0] = '\0';
 	(void)snprintf(event, sizeof(event), "%s-read", w->kind->name);
@@ -170,8 +176,11 @@ watched_get(struct watched *w)
 {
 	void *object;
 
+	if (pthread_mutex_trylock(&w->look) == 0) {
+		refresh(w);
+		(void)pthread_mutex_unlock(&w->look);
+	}
 	(void)pthread_mutex_lock(&w->lock);
-	refresh(w);
 	object = w->object;
 	w->kind->hold(object);
 	(void)pthread_mutex_unlock(&w->lock);
@@ -185,6 +194,7 @@ watched_close(struct watched *w)
 		return;
 	w->kind->release(w->object);
 	(void)pthread_mutex_destroy(&w->lock);
+	(void)pthread_mutex_destroy(&w->look);
 	free(w->file);
 	free(w);
 }

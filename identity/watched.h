@@ -1,7 +1,8 @@
 /*
  * watched: what has been read from a file, read anew when the file changes.
  *
- * For the lists that operators edit while daemons run. A look costs a stat.
+ * For the lists that operators edit while daemons run. A look costs a stat, and
+ * holds nobody else up: who comes while another looks gets what was read before.
  * Another file, renamed into place, is read at once. One that is written in
  * place is half of it at times, and an empty list is one that allows all: it is
  * read when it has stayed the same for a second.

@@ -4,6 +4,7 @@
 #include "tests/unit/unit.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -265,6 +266,68 @@ one_that_cannot_be_read_is_tried_again(void **state)
 	watched_close(w);
 }
 
+/* A kind whose reading takes until it is let go on. */
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	bool slow, reading;
+} gate = { .lock = PTHREAD_MUTEX_INITIALIZER,
+	.changed = PTHREAD_COND_INITIALIZER };
+
+static void *
+slow_load(const char *name, struct err *err)
+{
+	(void)pthread_mutex_lock(&gate.lock);
+	gate.reading = gate.slow;
+	(void)pthread_cond_broadcast(&gate.changed);
+	while (gate.slow)
+		(void)pthread_cond_wait(&gate.changed, &gate.lock);
+	(void)pthread_mutex_unlock(&gate.lock);
+	return verified_kind.load(name, err);
+}
+
+static void *
+look(void *w)
+{
+	return now_covers(w, "b.example") ? w : NULL;
+}
+
+static void
+a_slow_look_holds_nobody_up(void **state)
+{
+	struct watched_kind kind = verified_kind;
+	struct watched *w;
+	struct capture c;
+	pthread_t thread;
+	struct err err;
+	void *found;
+
+	(void)state;
+	(void)alarm(60); /* it would wait for ever */
+	kind.load = slow_load;
+	rename_to("a.example\n");
+	w = watched_open(&kind, file, &err);
+	assert_non_null(w);
+	capture_begin(&c);
+	gate.slow = true;
+	rename_to("b.example\n");
+	assert_int_equal(pthread_create(&thread, NULL, look, w), 0);
+	(void)pthread_mutex_lock(&gate.lock);
+	while (!gate.reading)
+		(void)pthread_cond_wait(&gate.changed, &gate.lock);
+	(void)pthread_mutex_unlock(&gate.lock);
+	assert_true(now_covers(w, "a.example"));
+	(void)pthread_mutex_lock(&gate.lock);
+	gate.slow = false;
+	(void)pthread_cond_broadcast(&gate.changed);
+	(void)pthread_mutex_unlock(&gate.lock);
+	assert_int_equal(pthread_join(thread, &found), 0);
+	assert_ptr_equal(found, w);
+	(void)alarm(0);
+	capture_end(&c);
+	watched_close(w);
+}
+
 static int
 make_file(void **state)
 {
@@ -291,6 +354,7 @@ main(void)
 		cmocka_unit_test(one_written_in_place_must_settle),
 		cmocka_unit_test(one_written_long_ago_has_settled),
 		cmocka_unit_test(one_that_cannot_be_read_is_tried_again),
+		cmocka_unit_test(a_slow_look_holds_nobody_up),
 	};
 
 	return cmocka_run_group_tests(tests, make_file, remove_file);
