@@ -69,6 +69,9 @@ bool check_door(struct check *, const char *path, const char *key,
 /* What to do about what SES has against the account, in its own words. */
 const char *check_account_cure(const char *words);
 
+/* What to do about what posternd has in trouble: a breaker's name and cause. */
+const char *check_trouble_cure(const char *what, const char *cause);
+
 /* A file that must be ours alone to write and the daemons' to read. */
 void check_file(struct check *, const char *path);
 

@@ -58,7 +58,8 @@ static const struct {
 	{ "credential ",
 	    "take that line out of the file with the credentials, or activate "
 	    "the key again" },
-	{ "endpoint ", "see what is said of it under \"Amazon SES\"" },
+	{ "endpoint ",
+	    "see what \"postern check\" says of it under \"Amazon SES\"" },
 	{ "identity ",
 	    "allow ses:SendRawEmail for that identity in the policy of the "
 	    "IAM user whose credentials these are" },
@@ -70,8 +71,8 @@ static const struct {
 	    "ses.configuration-set" },
 };
 
-static const char *
-cure(const char *what, const char *cause)
+const char *
+check_trouble_cure(const char *what, const char *cause)
 {
 	for (size_t i = 0; i < sizeof(cures) / sizeof(cures[0]); i++)
 		if (strncmp(what, cures[i].kind, strlen(cures[i].kind)) == 0)
@@ -93,7 +94,7 @@ breaker(struct check *c, const char *one, struct err *err)
 	    json_get_string(one, "next_probe", &probe, err) == -1)
 		rc = -1;
 	else
-		check_wrong(c, cure(what.data, cause.data),
+		check_wrong(c, check_trouble_cure(what.data, cause.data),
 		    "%s: %s (posternd tries again at %s, or on SIGHUP)",
 		    what.data, cause.data, probe.data);
 	buf_free(&what);

@@ -96,6 +96,7 @@ extern const struct verb verb_show;
 extern const struct verb verb_smtp_password;
 extern const struct verb verb_snapshot;
 extern const struct verb verb_srs;
+extern const struct verb verb_status;
 extern const struct verb verb_suppress;
 extern const struct verb verb_verify;
 

@@ -40,6 +40,7 @@ cli_postern_SOURCES = \
 	cli/show.c \
 	cli/smtp_password.c \
 	cli/srs.c \
+	cli/status.c \
 	cli/steps.c cli/steps.h \
 	cli/suppress.c \
 	cli/verify.c \

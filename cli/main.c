@@ -16,6 +16,7 @@
 static const struct verb *const verbs[] = {
 	&verb_init,
 	&verb_check,
+	&verb_status,
 	&verb_quota,
 	&verb_log,
 	&verb_show,

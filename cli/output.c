@@ -178,6 +178,20 @@ output_folded(const struct output *o, size_t indent, const char *text)
 }
 
 void
+output_field(const struct output *o, const char *name, const char *fmt, ...)
+{
+	char label[16], text[1500];
+	va_list ap;
+
+	va_start(ap, fmt);
+	(void)vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	(void)snprintf(label, sizeof(label), "%-12s", name);
+	output_color(o, COLOR_DIM, label);
+	output_folded(o, 12, text);
+}
+
+void
 output_json(const struct output *o, const struct buf *json)
 {
 	(void)fwrite(json->data, 1, json->len, o->file);

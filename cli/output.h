@@ -41,6 +41,10 @@ void output_color(const struct output *, enum color, const char *text);
 void output_printf(const struct output *, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* A line "NAME        text", the name dimmed. */
+void output_field(const struct output *, const char *name, const char *fmt,
+    ...) __attribute__((format(printf, 3, 4)));
+
 /*
  * Words folded to the terminal's width (80 when there is none), each line after
  * indent blanks, where the cursor stands already for the first.

@@ -111,20 +111,6 @@ quota_answer(const struct conf *conf, struct buf *answer, bool *running_r,
 	return rc;
 }
 
-static void __attribute__((format(printf, 3, 4)))
-line(const struct output *out, const char *name, const char *fmt, ...)
-{
-	char label[16], text[256];
-	va_list ap;
-
-	va_start(ap, fmt);
-	(void)vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	(void)snprintf(label, sizeof(label), "%-12s", name);
-	output_color(out, COLOR_DIM, label);
-	output_printf(out, "%s\n", text);
-}
-
 /* "" when there is none. */
 static const char *
 get(const char *answer, const char *key, struct buf *value)
@@ -147,36 +133,36 @@ print_day(const struct output *out, const char *answer, struct buf *value)
 	(void)json_get_int(answer, "spent", &spent, &err);
 	(void)json_get_int(answer, "window_us", &window, &err);
 	if (json_get_int(answer, "daily", &daily, &err) == 1)
-		line(out, "Day", "%" PRId64 " of %" PRId64
+		output_field(out, "Day", "%" PRId64 " of %" PRId64
 		    " recipients spent (%.0f %%), in any %g h", spent, daily,
 		    daily > 0 ? 100.0 * (double)spent / (double)daily : 100.0,
 		    (double)window / (3600.0 * (double)US_PER_SEC));
 	else
-		line(out, "Day", "unlimited");
+		output_field(out, "Day", "unlimited");
 	if (*get(answer, "hold_until", value) != '\0')
-		line(out, "Held", "SES says that the day is full; next try %s",
+		output_field(out, "Held", "SES says that the day is full; next try %s",
 		    value->data);
 }
 
-static void
-print(const struct output *out, const char *answer, bool running)
+void
+quota_print(const struct output *out, const char *answer, bool running)
 {
 	struct buf value;
 
 	buf_init(&value, ANSWER_MAX_BYTES);
 	if (*get(answer, "rate", &value) != '\0')
-		line(out, "Rate", "%s recipients a second", value.data);
+		output_field(out, "Rate", "%s recipients a second", value.data);
 	else
-		line(out, "Rate", "unlimited");
+		output_field(out, "Rate", "unlimited");
 	if (*get(answer, "pace", &value) != '\0')
-		line(out, "Pace now", "%s a second", value.data);
+		output_field(out, "Pace now", "%s a second", value.data);
 	print_day(out, answer, &value);
 	if (*get(answer, "waiting", &value) != '\0')
-		line(out, "Waiting", "%s", value.data);
+		output_field(out, "Waiting", "%s", value.data);
 	if (*get(answer, "next_slot", &value) != '\0')
-		line(out, "Next slot", "%s", value.data);
+		output_field(out, "Next slot", "%s", value.data);
 	if (!running)
-		line(out, "", "from the journal: posternd does not answer");
+		output_field(out, "", "from the journal: posternd does not answer");
 	buf_free(&value);
 }
 
@@ -203,7 +189,7 @@ run(struct cli *cli, int argc, char **argv)
 		if (cli->out.json)
 			output_json(&cli->out, &answer);
 		else
-			print(&cli->out, answer.data, running);
+			quota_print(&cli->out, answer.data, running);
 		status = CLI_DONE;
 	}
 	buf_free(&answer);

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "cli/output.h"
 #include "core/buf.h"
 #include "core/conf.h"
 #include "core/err.h"
@@ -16,5 +17,8 @@
  */
 int quota_answer(const struct conf *, struct buf *answer, bool *running_r,
     struct err *);
+
+/* The same for people, line by line. */
+void quota_print(const struct output *, const char *answer, bool running);
 
 #endif

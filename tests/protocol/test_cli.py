@@ -380,6 +380,12 @@ def test_check_says_how_posternd_is_started(place):
     assert "root" not in found["cure"]
 
 
+def test_status_says_that_posternd_does_not_run(place):
+    done = place.run("status")
+    assert done.returncode == 3
+    assert "control.sock: connect: No such file" in done.stderr
+
+
 def test_check_finds_a_posternd_that_listens_elsewhere(place):
     """As after lmtp.listen was changed, and posternd only reloaded."""
     with listener(place, "control.sock"):

@@ -154,6 +154,12 @@ def test_trouble(parts, name):
     assert finding["level"] == "wrong"
     assert found in finding["text"] and cause in finding["text"]
     assert cure in finding["cure"]
+    told = post.json("status", expect=1)
+    assert [b["what"] for b in told["status"]["breakers"]] == [found]
+    assert "rate" in told["quota"]
+    status, out, _ = post.run("status", expect=None)
+    out = " ".join(out.split())
+    assert status == 1 and f"Trouble {found}: " in out and cure in out
 
     mend(post, ses)
     hup(post)
@@ -162,6 +168,7 @@ def test_trouble(parts, name):
     assert changes(post) == [(found, True), (found, False)]
     [finding] = trouble_found(post, expect=0)
     assert finding["level"] == "ok"
+    assert "none that posternd knows of" in post.run("status")
     # Whether it is mended nobody knew at that moment.
     [_, line] = alarms.lines(2)
     assert found in line and "SIGHUP" in line
