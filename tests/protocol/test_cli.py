@@ -493,6 +493,41 @@ def test_postfix_by_tcp(place):
     assert found[0]["cure"].startswith("add inet:ADDR:PORT to lmtp.listen")
 
 
+def milter(place, answer, **values):
+    """What is said of one on TCP that answers with these bytes."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+
+        def serve():
+            peer, _ = sock.accept()
+            with peer:
+                asked.append(peer.recv(100))
+                peer.sendall(answer)
+                peer.recv(1)
+        asked, thread = [], threading.Thread(target=serve)
+        thread.start()
+        place.configure(more=f"milter {{ listen = inet:127.0.0.1:{port} }}")
+        values.setdefault("smtpd_milters", f"inet:localhost:{port}")
+        found = place.check(path=postconf(
+            place, milter_default_action="tempfail",
+            non_smtpd_milters=f"inet:localhost:{port}", **values))
+        thread.join()
+    # SMFIC_OPTNEG, version 6.
+    assert asked[0].startswith(b"\0\0\0\x0dO\0\0\0\x06")
+    assert len(asked) == 1
+    return only(found, "Milter")
+
+
+def test_postfix_asks_a_milter_by_tcp(place):
+    found = milter(place, b"\0\0\0\x0dO\0\0\0\x06\0\0\1\1\0\0\0\0")
+    assert {f["level"] for f in found} == {"ok"}
+    assert "a milter answers" in found[0]["text"]
+    found = milter(place, b"220 mx.example.com ESMTP\r\n")
+    assert [f["level"] for f in found] == ["wrong", "ok"]
+    assert "what answers there is no milter; so mail is put off" in (
+        found[0]["text"])
+
+
 # check: SES, against a server that knows just enough
 
 

@@ -4,6 +4,7 @@
 #include "tests/unit/unit.h"
 
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -417,6 +418,22 @@ listen_loopback(struct sockaddr_in *sin)
 	return fd;
 }
 
+/* Also one with a path too long for what getnameinfo(3) has room for. */
+static void
+connects_to_a_path(void **state)
+{
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct err err;
+
+	(void)state;
+	(void)snprintf(sun.sun_path, sizeof(sun.sun_path),
+	    "/there/is/no/such/directory/and/there/never/was/postern.sock");
+	assert_int_equal(stream_connect((struct sockaddr *)&sun, sizeof(sun),
+			     clock_mono_us() + US_PER_SEC, &err),
+	    -1);
+	assert_contains(err.text, sun.sun_path);
+}
+
 static void
 connects(void **state)
 {
@@ -473,6 +490,7 @@ main(void)
 		cmocka_unit_test(gathers),
 		cmocka_unit_test(peer_closed),
 		cmocka_unit_test(connects),
+		cmocka_unit_test(connects_to_a_path),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
