@@ -10,7 +10,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/mem.h"
-#include "store/journal_parts.h"
+#include "store/journal/parts.h"
 
 /* How long `started` and `stopped` may wait for a lock or a full disk. */
 #define OWN_ROWS_US (5 * US_PER_SEC)

@@ -7,13 +7,10 @@ SCHEMA_FILES = \
 
 store_libstore_a_SOURCES = \
 	store/archive.c store/archive.h \
-	store/attime.c store/attime.h \
 	store/audit.c store/audit.h \
 	store/chain.c store/chain.h \
-	store/checkpoint.c store/checkpoint.h \
 	store/counts.c store/counts.h \
 	store/db.c store/db.h \
-	store/digest.c store/digest.h \
 	store/event.c store/event.h \
 	store/event_find.c store/event_find.h \
 	store/event_read.c store/event_read.h \
@@ -22,11 +19,13 @@ store_libstore_a_SOURCES = \
 	store/forget.c store/forget.h \
 	store/forget_find.c \
 	store/hidden.c store/hidden.h \
-	store/journal.c store/journal.h store/journal_parts.h \
-	store/journal_batch.c store/journal_batch.h \
-	store/journal_file.c store/journal_file.h \
-	store/journal_thread.c \
-	store/journal_tx.c store/journal_tx.h \
+	store/journal.c store/journal.h \
+	store/journal/attime.c store/journal/attime.h \
+	store/journal/batch.c store/journal/batch.h \
+	store/journal/checkpoint.c store/journal/checkpoint.h \
+	store/journal/file.c store/journal/file.h \
+	store/journal/parts.h store/journal/thread.c \
+	store/journal/tx.c store/journal/tx.h \
 	store/ledger.c store/ledger.h \
 	store/migrate.c \
 	store/outcomes.c store/outcomes.h \
@@ -37,9 +36,10 @@ store_libstore_a_SOURCES = \
 	store/report.c store/report.h \
 	store/report_times.c store/report_times.h \
 	store/quota.c store/quota.h \
-	store/record.c store/record.h store/record_parts.h \
-	store/record_arrival.c \
-	store/record_message.c \
+	store/record.c store/record.h \
+	store/record/arrival.c \
+	store/record/digest.c store/record/digest.h \
+	store/record/message.c store/record/parts.h \
 	store/record_party.c store/record_party.h \
 	store/record_sql.h \
 	store/record_text.c store/record_text.h \

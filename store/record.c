@@ -9,7 +9,7 @@
 
 #include "core/json.h"
 #include "store/db.h"
-#include "store/record_parts.h"
+#include "store/record/parts.h"
 #include "store/record_sql.h"
 #include "store/record_text.h"
 #include "store/settle.h"

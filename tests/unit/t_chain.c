@@ -4,8 +4,8 @@
 #include "tests/unit/storetest.h"
 
 #include "core/json.h"
-#include "store/attime.h"
 #include "store/chain.h"
+#include "store/journal/attime.h"
 
 /* Computed by the verifier in schema/README. */
 static void

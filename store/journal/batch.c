@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config.h"
 
-#include "store/journal_batch.h"
+#include "store/journal/batch.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config.h"
 
-#include "store/journal_file.h"
+#include "store/journal/file.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config.h"
 
-#include "store/digest.h"
+#include "store/record/digest.h"
 
 #include <stdbool.h>
 #include <string.h>

@@ -1,8 +1,8 @@
 /*
- * journal_parts: what the files of journal share.
+ * journal/parts: what journal.c and journal/thread.c share.
  *
  * journal.c has its beginning and its end and what it says of itself,
- * journal_thread.c the thread and what is asked of it.
+ * journal/thread.c the thread and what is asked of it.
  */
 #ifndef STORE_JOURNAL_PARTS_H
 #define STORE_JOURNAL_PARTS_H
@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 #include "store/journal.h"
-#include "store/journal_batch.h"
-#include "store/journal_file.h"
+#include "store/journal/batch.h"
+#include "store/journal/file.h"
 
 struct scrub;
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config.h"
 
-#include "store/checkpoint.h"
+#include "store/journal/checkpoint.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,13 +1,14 @@
 /*
- * checkpoint: moving the write-ahead log into the database beside the commits.
+ * journal/checkpoint: moving the write-ahead log into the database beside the
+ * commits.
  *
  * A thread with a connection of its own does the bulk of it, which no commit
  * waits for. Under steady load it never meets the log's end, so what is left
  * when the log has grown long is done by the journal's thread between two
  * commits.
  */
-#ifndef STORE_CHECKPOINT_H
-#define STORE_CHECKPOINT_H
+#ifndef STORE_JOURNAL_CHECKPOINT_H
+#define STORE_JOURNAL_CHECKPOINT_H
 
 #include <stdbool.h>
 

@@ -1,13 +1,13 @@
 /*
- * attime: the wall time that journal rows carry, which never goes backwards.
+ * journal/attime: the wall time that rows carry, which never goes backwards.
  *
  * While the wall clock stands ahead of the last row, `at` is the wall clock.
  * While it stands behind (it was stepped back, or came up wrong after a boot),
  * time goes on from the last row at half the pace, until the wall clock has
  * caught up. Not for several threads at once.
  */
-#ifndef STORE_ATTIME_H
-#define STORE_ATTIME_H
+#ifndef STORE_JOURNAL_ATTIME_H
+#define STORE_JOURNAL_ATTIME_H
 
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config.h"
 
-#include "store/record_parts.h"
+#include "store/record/parts.h"
 
 #include <stdbool.h>
 #include <stdlib.h>

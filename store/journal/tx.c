@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config.h"
 
-#include "store/journal_tx.h"
+#include "store/journal/tx.h"
 
 #include <inttypes.h>
 #include <stdio.h>

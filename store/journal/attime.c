@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config.h"
 
-#include "store/attime.h"
+#include "store/journal/attime.h"
 
 /*
  * Half pace: standing still would give an hour of rows one time, and full

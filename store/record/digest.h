@@ -1,11 +1,11 @@
 /*
- * digest: which message has come before, told by its digest.
+ * record/digest: which message has come before, told by its digest.
  *
  * Kept for as long as a message that comes again is the same one. All inside an
  * op.
  */
-#ifndef STORE_DIGEST_H
-#define STORE_DIGEST_H
+#ifndef STORE_RECORD_DIGEST_H
+#define STORE_RECORD_DIGEST_H
 
 #include <stdint.h>
 

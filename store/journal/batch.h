@@ -1,5 +1,5 @@
 /*
- * journal_batch: what is wanted of the journal's thread, in one transaction.
+ * journal/batch: what is wanted of the journal's thread, in one transaction.
  *
  * A request lies on its owner's stack. It is QUEUED, and its owner may take it
  * back, or RUNNING, and its owner waits however long the disk takes: the
@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #include "store/journal.h"
-#include "store/journal_file.h"
+#include "store/journal/file.h"
 
 enum request_state { REQUEST_QUEUED, REQUEST_RUNNING };
 

@@ -1,5 +1,5 @@
 /*
- * journal_tx: one transaction of the journal's thread, and the head of the
+ * journal/tx: one transaction of the journal's thread, and the head of the
  * chain.
  *
  * Nothing here knows of threads or deadlines. The head moves with every row,
@@ -12,10 +12,10 @@
 #include <stdint.h>
 
 #include "core/buf.h"
-#include "store/attime.h"
 #include "store/chain.h"
 #include "store/db.h"
 #include "store/journal.h"
+#include "store/journal/attime.h"
 
 struct journal_head {
 	int64_t seq;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config.h"
 
-#include "store/journal_parts.h"
+#include "store/journal/parts.h"
 
 #include "core/clock.h"
 #include "core/log.h"

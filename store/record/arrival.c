@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config.h"
 
-#include "store/record_parts.h"
+#include "store/record/parts.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,8 +9,8 @@
 #include "core/json.h"
 #include "core/mem.h"
 #include "store/db.h"
-#include "store/digest.h"
 #include "store/numbering.h"
+#include "store/record/digest.h"
 #include "store/record_party.h"
 #include "store/record_sql.h"
 #include "store/record_text.h"

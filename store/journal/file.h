@@ -1,5 +1,5 @@
 /*
- * journal_file: the database that the journal's thread writes to.
+ * journal/file: the database that the journal's thread writes to.
  *
  * The file at its path, locked, and one connection to it, which is let go in
  * trouble and made anew. Nothing here knows of requests; all of it belongs to
@@ -10,9 +10,9 @@
 
 #include <stdbool.h>
 
-#include "store/checkpoint.h"
 #include "store/db.h"
-#include "store/journal_tx.h"
+#include "store/journal/checkpoint.h"
+#include "store/journal/tx.h"
 #include "store/place.h"
 
 struct journal_file {
