@@ -452,6 +452,8 @@ const struct verb verb_log = {
 	    "  --since, --until TIME  YYYY-MM-DD[THH:MM:SS] (UTC), or 90s, 2h, 3d ago\n"
 	    "  -n, --limit N        how many (50)\n"
 	    "  --after CURSOR       the page after the one that ended there\n"
+	    "  -w, --wide           also as whom it was sent: senders marked * in the\n"
+	    "                       table were rewritten\n"
 	    "--count counts them, by hour, day, month, sender, recipient, domain,\n"
 	    "client, user, state, feedback or reply.\n"
 	    "--csv writes RFC 4180, --json an object a line. Exits 1 when nothing\n"
