@@ -118,8 +118,8 @@ count_pages(void *arg, sqlite3 *handle, const char *name, int pages)
 
 /*
  * The automatic checkpoint would run inside a COMMIT that mail waits for;
- * store/checkpoint does it elsewhere; the hook takes its place. Readers must
- * find the WAL files after a clean stop too, hence PERSIST_WAL.
+ * store/journal/checkpoint does it elsewhere; the hook takes its place. Readers
+ * must find the WAL files after a clean stop too, hence PERSIST_WAL.
  */
 static int
 set_up_writer(struct db *db, struct err *err)

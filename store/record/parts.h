@@ -1,8 +1,8 @@
 /*
  * record/parts: what the files of record share, all of it inside an op.
  *
- * record.c has what becomes of a delivery, record/arrival.c what comes in and its
- * recipients, record/message.c a new message and who is in it.
+ * record.c has what becomes of a delivery, record/arrival.c what comes in and
+ * its recipients, record/message.c a new message and who is in it.
  */
 #ifndef STORE_RECORD_PARTS_H
 #define STORE_RECORD_PARTS_H

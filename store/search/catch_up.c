@@ -3,6 +3,7 @@
 
 #include "store/search.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -62,11 +63,16 @@ static void
 remove_search(const char *path)
 {
 	static const char *const ends[] = { "", "-wal", "-shm" };
+	struct err err;
 	char *name;
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
 		name = mem_printf("%s%s", path, ends[i]);
-		(void)unlink(name);
+		if (unlink(name) == -1 && errno != ENOENT) {
+			(void)err_sys(&err, ERR_LOCAL, errno, "%s", name);
+			log_error(
+			    NULL, "search-not-removed", "reason", err.text);
+		}
 		free(name);
 	}
 }

@@ -523,6 +523,30 @@ anew(void **state)
 	search_close(s);
 }
 
+/* Who is to be forgotten must not stay there without a word. */
+static void
+discarded(void **state)
+{
+	struct place *p = *state;
+	char name[128], log[1024] = "";
+	int fds[2], saved = dup(2);
+
+	(void)snprintf(name, sizeof(name), "%s-search.db", p->path);
+	assert_int_equal(mkdir(name, 0700), 0);
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(dup2(fds[1], 2), 2);
+	search_discard(p->path);
+	assert_int_equal(dup2(saved, 2), 2);
+	(void)close(saved);
+	(void)close(fds[1]);
+	assert_true(read(fds[0], log, sizeof(log) - 1) > 0);
+	(void)close(fds[0]);
+	assert_contains(log, "event=search-not-removed");
+	assert_contains(log, name);
+	assert_int_equal(rmdir(name), 0);
+	search_discard(p->path);
+}
+
 int
 main(void)
 {
@@ -538,6 +562,7 @@ main(void)
 		store_test(pages),
 		store_test(trails),
 		store_test(anew),
+		store_test(discarded),
 	};
 
 	return cmocka_run_group_tests_name("search", tests, NULL, NULL);
