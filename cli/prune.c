@@ -32,43 +32,32 @@ struct prune {
 	struct cli *cli;
 	struct keeper keeper;
 	const char *path, *file;
+	char *whole; /* file's whole path, once it is there */
 	int64_t before_us;
 	bool unsettled;
 	struct archive archive;
 };
 
-static const char *
-name_of(const char *file)
-{
-	const char *slash = strrchr(file, '/');
-
-	return slash != NULL ? slash + 1 : file;
-}
-
 /* Step 2. */
 static int
 begin(struct prune *p, struct err *err)
 {
-	struct prune_bound bound = { .last_seq = p->archive.last_seq,
-		.name = name_of(p->file),
+	const struct prune_ask ask = { .file = p->whole,
 		.who = p->keeper.who,
-		.keep_us = prune_keep_us(p->keeper.conf) };
-	char chain[CHAIN_TEXT_LEN];
+		.keep_us = prune_keep_us(p->keeper.conf),
+		.may_be_unsettled = p->unsettled };
 	struct buf request, answer;
 	int rc;
 
-	memcpy(bound.last_chain, p->archive.last_chain, CHAIN_LEN);
 	if (p->keeper.journal != NULL)
 		return prune_begin(
-		    p->keeper.journal, &bound, keeper_deadline(), err);
+		    p->keeper.journal, &ask, keeper_deadline(), err);
 	buf_init(&request, REQUEST_MAX_BYTES);
 	buf_init(&answer, REQUEST_MAX_BYTES);
 	json_open(&request, '{');
 	json_add_string(&request, "op", "prune-begin");
-	json_add_int(&request, "last_seq", bound.last_seq);
-	json_add_string(
-	    &request, "last_chain", chain_text(bound.last_chain, chain));
-	json_add_string(&request, "archive", bound.name);
+	json_add_string(&request, "archive", ask.file);
+	json_add_bool(&request, "unsettled", ask.may_be_unsettled);
 	json_close(&request, '}');
 	rc = keeper_ask(&p->keeper, &request, &answer, err);
 	buf_free(&request);
@@ -115,6 +104,7 @@ ask_messages(struct going *g, int64_t as_of, bool *behind_r, struct err *err)
 	buf_init(&request, REQUEST_MAX_BYTES);
 	json_open(&request, '{');
 	json_add_string(&request, "op", "prune-messages");
+	json_add_string(&request, "archive", g->prune->whole);
 	json_add_int(&request, "as_of", as_of);
 	json_key(&request, "messages");
 	json_open(&request, '[');
@@ -144,8 +134,8 @@ try_messages(struct going *g, bool *behind_r, struct err *err)
 	g->n = n;
 	if (n == 0)
 		return 0;
-	return j != NULL ? prune_messages(j, as_of, g->ids, n, behind_r,
-			       keeper_deadline(), err)
+	return j != NULL ? prune_messages(j, g->prune->whole, as_of, g->ids, n,
+			       behind_r, keeper_deadline(), err)
 			 : ask_messages(g, as_of, behind_r, err);
 }
 
@@ -197,7 +187,10 @@ ask_rows(struct prune *p, bool *left_r, struct err *err)
 	int rc;
 
 	buf_init(&request, REQUEST_MAX_BYTES);
-	buf_adds(&request, "{\"op\":\"prune-rows\"}");
+	json_open(&request, '{');
+	json_add_string(&request, "op", "prune-rows");
+	json_add_string(&request, "archive", p->whole);
+	json_close(&request, '}');
 	rc = ask_bool(p, &request, "left", left_r, err);
 	buf_free(&request);
 	return rc;
@@ -212,10 +205,19 @@ drop_rows(struct prune *p, struct err *err)
 
 	while (rc == 0 && left)
 		rc = p->keeper.journal != NULL
-		    ? prune_rows(
-			  p->keeper.journal, &left, keeper_deadline(), err)
+		    ? prune_rows(p->keeper.journal, p->whole, &left,
+			  keeper_deadline(), err)
 		    : ask_rows(p, &left, err);
 	return rc;
+}
+
+static int
+find_whole(struct prune *p, struct err *err)
+{
+	p->whole = realpath(p->file, NULL);
+	return p->whole != NULL
+	    ? 0
+	    : err_sys(err, ERR_LOCAL, errno, "%s", p->file);
 }
 
 /* Go on with what was begun: FILE has to be the archive it was begun with. */
@@ -230,6 +232,8 @@ resume(struct prune *p, const struct prune_state *s, struct err *err)
 		    "the prune into %s is unfinished: run it again with "
 		    "--archive and that file first",
 		    s->archive);
+	if (find_whole(p, err) == -1)
+		return -1;
 	/* Rows go last, so where they have begun to, messages are done. */
 	if (s->first_seq > p->archive.first_seq)
 		return 0;
@@ -270,7 +274,7 @@ start(struct prune *p, const struct prune_state *s, struct err *err)
 	if (remove_leftover(p, s, err) == -1 ||
 	    archive_build(p->path, p->file, last_seq, &p->archive, err) ==
 		-1 ||
-	    begin(p, err) == -1 || drop_messages(p, err) == -1)
+	    find_whole(p, err) == -1 || begin(p, err) == -1 || drop_messages(p, err) == -1)
 		return -1;
 	return 1;
 }
@@ -331,6 +335,7 @@ run_with(struct prune *p, const struct conf *conf)
 
 	p->path = conf->store.path;
 	rc = keeper_run(&p->keeper, p->cli, conf, prune, p, &status);
+	free(p->whole);
 	if (rc == 1)
 		tell(p);
 	else if (rc == 0 && p->cli->out.json)

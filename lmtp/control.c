@@ -238,18 +238,19 @@ static const struct {
 	const char *op;
 	int (*handle)(struct client *, const char *request, struct buf *out,
 	    struct err *);
+	bool keeps; /* takes away what the journal has */
 } ops[] = {
-	{ "quota", quota },
-	{ "status", status },
-	{ "suppress-add", suppress_add },
-	{ "suppress-remove", suppress_remove },
-	{ "search-catch-up", catch_up },
-	{ "events", control_events },
-	{ "prune-begin", control_prune_begin },
-	{ "prune-messages", control_prune_messages },
-	{ "prune-rows", control_prune_rows },
-	{ "forget", control_forget },
-	{ "scrub", control_scrub },
+	{ "quota", quota, false },
+	{ "status", status, false },
+	{ "suppress-add", suppress_add, false },
+	{ "suppress-remove", suppress_remove, false },
+	{ "search-catch-up", catch_up, false },
+	{ "events", control_events, false },
+	{ "prune-begin", control_prune_begin, true },
+	{ "prune-messages", control_prune_messages, true },
+	{ "prune-rows", control_prune_rows, true },
+	{ "forget", control_forget, true },
+	{ "scrub", control_scrub, true },
 };
 
 static int
@@ -266,7 +267,10 @@ handle(struct client *c, const char *request, struct buf *out, struct err *err)
 		if (strcmp(ops[i].op, op.data) != 0)
 			continue;
 		buf_free(&op);
-		return ops[i].handle(c, request, out, err);
+		return ops[i].keeps && !c->is_keeper
+		    ? err_set(err, ERR_POLICY,
+			  "only root and the user of posternd may do that")
+		    : ops[i].handle(c, request, out, err);
 	}
 	if (rc == 1)
 		(void)err_set(err, ERR_PROTO, "unknown op %.40s", op.data);
@@ -330,22 +334,24 @@ client_main(void *arg)
 }
 
 static void
-name_peer(int fd, char *who, size_t size)
+name_peer(struct client *c, int fd)
 {
 	struct passwd pw, *found = NULL;
 	char room[2048];
 	uid_t uid;
 
 	if (peer_uid(fd, &uid) == -1) {
-		(void)snprintf(who, size, "unknown");
+		(void)snprintf(c->who, sizeof(c->who), "unknown");
 		return;
 	}
+	c->is_keeper = uid == 0 || uid == geteuid();
 	if (getpwuid_r(uid, &pw, room, sizeof(room), &found) == 0 &&
 	    found != NULL)
-		(void)snprintf(who, size, "%s (uid %lu)", pw.pw_name,
-		    (unsigned long)uid);
+		(void)snprintf(c->who, sizeof(c->who), "%s (uid %lu)",
+		    pw.pw_name, (unsigned long)uid);
 	else
-		(void)snprintf(who, size, "uid %lu", (unsigned long)uid);
+		(void)snprintf(
+		    c->who, sizeof(c->who), "uid %lu", (unsigned long)uid);
 }
 
 static void
@@ -359,7 +365,7 @@ serve(struct control *control, int fd)
 	c->control = control;
 	c->server = control->server;
 	c->stream = stream_new(fd);
-	name_peer(fd, c->who, sizeof(c->who));
+	name_peer(c, fd);
 	(void)pthread_mutex_lock(&control->lock);
 	may = control->clients < CLIENTS_MAX;
 	if (may)

@@ -3,7 +3,8 @@
  * socket (mode 0660).
  *
  * A request is an object with "op", the answer an object with "ok" and, when
- * that is false, "error". The peer's uid is the 'who' in the journal.
+ * that is false, "error". The peer's uid is the 'who' in the journal. Who is
+ * neither root nor our own user may not prune, erase and scrub.
  *
  *	quota		limits, pace, what is spent, the next slot
  *	status		sessions, deliveries, senders, recipients put off at RCPT for a
@@ -13,10 +14,10 @@
  *	search-catch-up	bring the search database up to date; rows read
  *	events		events (an array, as event_json writes them): into the
  *			journal; what became of how many
- *	prune-begin	last_seq, last_chain, archive: see store/prune.h
- *	prune-messages	as_of, messages (an array of ids); answers whether as_of
- *			was too far behind, and nothing done
- *	prune-rows	answers whether some are left
+ *	prune-begin	archive (its whole path), unsettled: see store/prune.h
+ *	prune-messages	archive, as_of, messages (an array of ids); answers
+ *			whether as_of was too far behind, and nothing done
+ *	prune-rows	archive; answers whether some are left
  *	forget		address, message (or none), parties (an array of n and
  *			role), suppression_too: see store/forget.h; seq
  *	scrub		page, 1 at first: forget_wipe; answers which page is next,

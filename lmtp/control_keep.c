@@ -30,30 +30,53 @@ deadline(void)
 	return clock_mono_us() + CONTROL_WAIT_US;
 }
 
+static int
+get_bool(const char *request, const char *key, bool *value_r, struct err *err)
+{
+	enum json_type type;
+	struct buf value;
+	int rc;
+
+	buf_init(&value, VALUE_MAX);
+	rc = json_get(request, key, &type, &value, err);
+	*value_r = rc == 0 && type == JSON_BOOL &&
+	    strcmp(value.data, "true") == 0;
+	buf_free(&value);
+	return rc;
+}
+
+/* The file of which they say that it has what is to go, by its whole path. */
+static int
+get_archive(const char *request, struct buf *file, struct err *err)
+{
+	int rc = json_get_string(request, "archive", file, err);
+
+	if (rc == -1)
+		return -1;
+	return rc == 1 && file->data[0] == '/'
+	    ? 0
+	    : err_set(err, ERR_PROTO, "no archive given");
+}
+
 int
 control_prune_begin(struct client *c, const char *request, struct buf *out,
     struct err *err)
 {
-	struct prune_bound bound = { .who = c->who };
+	struct prune_ask ask = { .who = c->who };
 	struct conf *conf = conf_current();
-	struct buf chain, name;
+	struct buf file;
 	int rc = -1;
 
 	(void)out;
-	bound.keep_us = prune_keep_us(conf);
+	ask.keep_us = prune_keep_us(conf);
 	conf_release(conf);
-	buf_init(&chain, CONTROL_REQUEST_MAX);
-	buf_init(&name, CONTROL_REQUEST_MAX);
-	if (json_get_int(request, "last_seq", &bound.last_seq, err) != -1 &&
-	    json_get_string(request, "last_chain", &chain, err) != -1 &&
-	    json_get_string(request, "archive", &name, err) != -1) {
-		bound.name = name.data;
-		rc = chain_parse(chain.data, bound.last_chain) == 0
-		    ? prune_begin(c->server->journal, &bound, deadline(), err)
-		    : err_set(err, ERR_PROTO, "no chain given");
+	buf_init(&file, CONTROL_REQUEST_MAX);
+	if (get_archive(request, &file, err) == 0 &&
+	    get_bool(request, "unsettled", &ask.may_be_unsettled, err) == 0) {
+		ask.file = file.data;
+		rc = prune_begin(c->server->journal, &ask, deadline(), err);
 	}
-	buf_free(&chain);
-	buf_free(&name);
+	buf_free(&file);
 	return rc;
 }
 
@@ -85,23 +108,26 @@ control_prune_messages(struct client *c, const char *request, struct buf *out,
 	struct uuid ids[PRUNE_MESSAGES_MAX];
 	enum json_type type;
 	bool behind = false;
-	struct buf array;
+	struct buf array, file;
 	int64_t as_of = 0;
 	int n = -1;
 
 	buf_init(&array, CONTROL_REQUEST_MAX);
+	buf_init(&file, CONTROL_REQUEST_MAX);
 	if (json_get_int(request, "as_of", &as_of, err) != -1 &&
+	    get_archive(request, &file, err) == 0 &&
 	    json_get(request, "messages", &type, &array, err) != -1)
 		n = type == JSON_NESTED
 		    ? read_ids(array.data, ids, PRUNE_MESSAGES_MAX, err)
 		    : err_set(err, ERR_PROTO, "no messages given");
+	if (n != -1 &&
+	    prune_messages(c->server->journal, file.data, as_of, ids,
+		(size_t)n, &behind, deadline(), err) == -1)
+		n = -1;
 	buf_free(&array);
-	if (n == -1 ||
-	    prune_messages(c->server->journal, as_of, ids, (size_t)n, &behind,
-		deadline(), err) == -1)
-		return -1;
+	buf_free(&file);
 	json_add_bool(out, "behind", behind);
-	return 0;
+	return n == -1 ? -1 : 0;
 }
 
 int
@@ -109,26 +135,16 @@ control_prune_rows(struct client *c, const char *request, struct buf *out,
     struct err *err)
 {
 	bool left = false;
-
-	(void)request;
-	if (prune_rows(c->server->journal, &left, deadline(), err) == -1)
-		return -1;
-	json_add_bool(out, "left", left);
-	return 0;
-}
-
-static int
-get_bool(const char *request, const char *key, bool *value_r, struct err *err)
-{
-	enum json_type type;
-	struct buf value;
+	struct buf file;
 	int rc;
 
-	buf_init(&value, VALUE_MAX);
-	rc = json_get(request, key, &type, &value, err);
-	*value_r = rc == 0 && type == JSON_BOOL &&
-	    strcmp(value.data, "true") == 0;
-	buf_free(&value);
+	buf_init(&file, CONTROL_REQUEST_MAX);
+	rc = get_archive(request, &file, err);
+	if (rc == 0)
+		rc = prune_rows(
+		    c->server->journal, file.data, &left, deadline(), err);
+	buf_free(&file);
+	json_add_bool(out, "left", left);
 	return rc;
 }
 

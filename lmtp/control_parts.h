@@ -4,6 +4,8 @@
 #ifndef LMTP_CONTROL_PARTS_H
 #define LMTP_CONTROL_PARTS_H
 
+#include <stdbool.h>
+
 #include "core/buf.h"
 #include "core/err.h"
 #include "lmtp/server.h"
@@ -19,6 +21,7 @@ struct client {
 	struct control *control;
 	struct server *server;
 	struct stream *stream;
+	bool is_keeper; /* root, or who we are */
 	char who[80];
 };
 

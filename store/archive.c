@@ -64,7 +64,7 @@ static const char temp_tables[] =
     "CREATE TEMP TABLE staying (id BLOB PRIMARY KEY) WITHOUT ROWID;"
     "CREATE TEMP TABLE going (id BLOB PRIMARY KEY) WITHOUT ROWID";
 
-enum { SQL_ENDS, SQL_LAST_CHAIN, SQL_IDS };
+enum { SQL_ENDS, SQL_LAST_CHAIN, SQL_IDS, SQL_HAS };
 static const char *const read_text[] = {
 	[SQL_ENDS] = "SELECT (SELECT min(seq) FROM journal), "
 		     "(SELECT max(seq) FROM journal), "
@@ -73,6 +73,7 @@ static const char *const read_text[] = {
 		     "WHERE name = 'archive')",
 	[SQL_LAST_CHAIN] = "SELECT chain FROM journal WHERE seq = ?",
 	[SQL_IDS] = "SELECT id FROM message ORDER BY id",
+	[SQL_HAS] = "SELECT 1 FROM message WHERE id = ?",
 };
 static const struct db_sql read_sql = { DB_SLOT_OTHER,
 	sizeof(read_text) / sizeof(*read_text), read_text };
@@ -306,4 +307,27 @@ archive_messages(const char *file,
 		rc = -1;
 	db_close(db);
 	return rc;
+}
+
+int
+archive_has(const char *file, const struct uuid *ids, size_t n, struct err *err)
+{
+	struct db *db = open_archive(file, err);
+	enum db_result result = DB_ROW;
+	char text[UUID_TEXT_LEN];
+	sqlite3_stmt *stmt;
+
+	if (db == NULL)
+		return -1;
+	for (size_t i = 0; i < n && result == DB_ROW; i++) {
+		stmt = db_stmt(db, &read_sql, SQL_HAS);
+		db_bind_blob(stmt, 1, ids[i].bytes, UUID_LEN);
+		result = db_step(db, stmt, err);
+		db_reset(stmt);
+		if (result == DB_DONE)
+			(void)err_set(err, ERR_STATE, "%s has no message %s",
+			    file, uuid_text(&ids[i], text));
+	}
+	db_close(db);
+	return result == DB_ROW ? 0 : -1;
 }

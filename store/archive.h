@@ -10,6 +10,7 @@
 #ifndef STORE_ARCHIVE_H
 #define STORE_ARCHIVE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include "core/err.h"
@@ -44,6 +45,10 @@ int archive_read(const char *file, struct archive *archive_r, struct err *);
 int archive_messages(const char *file,
     int (*fn)(void *arg, const struct uuid *, struct err *), void *arg,
     struct err *);
+
+/* ERR_STATE when one of these messages did not go into it. */
+int archive_has(
+    const char *file, const struct uuid *ids, size_t n, struct err *);
 
 /*
  * The first id that a message can have which arrived a day after wall_us or

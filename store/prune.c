@@ -20,6 +20,13 @@
 #define DETAIL_MAX_BYTES 8192
 
 #define BOUND "(SELECT max(last_seq) FROM pruned)"
+#define BOUND_AT "(SELECT at FROM journal WHERE seq = " BOUND ")"
+
+/* What the row `pruned` of the prune that is unfinished allows. */
+#define MAY_BE_UNSETTLED                                                  \
+	"EXISTS (SELECT 1 FROM pruned p JOIN journal j ON j.seq = p.seq " \
+	"WHERE p.last_seq = " BOUND                                       \
+	" AND json_extract(j.detail, '$.unsettled'))"
 
 enum {
 	SQL_BOUND,
@@ -27,6 +34,7 @@ enum {
 	SQL_FIRST,
 	SQL_LAST,
 	SQL_ADD,
+	SQL_INTO,
 	SQL_MAY_GO,
 	SQL_DROP_DIGEST,
 	SQL_DROP_ERASED,
@@ -46,10 +54,20 @@ static const char *const sql_text[] = {
 	[SQL_LAST] = "SELECT coalesce(max(seq), 0) FROM journal",
 	[SQL_ADD] = "INSERT INTO pruned (seq, last_seq, last_chain, archive) "
 		    "VALUES (?, ?, ?, ?)",
-	[SQL_MAY_GO] = "SELECT 1 FROM message WHERE id = ?1 AND received_at <= "
-		       "(SELECT at FROM journal WHERE seq = " BOUND ") "
-		       "AND NOT EXISTS (SELECT 1 FROM journal "
-		       "WHERE seq > ?2 AND message = ?1)",
+	[SQL_INTO] = "SELECT 1 FROM pruned WHERE last_seq = ?1 "
+		     "AND last_chain = ?2 AND last_seq = " BOUND,
+	/* Rows that a reader has seen no table may tell of. */
+	[SQL_MAY_GO] =
+	    "SELECT 1 FROM message m WHERE id = ?1 "
+	    "AND received_at <= " BOUND_AT " AND NOT EXISTS "
+	    "(SELECT 1 FROM journal WHERE seq > ?2 AND message = ?1) "
+	    "AND NOT EXISTS (SELECT 1 FROM delivery WHERE message = ?1 "
+	    "AND (updated_at > " BOUND_AT " OR (state IN ('waiting', "
+	    "'sending', 'doubtful') AND NOT " MAY_BE_UNSETTLED "))) "
+	    "AND NOT EXISTS (SELECT 1 FROM event "
+	    "WHERE message = ?1 AND seq > " BOUND ") "
+	    "AND NOT EXISTS (SELECT 1 FROM digest d WHERE d.digest = m.digest "
+	    "AND d.message = ?1 AND d.at > " BOUND_AT ")",
 	[SQL_DROP_DIGEST] = "DELETE FROM digest WHERE message = ?1 "
 			    "AND digest = (SELECT digest FROM message "
 			    "WHERE id = ?1)",
@@ -61,7 +79,7 @@ static const char *const sql_text[] = {
 	/* Those that were in force at the bound are looked up at each RCPT. */
 	[SQL_DROP_SUPPRESSIONS] =
 	    "DELETE FROM suppression WHERE seq < ?1 AND seq <= " BOUND
-	    " AND until < (SELECT at FROM journal WHERE seq = " BOUND ")",
+	    " AND until < " BOUND_AT,
 	[SQL_DROP_UNMATCHED] =
 	    "DELETE FROM unmatched WHERE seq < ?1 AND seq <= " BOUND,
 	[SQL_DROP_ROWS] = "DELETE FROM journal WHERE seq < ?1 AND seq <= " BOUND,
@@ -95,23 +113,29 @@ old_enough(int64_t at, int64_t boot, int64_t mono, int64_t keep_us)
 	    clock_mono_us() - mono >= keep_us;
 }
 
+struct begin {
+	const struct prune_ask *ask;
+	struct archive archive;
+};
+
 static int
-check_row(struct db *db, const struct prune_bound *b, struct err *err)
+check_row(struct db *db, const struct begin *b, struct err *err)
 {
+	int64_t last_seq = b->archive.last_seq;
 	sqlite3_stmt *stmt = db_stmt(db, &prune_sql, SQL_ROW);
 	bool same = false, old = false;
 	enum db_result result;
 	const void *chain;
 	size_t len;
 
-	db_bind_int(stmt, 1, b->last_seq);
+	db_bind_int(stmt, 1, last_seq);
 	result = db_step(db, stmt, err);
 	if (result == DB_ROW) {
 		chain = db_blob(stmt, 3, &len);
 		same = len == CHAIN_LEN &&
-		    memcmp(chain, b->last_chain, CHAIN_LEN) == 0;
+		    memcmp(chain, b->archive.last_chain, CHAIN_LEN) == 0;
 		old = old_enough(db_int(stmt, 0), db_int(stmt, 1),
-		    db_int(stmt, 2), b->keep_us);
+		    db_int(stmt, 2), b->ask->keep_us);
 	}
 	db_reset(stmt);
 	if (result != DB_ROW && result != DB_DONE)
@@ -119,17 +143,17 @@ check_row(struct db *db, const struct prune_bound *b, struct err *err)
 	if (!same)
 		return err_set(err, ERR_STATE,
 		    "row %" PRId64 " of the archive is not the journal's",
-		    b->last_seq);
+		    last_seq);
 	if (!old)
 		return err_set(err, ERR_POLICY,
 		    "row %" PRId64 " is younger than the journal needs to "
 		    "remember (store.repeat-window, quota.daily-window)",
-		    b->last_seq);
+		    last_seq);
 	return 0;
 }
 
 static int
-check_finished(struct db *db, const struct prune_bound *b, struct err *err)
+check_finished(struct db *db, const struct begin *b, struct err *err)
 {
 	int64_t bound, first;
 
@@ -138,22 +162,34 @@ check_finished(struct db *db, const struct prune_bound *b, struct err *err)
 		return -1;
 	if (first <= bound)
 		return err_set(err, ERR_STATE, "an earlier prune is unfinished");
-	if (b->last_seq < first)
+	if (b->archive.last_seq < first)
 		return err_set(err, ERR_STATE,
 		    "rows up to %" PRId64 " were pruned already", bound);
+	if (b->archive.first_seq != first)
+		return err_set(err, ERR_STATE,
+		    "the archive begins at row %" PRId64
+		    ", the journal at row %" PRId64,
+		    b->archive.first_seq, first);
 	return 0;
 }
 
+static const char *
+name_of(const char *file)
+{
+	const char *slash = strrchr(file, '/');
+
+	return slash != NULL ? slash + 1 : file;
+}
+
 static int
-add_bound(struct db *db, const struct prune_bound *b, int64_t seq,
-    struct err *err)
+add_bound(struct db *db, const struct begin *b, int64_t seq, struct err *err)
 {
 	sqlite3_stmt *stmt = db_stmt(db, &prune_sql, SQL_ADD);
 
 	db_bind_int(stmt, 1, seq);
-	db_bind_int(stmt, 2, b->last_seq);
-	db_bind_blob(stmt, 3, b->last_chain, CHAIN_LEN);
-	db_bind_text(stmt, 4, b->name);
+	db_bind_int(stmt, 2, b->archive.last_seq);
+	db_bind_blob(stmt, 3, b->archive.last_chain, CHAIN_LEN);
+	db_bind_text(stmt, 4, name_of(b->ask->file));
 	return db_run(db, stmt, err);
 }
 
@@ -161,7 +197,7 @@ static int
 begin_op(struct journal_tx *tx, void *arg, struct err *err)
 {
 	struct db *db = journal_tx_db(tx);
-	const struct prune_bound *b = arg;
+	const struct begin *b = arg;
 	char chain[CHAIN_TEXT_LEN];
 	struct buf detail;
 	int64_t seq;
@@ -171,10 +207,13 @@ begin_op(struct journal_tx *tx, void *arg, struct err *err)
 		return -1;
 	buf_init(&detail, DETAIL_MAX_BYTES);
 	json_open(&detail, '{');
-	json_add_int(&detail, "last_seq", b->last_seq);
-	json_add_string(&detail, "last_chain", chain_text(b->last_chain, chain));
-	json_add_string(&detail, "archive", b->name);
-	json_add_string(&detail, "who", b->who);
+	json_add_int(&detail, "last_seq", b->archive.last_seq);
+	json_add_string(&detail, "last_chain",
+	    chain_text(b->archive.last_chain, chain));
+	json_add_string(&detail, "archive", name_of(b->ask->file));
+	if (b->ask->may_be_unsettled)
+		json_add_bool(&detail, "unsettled", true);
+	json_add_string(&detail, "who", b->ask->who);
 	json_close(&detail, '}');
 	rc = detail.overflow
 	    ? err_set(err, ERR_POLICY, "the archive's name is too long")
@@ -183,16 +222,47 @@ begin_op(struct journal_tx *tx, void *arg, struct err *err)
 	return rc == 0 ? add_bound(db, b, seq, err) : -1;
 }
 
+static int
+read_archive(const char *file, struct archive *a, struct err *err)
+{
+	return archive_read(file, a, err) == 0
+	    ? 0
+	    : err_context(err,
+		  "whoever writes the journal has to read the archive first");
+}
+
 int
-prune_begin(struct journal *j, const struct prune_bound *bound,
+prune_begin(struct journal *j, const struct prune_ask *ask,
     int64_t deadline_us, struct err *err)
 {
-	struct prune_bound b = *bound;
+	struct begin b = { .ask = ask };
 
+	if (read_archive(ask->file, &b.archive, err) == -1 ||
+	    prune_check(journal_path(j), b.archive.last_seq, ask->keep_us,
+		ask->may_be_unsettled, err) == -1)
+		return -1;
 	return journal_do(j, begin_op, &b, deadline_us, err);
 }
 
+/* That the prune which is unfinished, or the last one, is into this archive. */
+static int
+check_archive(struct db *db, const struct archive *a, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(db, &prune_sql, SQL_INTO);
+	enum db_result result;
+
+	db_bind_int(stmt, 1, a->last_seq);
+	db_bind_blob(stmt, 2, a->last_chain, CHAIN_LEN);
+	result = db_step(db, stmt, err);
+	db_reset(stmt);
+	if (result == DB_DONE)
+		return err_set(
+		    err, ERR_STATE, "no prune into that archive has begun");
+	return result == DB_ROW ? 0 : -1;
+}
+
 struct batch {
+	struct archive archive;
 	int64_t as_of;
 	const struct uuid *ids;
 	size_t n;
@@ -240,6 +310,8 @@ messages_op(struct journal_tx *tx, void *arg, struct err *err)
 		return -1;
 	if (first > bound)
 		return err_set(err, ERR_STATE, "no prune is unfinished");
+	if (check_archive(db, &b->archive, err) == -1)
+		return -1;
 	if (b->n > PRUNE_MESSAGES_MAX || b->as_of < 0 || b->as_of > last)
 		return err_set(err, ERR_STATE,
 		    "no such messages: %zu as of row %" PRId64, b->n, b->as_of);
@@ -256,12 +328,17 @@ messages_op(struct journal_tx *tx, void *arg, struct err *err)
 }
 
 int
-prune_messages(struct journal *j, int64_t as_of, const struct uuid *ids,
-    size_t n, bool *behind_r, int64_t deadline_us, struct err *err)
+prune_messages(struct journal *j, const char *file, int64_t as_of,
+    const struct uuid *ids, size_t n, bool *behind_r, int64_t deadline_us,
+    struct err *err)
 {
-	struct batch b = { as_of, ids, n, false };
-	int rc = journal_do(j, messages_op, &b, deadline_us, err);
+	struct batch b = { .as_of = as_of, .ids = ids, .n = n };
+	int rc;
 
+	if (read_archive(file, &b.archive, err) == -1 ||
+	    archive_has(file, ids, n, err) == -1)
+		return -1;
+	rc = journal_do(j, messages_op, &b, deadline_us, err);
 	*behind_r = b.behind;
 	return rc;
 }
@@ -275,14 +352,20 @@ drop_before(struct db *db, size_t which, int64_t seq, struct err *err)
 	return db_run(db, stmt, err);
 }
 
+struct rows {
+	struct archive archive;
+	bool left;
+};
+
 static int
 rows_op(struct journal_tx *tx, void *arg, struct err *err)
 {
 	struct db *db = journal_tx_db(tx);
+	struct rows *rows = arg;
 	int64_t first, bound;
-	bool *left = arg;
 
-	if (get_int(db, SQL_FIRST, &first, err) == -1 ||
+	if (check_archive(db, &rows->archive, err) == -1 ||
+	    get_int(db, SQL_FIRST, &first, err) == -1 ||
 	    get_int(db, SQL_BOUND, &bound, err) == -1 ||
 	    drop_before(db, SQL_DROP_SUPPRESSIONS, first + ROWS_A_STEP, err) ==
 		-1 ||
@@ -290,13 +373,19 @@ rows_op(struct journal_tx *tx, void *arg, struct err *err)
 		-1 ||
 	    drop_before(db, SQL_DROP_ROWS, first + ROWS_A_STEP, err) == -1)
 		return -1;
-	*left = first + ROWS_A_STEP <= bound;
+	rows->left = first + ROWS_A_STEP <= bound;
 	return 0;
 }
 
 int
-prune_rows(
-    struct journal *j, bool *left_r, int64_t deadline_us, struct err *err)
+prune_rows(struct journal *j, const char *file, bool *left_r,
+    int64_t deadline_us, struct err *err)
 {
-	return journal_do(j, rows_op, left_r, deadline_us, err);
+	struct rows rows = { .left = false };
+
+	if (read_archive(file, &rows.archive, err) == -1 ||
+	    journal_do(j, rows_op, &rows, deadline_us, err) == -1)
+		return -1;
+	*left_r = rows.left;
+	return 0;
 }

@@ -43,38 +43,50 @@ int prune_state(const char *path, struct prune_state *, struct err *);
 int prune_plan(const char *path, int64_t before_us, int64_t keep_us,
     bool may_be_unsettled, int64_t *last_seq_r, struct err *);
 
+/* The same for a row: ERR_STATE when it is not the last of its transaction. */
+int prune_check(const char *path, int64_t last_seq, int64_t keep_us,
+    bool may_be_unsettled, struct err *);
+
 /* The chain of a row that the journal has; ERR_STATE when it has none. */
 int prune_chain(const char *path, int64_t seq,
     unsigned char chain_r[CHAIN_LEN], struct err *);
 
 /*
- * Step 2. ERR_STATE when the row is not there or another prune is unfinished,
- * ERR_POLICY when it is younger than keep_us. name: what to call the archive.
+ * Who asks for steps 2 to 4 is not trusted: each looks for itself whether file
+ * is an archive that has what is to go, ERR_STATE otherwise. posternd has to be
+ * able to read it.
+ *
+ * Step 2. ERR_STATE as well when it does not begin where the journal does, its
+ * last row is not the journal's and the last of its transaction, or another prune
+ * is unfinished, ERR_POLICY when that row is younger than keep_us or a delivery
+ * of that time is unsettled, unless they may be. The archive is called by file's
+ * last part.
  */
-struct prune_bound {
-	int64_t last_seq;
-	unsigned char last_chain[CHAIN_LEN];
-	const char *name, *who;
+struct prune_ask {
+	const char *file, *who;
 	int64_t keep_us;
+	bool may_be_unsettled;
 };
-int prune_begin(struct journal *, const struct prune_bound *,
+int prune_begin(struct journal *, const struct prune_ask *,
     int64_t deadline_us, struct err *);
 
 /*
  * Step 3: messages of the archive. Those that have a row after as_of stay, as
- * do those that arrived after the bound. *behind_r says that nothing was done:
+ * do those that arrived after the bound, that something has befallen after it as
+ * far as tables tell, and that are unsettled if they may not be. *behind_r says that nothing was done:
  * as_of has to be close to the journal's end (PRUNE_ROWS_BEHIND), since the rows
  * after it are read for each. ERR_STATE when it is past the end, or no prune is
  * unfinished.
  */
 #define PRUNE_MESSAGES_MAX 80
 #define PRUNE_ROWS_BEHIND 500
-int prune_messages(struct journal *, int64_t as_of, const struct uuid *ids,
-    size_t n, bool *behind_r, int64_t deadline_us, struct err *);
+int prune_messages(struct journal *, const char *file, int64_t as_of,
+    const struct uuid *ids, size_t n, bool *behind_r, int64_t deadline_us,
+    struct err *);
 
 /* Step 4: *left_r says whether there are more. */
-int prune_rows(
-    struct journal *, bool *left_r, int64_t deadline_us, struct err *);
+int prune_rows(struct journal *, const char *file, bool *left_r,
+    int64_t deadline_us, struct err *);
 
 /*
  * What keeps prune_messages' as_of close to the end, for a reader: the messages

@@ -220,6 +220,36 @@ prune_plan(const char *path, int64_t before_us, int64_t keep_us,
 	return rc;
 }
 
+static int
+time_of(const char *path, int64_t seq, int64_t *at_r, struct err *err)
+{
+	struct db *db = open_reader(path, err);
+	int rc;
+
+	if (db == NULL)
+		return -1;
+	rc = at_of(db, seq, at_r, err);
+	db_close(db);
+	return rc;
+}
+
+/* Rows of one transaction have one time. */
+int
+prune_check(const char *path, int64_t last_seq, int64_t keep_us,
+    bool may_be_unsettled, struct err *err)
+{
+	int64_t at = 0, last = 0;
+
+	if (time_of(path, last_seq, &at, err) == -1 ||
+	    prune_plan(path, at + 1, keep_us, may_be_unsettled, &last, err) ==
+		-1)
+		return -1;
+	if (last != last_seq)
+		return err_set(err, ERR_STATE,
+		    "row %" PRId64 " is not the last of its time", last_seq);
+	return 0;
+}
+
 int
 prune_chain(const char *path, int64_t seq, unsigned char chain_r[CHAIN_LEN],
     struct err *err)

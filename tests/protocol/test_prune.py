@@ -3,9 +3,13 @@
 import fcntl
 import json
 import os
+import pwd
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -211,15 +215,7 @@ def test_an_event_that_came_several_times(store, rows):
 
 
 def test_through_posternd_while_mail_flows(parts):
-    post, _ = relay(parts)
-    post.stop()
-    owner = os.stat(post.store)
-    for path in remains(post.store):
-        os.unlink(path)
-    old = OldJournal(post.store)
-    old.days(60, 40)
-    old.close()
-    os.chown(post.store, owner.st_uid, owner.st_gid)
+    post, _ = old_relay(parts, lambda old: old.days(60, 40))
     post.start()
     archive = os.path.join(parts.rundir, "a.db")
     with ThreadPoolExecutor(1) as pool:
@@ -240,34 +236,130 @@ def test_through_posternd_while_mail_flows(parts):
     post.run("quota")
 
 
-def test_posternd_does_not_trust_who_prunes(parts):
-    post, _ = relay(parts)
+def old_relay(parts, fill):
+    """A posternd whose journal has old days."""
+    post, ses = relay(parts)
     post.stop()
     owner = os.stat(post.store)
     for path in remains(post.store):
         os.unlink(path)
     old = OldJournal(post.store)
-    old.days(60, 10)
+    fill(old)
     old.close()
     os.chown(post.store, owner.st_uid, owner.st_gid)
-    post.start()
-    some = [str(uuid.UUID(bytes=row["id"])) for row in
-            post.sql("SELECT id FROM message ORDER BY id LIMIT 3")]
-    (row,) = post.sql("SELECT seq, lower(hex(chain)) AS chain FROM journal"
-                      " WHERE seq = 100")
-    (last,) = post.sql("SELECT max(seq) AS seq FROM journal")
-    with Control(post) as control:
-        def ask(as_of):
-            return str(control.ask("prune-messages", as_of=as_of, messages=some))
+    return post, ses
 
-        assert "no prune is unfinished" in ask(last["seq"])
-        control.ask("prune-begin", last_seq=100, last_chain=row["chain"],
-                    archive="a.db")
-        assert "no such messages" in ask(-1)
-        assert "no such messages" in ask(10**9)
-        assert "'behind': True" in ask(0)
-    assert some == [str(uuid.UUID(bytes=row["id"])) for row in
-                    post.sql("SELECT id FROM message ORDER BY id LIMIT 3")]
+
+def archives_of(parts, post, name, *days, window=""):
+    """What pruning a copy of a journal brings forth."""
+    owner = os.stat(post.store)
+    os.mkdir(f"{parts.rundir}/{name}")
+    os.chown(f"{parts.rundir}/{name}", owner.st_uid, owner.st_gid)
+    store = Store(f"{parts.rundir}/{name}")
+    with open(store.conf, "w", encoding="ascii") as f:
+        f.write(f'store {{ path = "{store.path}"\n{window} }}\n'
+                f'daemon {{ control = "{store.rundir}/none" }}\n')
+    for path in remains(post.store):
+        shutil.copy(path, store.path + path[len(post.store):])
+        os.chown(store.path + path[len(post.store):], owner.st_uid, owner.st_gid)
+    for i, ago in enumerate(days):
+        store.prune(ago, f"a{i}", "--unsettled")
+    return [store.archive(f"a{i}") for i in range(len(days))]
+
+
+def reports_of(row):
+    """What SES says late about a delivery."""
+    at = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(row["sent_at"] / 1e6))
+    return json.dumps({
+        "eventType": "Bounce", "mail": {
+            "timestamp": at, "messageId": row["ses_id"],
+            "destination": [row["value"]]},
+        "bounce": {"timestamp": at, "feedbackId": "F", "bounceType": "Permanent",
+                   "bounceSubType": "General",
+                   "bouncedRecipients": [{"emailAddress": row["value"]}]}})
+
+
+def test_posternd_does_not_trust_who_prunes(parts):
+    def fill(old):
+        old.days(60, 5, 45)
+        doubtful = old.message(midnight(45), ["ann@example.org"])
+        old.deliver(midnight(45) + 5, doubtful, 1, "doubtful")
+        old.days(44, 5)
+
+    post, _ = old_relay(parts, fill)
+    good, later = archives_of(parts, post, "good", 40, 30)
+    (young,) = archives_of(parts, post, "young", 2,
+                           window='repeat-window = "1d"')
+    post.start()
+    first, late, *_, = post.sql(
+        "SELECT m.id, d.ses_id, d.sent_at, p.value FROM message m"
+        " JOIN delivery d ON d.message = m.id AND d.n = 1 JOIN party p"
+        " ON p.message = m.id AND p.n = 1 WHERE d.state = 'sent' ORDER BY m.id")
+    (last,) = post.sql("SELECT id FROM message ORDER BY id DESC LIMIT 1")
+    (doubtful,) = post.sql("SELECT message FROM delivery WHERE state = 'doubtful'")
+
+    def end():
+        return post.sql("SELECT max(seq) AS seq FROM journal")[0]["seq"]
+
+    with Control(post) as control:
+        def ask(op, archive, **keys):
+            return str(control.ask(f"prune-{op}", archive=archive, **keys))
+
+        def messages(*rows, as_of=None, archive=good):
+            return ask("messages", archive, as_of=end() if as_of is None else as_of,
+                       messages=[str(uuid.UUID(bytes=row)) for row in rows])
+
+        assert "no prune is unfinished" in messages(first["id"])
+        for op in "begin", "rows":
+            assert "no archive given" in ask(op, "good/a0.db")
+            assert "has to read the archive" in ask(op, f"{parts.rundir}/none")
+            assert "has to read the archive" in ask(op, post.store)
+        assert "no prune into that archive" in ask("rows", good)
+        assert "is doubtful" in ask("begin", good)
+        assert "the archive begins at row" in ask("begin", later, unsettled=True)
+        assert "at the latest" in ask("begin", young, unsettled=True)
+        assert "'ok': True" in ask("begin", good, unsettled=True)
+        assert "is unfinished" in ask("begin", good, unsettled=True)
+
+        assert "no such messages" in messages(first["id"], as_of=-1)
+        assert "no such messages" in messages(first["id"], as_of=10**9)
+        assert "'behind': True" in messages(first["id"], as_of=0)
+        assert "no prune into that archive" in messages(first["id"], archive=young)
+        assert "has no message" in messages(last["id"])
+        post.run("events", "ingest", stdin=reports_of(late))
+        assert "'behind': False" in messages(late["id"], doubtful["message"])
+        there = [row["id"] for row in post.sql("SELECT id FROM message")]
+        assert late["id"] in there and doubtful["message"] not in there
+        assert first["id"] in there and last["id"] in there
+    post.run("prune", "--before", day(40), "--archive", good, "--unsettled")
+    post.run("verify", "--projections")
+
+
+def test_only_keepers_may_take_away(parts):
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    post, _ = relay(parts)
+    other = pwd.getpwnam("daemon")
+    os.chmod(parts.rundir, 0o755)
+    for path in (post.control, os.path.dirname(post.control)):
+        os.chmod(path, 0o777)
+    asks = """
+import json, socket, sys
+for op in sys.argv[2:]:
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sys.argv[1])
+    s.sendall(json.dumps({"op": op}).encode() + b"\\n")
+    print(s.makefile().readline(), end="")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", asks, post.control, "prune-begin",
+         "prune-messages", "prune-rows", "forget", "scrub", "quota"],
+        user=other.pw_uid, group=other.pw_gid, extra_groups=[],
+        capture_output=True, text=True, check=True)
+    *refused, told = done.stdout.splitlines()
+    assert len(refused) == 5
+    assert all("only root and the user of posternd" in line for line in refused)
+    assert json.loads(told)["ok"]
 
 
 # Each thread counts its own calls. That of the archive has most, and hides what
