@@ -67,7 +67,6 @@ class Site:
         self.postfix.configure(
             default_transport="lmtp:unix:postern/lmtp.sock",
             mynetworks="127.0.0.1/32",
-            mydestination="example.com",
             alias_maps=f"texthash:{aliases}",
             local_recipient_maps="$alias_maps",
             smtpd_recipient_restrictions=
@@ -81,7 +80,7 @@ class Site:
             smtpd_authorized_xclient_hosts="127.0.0.1",
             # Each sender may have many connections here.
             smtpd_client_connection_count_limit="0",
-            **(main or {}),
+            **{"mydestination": "example.com", **(main or {})},
         )
         parts.add(self.postfix).start()
 
@@ -547,6 +546,28 @@ def test_check_knows_where_bounces_go(site):
             text, cure = only(found, "warn")
             assert "Postfix takes no mail for example.com" in text
             assert "rewrite.srs-domain" in cure
+
+
+def test_an_srs_domain_of_its_own(site):
+    """The cure that check has where mail for the verified domain goes to
+    another host."""
+    s = site(main={"mydestination": "localhost",
+                   "virtual_alias_domains": "srs.example.com"},
+             **{"srs-domain": "srs.example.com"})
+    assert {f[0] for f in findings(s)} == {"ok"}
+    s.smtp(FOREIGN, "b@elsewhere.example", text(FOREIGN))
+    srs = s.one()["sender"]
+    assert srs.endswith("@srs.example.com")
+    s.relay.sandbox.reset()
+    s.smtp("", srs, text("MAILER-DAEMON@elsewhere.example", srs), OUTSIDE)
+    assert s.one()["recipients"] == [FOREIGN]
+    # Others in the domain go where its mail goes, and nobody else is there.
+    s.relay.sandbox.reset()
+    s.smtp(FOREIGN, "boss@example.com", text(FOREIGN))
+    assert s.one()["recipients"] == ["boss@example.com"]
+    with pytest.raises(smtplib.SMTPResponseException) as no:
+        s.smtp("", "x@srs.example.com", text("x@elsewhere.example"), OUTSIDE)
+    assert no.value.smtp_code == 550
 
 
 def test_check_tries_the_way_back(site):
