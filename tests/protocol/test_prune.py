@@ -6,6 +6,7 @@ import os
 import pwd
 import re
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -360,6 +361,83 @@ for op in sys.argv[2:]:
     assert len(refused) == 5
     assert all("only root and the user of posternd" in line for line in refused)
     assert json.loads(told)["ok"]
+
+
+class Killed:
+    """posternd ends at its nth call of a kind, on the log, from now on."""
+
+    def __init__(self, post, call, nth):
+        self.strace = subprocess.Popen(
+            ["strace", "-f", "-o", "/dev/null", "-P", post.store + "-wal",
+             "-e", f"trace={call}", "-e", f"inject={call}:signal=KILL:when={nth}",
+             "-p", str(post.daemon.pid)],
+            stderr=subprocess.PIPE, text=True)
+        assert "attached" in self.strace.stderr.readline()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.strace.send_signal(signal.SIGINT)
+        self.strace.communicate()
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="no strace here")
+@pytest.mark.skipif("thread" in SANITIZER, reason="a tracer would stop it")
+@pytest.mark.parametrize("call, step", [("fdatasync,fsync", 1), ("pwrite64", 23)])
+def test_posternd_killed_at_every_commit_of_a_prune(parts, call, step):
+    """Nothing is lost, the command says so, and can be run again; mail goes on."""
+    post, _ = old_relay(parts, lambda old: old.days(30, 16, people=[
+        "ann@example.org", "bob@example.org"]))
+    store = Store(parts.rundir, make=False)
+    store.path = post.store
+    before = everything(store)
+    owner = os.stat(post.store)
+    saved = parts.dir("saved")
+    for path in remains(post.store):
+        shutil.copy(path, saved)
+    archive = os.path.join(parts.rundir, "a.db")
+    prune = ["prune", "--before", day(15), "--archive", archive]
+    states = set()
+    for nth in range(1, 1000 * step, 3 * step if SANITIZER else step):
+        for path in remains(post.store) + remains(archive):
+            os.unlink(path)
+        shutil.copytree(saved, os.path.dirname(post.store), dirs_exist_ok=True)
+        for path in remains(post.store):
+            os.chown(path, owner.st_uid, owner.st_gid)
+        post.start()
+        with Killed(post, call, nth):
+            status, out, err = post.run(*prune, expect=None)
+            if status != 0:
+                post.daemon.wait()
+        if status == 0:
+            break
+        assert status == 3 and "posternd" in err, (status, out, err)
+        post.kill()
+        begun = store.get("SELECT 1 FROM pruned") != []
+        there = ["a"] if begun else []
+        states.add((begun, store.get("SELECT count(*) FROM message")[0][0],
+                    store.get("SELECT min(seq) FROM journal")[0][0]))
+        after = everything(store, *there)
+        for table, rows in before.items():
+            assert set(rows) <= set(after[table]), (nth, table)
+        post.start()
+        (reply,) = send(post, "one@example.com")
+        assert reply.code == 250
+        post.run("verify", "--projections", *(["--archive", archive] if begun else []))
+        post.run(*prune)
+        (reply,) = send(post, "two@example.com")
+        assert reply.code == 250
+        post.run("verify", "--projections", "--archive", archive)
+        post.stop()
+        after = everything(store, "a")
+        for table, rows in before.items():
+            assert set(rows) <= set(after[table]), (nth, table)
+    post.run("verify", "--projections", "--archive", archive)
+    # Before it was journalled, with messages on their way, and rows.
+    assert (False in {begun for begun, *_ in states}) == (call == "pwrite64")
+    assert len({messages for begun, messages, _ in states if begun}) > 2
+    assert len({first for begun, _, first in states if begun}) > 1
 
 
 # Each thread counts its own calls. That of the archive has most, and hides what
