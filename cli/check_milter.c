@@ -27,6 +27,7 @@ struct milters {
 	struct buf action;	/* milter_default_action */
 	struct buf seen;	/* addresses looked at, each between blanks */
 	bool smtpd, local;	/* mail by SMTP, by sendmail(1) passes ours */
+	bool unseen;		/* or may do so, by smtpd_milter_maps */
 };
 
 /* What Postfix does with mail while its milter is away. */
@@ -180,6 +181,34 @@ look_param(struct milters *m, const char *name, const char *service)
 	return found;
 }
 
+/* A table that stands in main.cf itself can be read; of one in a file, only
+ * what it has for this host. */
+static bool
+look_maps(struct milters *m)
+{
+	static const char name[] = "smtpd_milter_maps";
+	struct buf table, value;
+	struct err err;
+	bool found;
+
+	if (postfix_param(name, &table, &err) == -1)
+		return false;
+	found = look(m, name, "*/inet", table.data);
+	buf_init(&value, SEEN_MAX);
+	if (!found && postfix_has_tables() &&
+	    postfix_lookup(table.data, "127.0.0.1", &value))
+		found = look(m, name, "*/inet", value.data);
+	if (!found)
+		check_fine(m->c,
+		    "%s = %s: for which clients that has our milter is not "
+		    "looked at",
+		    name, table.data);
+	m->unseen = !found;
+	buf_free(&value);
+	buf_free(&table);
+	return found;
+}
+
 /* What stands in master.cf instead, for the submission service only, say. */
 static bool
 look_overrides(struct milters *m, const char *name)
@@ -217,7 +246,7 @@ check_ways(const struct milters *m)
 		    "mail by the sendmail command passes no milter of ours: "
 		    "posternd rewrites its senders when it leaves, and who "
 		    "submitted it is not on record");
-	else if (!m->smtpd)
+	else if (!m->smtpd && !m->unseen)
 		check_warn(m->c,
 		    "name it in smtpd_milters as well, in main.cf or for the "
 		    "submission service in master.cf",
@@ -269,7 +298,7 @@ check_milter(struct check *c)
 		buf_init(&m.action, 1);
 	buf_init(&m.seen, SEEN_MAX);
 	m.smtpd = look_param(&m, "smtpd_milters", "*/inet");
-	m.smtpd = look_param(&m, "smtpd_milter_maps", "*/inet") || m.smtpd;
+	m.smtpd = look_maps(&m) || m.smtpd;
 	m.smtpd = look_overrides(&m, "smtpd_milters") || m.smtpd;
 	m.local = look_param(&m, "non_smtpd_milters", "cleanup/unix");
 	m.local = look_overrides(&m, "non_smtpd_milters") || m.local;

@@ -514,6 +514,15 @@ def test_check_knows_which_mail_passes_the_milter(site):
     text, cure = only(findings(
         s, non_smtpd_milters="unix:postern/milter.sock", **none), "warn")
     assert "mail by SMTP passes no milter" in text
+    # A file has it, for the clients of this host or of other networks.
+    table = os.path.join(s.milter.rundir, "clients")
+    for net in ("127.0.0.0/8", "192.0.2.0/24"):
+        with open(table, "w", encoding="ascii") as f:
+            f.write(f"{net} unix:postern/milter.sock\n")
+        found = findings(s, smtpd_milter_maps=f"cidr:{table}")
+        assert {f[0] for f in found} == {"ok"}
+        assert ("is not looked at" in str(found)) == net.startswith("192")
+    findings(s, smtpd_milter_maps="")
     # The submission service alone has it.
     s.postfix.smtpd_options = ["smtpd_milters=unix:postern/milter.sock"]
     assert {f[0] for f in findings(s)} == {"ok"}
