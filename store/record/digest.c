@@ -34,8 +34,9 @@ static const char *const sql_text[] = {
 	[SQL_PUT_MARK] = "INSERT INTO mark (name, value) VALUES ('digest', ?) "
 			 "ON CONFLICT (name) DO UPDATE "
 			 "SET value = excluded.value",
-	[SQL_NEXT_MESSAGE] = "SELECT id, digest, received_at FROM message "
-			     "WHERE id > ? ORDER BY id LIMIT 1",
+	/* In parentheses for clang, which suspects a missing comma. */
+	[SQL_NEXT_MESSAGE] = ("SELECT id, digest, received_at FROM message "
+			      "WHERE id > ? ORDER BY id LIMIT 1"),
 };
 const struct db_sql digest_sql = { DB_SLOT_DIGEST,
 	sizeof(sql_text) / sizeof(*sql_text), sql_text };

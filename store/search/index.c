@@ -16,8 +16,9 @@ static const char *const sql_text[] = {
 	[SQL_KEY] = "SELECT message, n, at FROM found WHERE id = ?",
 	[SQL_LAST] = "SELECT coalesce(max(id), 0) FROM found",
 	[SQL_TRAIL] = "SELECT seq FROM trail WHERE message = ? ORDER BY seq",
-	[SQL_TRAIL_OF] = "SELECT seq FROM trail WHERE message = ? AND n = ? "
-			 "ORDER BY seq",
+	/* In parentheses for clang, which suspects a missing comma. */
+	[SQL_TRAIL_OF] = ("SELECT seq FROM trail WHERE message = ? AND n = ? "
+			  "ORDER BY seq"),
 };
 static const struct db_sql sql = { DB_SLOT_OTHER,
 	sizeof(sql_text) / sizeof(*sql_text), sql_text };
