@@ -53,6 +53,7 @@ sqlite3 *db_handle(struct db *);
  */
 enum db_slot {
 	DB_SLOT_JOURNAL,
+	DB_SLOT_DOUBT,
 	DB_SLOT_RECORD,
 	DB_SLOT_ARRIVAL,
 	DB_SLOT_MESSAGE,
@@ -78,9 +79,9 @@ struct db_sql {
 int db_prepare(struct db *, const struct db_sql *, struct err *);
 
 /* The modules whose ops run on the journal's connection. */
-extern const struct db_sql record_sql, record_arrival_sql, record_message_sql,
-    record_text_sql, digest_sql, suppression_sql, event_sql, settle_sql,
-    prune_sql, forget_sql;
+extern const struct db_sql journal_doubt_sql, record_sql, record_arrival_sql,
+    record_message_sql, record_text_sql, digest_sql, suppression_sql,
+    event_sql, settle_sql, prune_sql, forget_sql;
 
 /* The statement, reset and with nothing bound. */
 sqlite3_stmt *db_stmt(struct db *, const struct db_sql *, size_t which);

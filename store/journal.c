@@ -10,6 +10,7 @@
 #include "core/json.h"
 #include "core/log.h"
 #include "core/mem.h"
+#include "store/journal/doubt.h"
 #include "store/journal/parts.h"
 
 /* How long `started` and `stopped` may wait for a lock or a full disk. */
@@ -48,11 +49,10 @@ start_op(struct journal_tx *tx, void *arg, struct err *err)
 {
 	struct start *start = arg;
 
-	start->doubtful = 0;
 	if (journal_append(
 		tx, "started", NULL, 0, start->detail, NULL, err) == -1)
 		return -1;
-	return journal_tx_doubt(tx, &start->doubtful, err);
+	return journal_doubt(tx, &start->doubtful, err);
 }
 
 static int

@@ -23,6 +23,7 @@ store_libstore_a_SOURCES = \
 	store/journal/attime.c store/journal/attime.h \
 	store/journal/batch.c store/journal/batch.h \
 	store/journal/checkpoint.c store/journal/checkpoint.h \
+	store/journal/doubt.c store/journal/doubt.h \
 	store/journal/file.c store/journal/file.h \
 	store/journal/parts.h store/journal/thread.c \
 	store/journal/tx.c store/journal/tx.h \

@@ -5,19 +5,14 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/clock.h"
 #include "core/json.h"
 #include "core/log.h"
-#include "store/record_sql.h"
-#include "store/settle.h"
 
 /* A row is bounded by what goes into it: the recipients of one message. */
 #define ROW_MAX_BYTES (size_t)(256 * 1024 * 1024)
-
-#define FOUND_AFTER_CRASH "found sending at start"
 
 enum {
 	SQL_BEGIN,
@@ -28,9 +23,7 @@ enum {
 	SQL_RELEASE,
 	SQL_HEAD,
 	SQL_DATA_VERSION,
-	SQL_APPEND,
-	SQL_SENDING,
-	SQL_DOUBT
+	SQL_APPEND
 };
 
 static const char *const sql_text[] = {
@@ -46,9 +39,6 @@ static const char *const sql_text[] = {
 	[SQL_APPEND] = "INSERT INTO journal (seq, at, boot, mono, event, "
 		       "message, n, detail, chain) "
 		       "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-	[SQL_SENDING] = "SELECT message, n, attempts FROM delivery "
-			"WHERE state = 'sending' LIMIT 1",
-	[SQL_DOUBT] = RECORD_SQL_OUTCOME,
 };
 
 static const struct db_sql sql = { DB_SLOT_JOURNAL,
@@ -289,60 +279,4 @@ journal_append(struct journal_tx *tx, const char *event,
 	if (seq_r != NULL)
 		*seq_r = row.seq;
 	return 0;
-}
-
-static int
-doubt_one(struct journal_tx *tx, const struct uuid *message, unsigned n,
-    int64_t attempt, struct err *err)
-{
-	sqlite3_stmt *stmt;
-	char detail[96];
-
-	(void)snprintf(detail, sizeof(detail),
-	    "{\"attempt\":%" PRId64 ",\"reply\":\"" FOUND_AFTER_CRASH "\"}",
-	    attempt);
-	if (journal_append(tx, "doubtful", message, n, detail, NULL, err) == -1)
-		return -1;
-	stmt = db_stmt(tx->db, &sql, SQL_DOUBT);
-	db_bind_text(stmt, 1, "doubtful");
-	db_bind_text(stmt, 4, FOUND_AFTER_CRASH);
-	db_bind_int(stmt, 6, tx->at);
-	db_bind_blob(stmt, 7, message->bytes, UUID_LEN);
-	db_bind_int(stmt, 8, n);
-	db_bind_int(stmt, 9, attempt);
-	if (db_run(tx->db, stmt, err) == -1)
-		return -1;
-	return settle_delivery(tx, message, n, NULL, err);
-}
-
-int
-journal_tx_doubt(struct journal_tx *tx, void *arg, struct err *err)
-{
-	unsigned *count = arg;
-	enum db_result result;
-	struct uuid message;
-	sqlite3_stmt *stmt;
-	int64_t attempt;
-	const void *id;
-	size_t len;
-	unsigned n;
-
-	for (;;) {
-		stmt = db_stmt(tx->db, &sql, SQL_SENDING);
-		result = db_step(tx->db, stmt, err);
-		if (result != DB_ROW)
-			break;
-		id = db_blob(stmt, 0, &len);
-		if (len != UUID_LEN)
-			return err_set(err, ERR_STATE, "a delivery without id");
-		memcpy(message.bytes, id, UUID_LEN);
-		n = (unsigned)db_int(stmt, 1);
-		attempt = db_int(stmt, 2);
-		db_reset(stmt);
-		if (doubt_one(tx, &message, n, attempt, err) == -1)
-			return -1;
-		(*count)++;
-	}
-	db_reset(stmt);
-	return result == DB_DONE ? 0 : -1;
 }

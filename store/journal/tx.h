@@ -50,7 +50,4 @@ void journal_tx_rollback(struct journal_tx *);
 /* Run an op in a savepoint: -1 and err undo what it did, and nothing else. */
 int journal_tx_run(struct journal_tx *, journal_op *, void *arg, struct err *);
 
-/* An op: deliveries that a crash left `sending` become `doubtful`. */
-int journal_tx_doubt(struct journal_tx *, void *arg, struct err *);
-
 #endif
