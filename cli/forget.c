@@ -330,5 +330,6 @@ const struct verb verb_forget = {
 	    "bytes are searched for it. Exits 1 when a reader is in the way: run\n"
 	    "it again then. ADDRESS+label is another address; snapshots and\n"
 	    "backups are not looked at.\n",
+	.gives_way = true,
 	.run = run,
 };

@@ -73,10 +73,9 @@ struct going {
 	size_t n;
 };
 
-/* One that answers with yes or no. */
+/* A step, which may have to be done again. */
 static int
-ask_bool(struct prune *p, struct buf *request, const char *key, bool *value_r,
-    struct err *err)
+ask_step(struct prune *p, struct buf *request, bool *again_r, struct err *err)
 {
 	struct buf answer, value;
 	enum json_type type;
@@ -86,9 +85,9 @@ ask_bool(struct prune *p, struct buf *request, const char *key, bool *value_r,
 	buf_init(&value, REQUEST_MAX_BYTES);
 	rc = keeper_ask(&p->keeper, request, &answer, err);
 	if (rc == 0)
-		rc = json_get(answer.data, key, &type, &value, err);
+		rc = json_get(answer.data, "again", &type, &value, err);
 	if (rc == 0)
-		*value_r = type == JSON_BOOL && strcmp(value.data, "true") == 0;
+		*again_r = type == JSON_BOOL && strcmp(value.data, "true") == 0;
 	buf_free(&answer);
 	buf_free(&value);
 	return rc;
@@ -112,7 +111,7 @@ ask_messages(struct going *g, int64_t as_of, bool *behind_r, struct err *err)
 		json_string(&request, uuid_text(&g->ids[i], text));
 	json_close(&request, ']');
 	json_close(&request, '}');
-	rc = ask_bool(g->prune, &request, "behind", behind_r, err);
+	rc = ask_step(g->prune, &request, behind_r, err);
 	buf_free(&request);
 	return rc;
 }
@@ -123,6 +122,7 @@ try_messages(struct going *g, bool *behind_r, struct err *err)
 {
 	struct journal *j = g->prune->keeper.journal;
 	int64_t as_of = prune_watch_read(g->watch, err);
+	struct prune_step step;
 	size_t n = 0;
 
 	*behind_r = false;
@@ -134,9 +134,13 @@ try_messages(struct going *g, bool *behind_r, struct err *err)
 	g->n = n;
 	if (n == 0)
 		return 0;
-	return j != NULL ? prune_messages(j, g->prune->whole, as_of, g->ids, n,
-			       behind_r, keeper_deadline(), err)
-			 : ask_messages(g, as_of, behind_r, err);
+	if (j == NULL)
+		return ask_messages(g, as_of, behind_r, err);
+	if (prune_messages(j, g->prune->whole, as_of, g->ids, n, &step,
+		keeper_deadline(), err) == -1)
+		return -1;
+	*behind_r = step.again;
+	return 0;
 }
 
 static int
@@ -181,7 +185,7 @@ drop_messages(struct prune *p, struct err *err)
 }
 
 static int
-ask_rows(struct prune *p, bool *left_r, struct err *err)
+ask_rows(struct prune *p, bool *again_r, struct err *err)
 {
 	struct buf request;
 	int rc;
@@ -191,7 +195,7 @@ ask_rows(struct prune *p, bool *left_r, struct err *err)
 	json_add_string(&request, "op", "prune-rows");
 	json_add_string(&request, "archive", p->whole);
 	json_close(&request, '}');
-	rc = ask_bool(p, &request, "left", left_r, err);
+	rc = ask_step(p, &request, again_r, err);
 	buf_free(&request);
 	return rc;
 }
@@ -200,14 +204,15 @@ ask_rows(struct prune *p, bool *left_r, struct err *err)
 static int
 drop_rows(struct prune *p, struct err *err)
 {
-	bool left = true;
+	struct prune_step step = { .again = true };
+	struct journal *j = p->keeper.journal;
 	int rc = 0;
 
-	while (rc == 0 && left)
-		rc = p->keeper.journal != NULL
-		    ? prune_rows(p->keeper.journal, p->whole, &left,
-			  keeper_deadline(), err)
-		    : ask_rows(p, &left, err);
+	while (rc == 0 && step.again)
+		rc = j != NULL
+		    ? prune_rows(
+			  j, p->whole, &step, keeper_deadline(), err)
+		    : ask_rows(p, &step.again, err);
 	return rc;
 }
 
@@ -389,5 +394,6 @@ const struct verb verb_prune = {
 	    "or doubtful, unless --unsettled archives it as it is, and what is\n"
 	    "younger than store.repeat-window and quota.daily-window. Mail flows\n"
 	    "meanwhile. FILE is the only place where those rows are then.\n",
+	.gives_way = true,
 	.run = run,
 };

@@ -64,14 +64,14 @@ static const char temp_tables[] =
     "CREATE TEMP TABLE staying (id BLOB PRIMARY KEY) WITHOUT ROWID;"
     "CREATE TEMP TABLE going (id BLOB PRIMARY KEY) WITHOUT ROWID";
 
-enum { SQL_ENDS, SQL_LAST_CHAIN, SQL_IDS, SQL_HAS };
+enum { SQL_ENDS, SQL_LAST_CHAIN, SQL_COUNT, SQL_IDS, SQL_HAS };
 static const char *const read_text[] = {
 	[SQL_ENDS] = "SELECT (SELECT min(seq) FROM journal), "
 		     "(SELECT max(seq) FROM journal), "
-		     "(SELECT count(*) FROM message), "
 		     "(SELECT CAST(CAST(value AS TEXT) AS INTEGER) FROM mark "
 		     "WHERE name = 'archive')",
 	[SQL_LAST_CHAIN] = "SELECT chain FROM journal WHERE seq = ?",
+	[SQL_COUNT] = "SELECT count(*) FROM message",
 	[SQL_IDS] = "SELECT id FROM message ORDER BY id",
 	[SQL_HAS] = "SELECT 1 FROM message WHERE id = ?",
 };
@@ -235,8 +235,7 @@ read_ends(struct db *db, struct archive *a, struct err *err)
 	if (result == DB_ROW) {
 		a->first_seq = db_int(stmt, 0);
 		a->last_seq = db_int(stmt, 1);
-		a->messages = db_int(stmt, 2);
-		a->as_of = db_int(stmt, 3);
+		a->as_of = db_int(stmt, 2);
 	}
 	db_reset(stmt);
 	if (result != DB_ROW)
@@ -253,6 +252,19 @@ read_ends(struct db *db, struct archive *a, struct err *err)
 		(void)err_set(err, ERR_STATE, "its last row has no chain");
 	db_reset(stmt);
 	return chain != NULL && len == CHAIN_LEN ? 0 : -1;
+}
+
+/* Reads all of them. */
+static int
+count_messages(struct db *db, struct archive *a, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(db, &read_sql, SQL_COUNT);
+	enum db_result result = db_step(db, stmt, err);
+
+	if (result == DB_ROW)
+		a->messages = db_int(stmt, 0);
+	db_reset(stmt);
+	return result == DB_ROW ? 0 : -1;
 }
 
 static struct db *
@@ -276,6 +288,8 @@ archive_read(const char *file, struct archive *archive_r, struct err *err)
 	if (db == NULL)
 		return -1;
 	rc = read_ends(db, archive_r, err);
+	if (rc == 0)
+		rc = count_messages(db, archive_r, err);
 	db_close(db);
 	return rc == 0 ? 0 : err_context(err, "%s", file);
 }
@@ -309,25 +323,33 @@ archive_messages(const char *file,
 	return rc;
 }
 
+static int
+has(struct db *db, const struct uuid *id, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(db, &read_sql, SQL_HAS);
+	char text[UUID_TEXT_LEN];
+	enum db_result result;
+
+	db_bind_blob(stmt, 1, id->bytes, UUID_LEN);
+	result = db_step(db, stmt, err);
+	db_reset(stmt);
+	if (result == DB_DONE)
+		return err_set(err, ERR_STATE, "it has no message %s",
+		    uuid_text(id, text));
+	return result == DB_ROW ? 0 : -1;
+}
+
 int
-archive_has(const char *file, const struct uuid *ids, size_t n, struct err *err)
+archive_has(const char *file, const struct uuid *ids, size_t n,
+    struct archive *archive_r, struct err *err)
 {
 	struct db *db = open_archive(file, err);
-	enum db_result result = DB_ROW;
-	char text[UUID_TEXT_LEN];
-	sqlite3_stmt *stmt;
+	int rc = -1;
 
-	if (db == NULL)
-		return -1;
-	for (size_t i = 0; i < n && result == DB_ROW; i++) {
-		stmt = db_stmt(db, &read_sql, SQL_HAS);
-		db_bind_blob(stmt, 1, ids[i].bytes, UUID_LEN);
-		result = db_step(db, stmt, err);
-		db_reset(stmt);
-		if (result == DB_DONE)
-			(void)err_set(err, ERR_STATE, "%s has no message %s",
-			    file, uuid_text(&ids[i], text));
-	}
+	if (db != NULL)
+		rc = read_ends(db, archive_r, err);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = has(db, &ids[i], err);
 	db_close(db);
-	return result == DB_ROW ? 0 : -1;
+	return rc == 0 ? 0 : err_context(err, "%s", file);
 }

@@ -46,9 +46,12 @@ int archive_messages(const char *file,
     int (*fn)(void *arg, const struct uuid *, struct err *), void *arg,
     struct err *);
 
-/* ERR_STATE when one of these messages did not go into it. */
-int archive_has(
-    const char *file, const struct uuid *ids, size_t n, struct err *);
+/*
+ * The same, without how many messages it has, for who looks often: ERR_STATE also
+ * when one of these is not among them.
+ */
+int archive_has(const char *file, const struct uuid *ids, size_t n,
+    struct archive *archive_r, struct err *);
 
 /*
  * The first id that a message can have which arrived a day after wall_us or

@@ -35,6 +35,7 @@ enum {
 	SQL_LAST,
 	SQL_ADD,
 	SQL_INTO,
+	SQL_SINCE,
 	SQL_MAY_GO,
 	SQL_DROP_DIGEST,
 	SQL_DROP_ERASED,
@@ -56,11 +57,12 @@ static const char *const sql_text[] = {
 		    "VALUES (?, ?, ?, ?)",
 	[SQL_INTO] = "SELECT 1 FROM pruned WHERE last_seq = ?1 "
 		     "AND last_chain = ?2 AND last_seq = " BOUND,
+	[SQL_SINCE] = "SELECT message FROM journal WHERE seq > ? "
+		      "AND message IS NOT NULL",
 	/* Rows that a reader has seen no table may tell of. */
 	[SQL_MAY_GO] =
 	    "SELECT 1 FROM message m WHERE id = ?1 "
-	    "AND received_at <= " BOUND_AT " AND NOT EXISTS "
-	    "(SELECT 1 FROM journal WHERE seq > ?2 AND message = ?1) "
+	    "AND received_at <= " BOUND_AT " "
 	    "AND NOT EXISTS (SELECT 1 FROM delivery WHERE message = ?1 "
 	    "AND (updated_at > " BOUND_AT " OR (state IN ('waiting', "
 	    "'sending', 'doubtful') AND NOT " MAY_BE_UNSETTLED "))) "
@@ -222,13 +224,15 @@ begin_op(struct journal_tx *tx, void *arg, struct err *err)
 	return rc == 0 ? add_bound(db, b, seq, err) : -1;
 }
 
+/* Messages may be none. */
 static int
-read_archive(const char *file, struct archive *a, struct err *err)
+look_at_archive(const char *file, const struct uuid *ids, size_t n,
+    struct archive *a, struct err *err)
 {
-	return archive_read(file, a, err) == 0
+	return archive_has(file, ids, n, a, err) == 0
 	    ? 0
 	    : err_context(err,
-		  "whoever writes the journal has to read the archive first");
+		  "whoever writes the journal looks at the archive first");
 }
 
 int
@@ -237,7 +241,7 @@ prune_begin(struct journal *j, const struct prune_ask *ask,
 {
 	struct begin b = { .ask = ask };
 
-	if (read_archive(ask->file, &b.archive, err) == -1 ||
+	if (look_at_archive(ask->file, NULL, 0, &b.archive, err) == -1 ||
 	    prune_check(journal_path(j), b.archive.last_seq, ask->keep_us,
 		ask->may_be_unsettled, err) == -1)
 		return -1;
@@ -266,17 +270,49 @@ struct batch {
 	int64_t as_of;
 	const struct uuid *ids;
 	size_t n;
-	bool behind;
+	struct uuid since[PRUNE_ROWS_BEHIND]; /* sorted: they have later rows */
+	size_t nsince;
+	struct prune_step step;
 };
 
 static int
-may_go(struct db *db, const struct uuid *id, int64_t as_of, struct err *err)
+by_id(const void *a, const void *b)
 {
-	sqlite3_stmt *stmt = db_stmt(db, &prune_sql, SQL_MAY_GO);
+	return memcmp(a, b, UUID_LEN);
+}
+
+static int
+read_since(struct db *db, struct batch *b, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(db, &prune_sql, SQL_SINCE);
+	enum db_result result;
+	const void *id;
+	size_t len;
+
+	b->nsince = 0;
+	db_bind_int(stmt, 1, b->as_of);
+	while ((result = db_step(db, stmt, err)) == DB_ROW &&
+	    b->nsince < PRUNE_ROWS_BEHIND)
+		if ((id = db_blob(stmt, 0, &len)) != NULL && len == UUID_LEN)
+			memcpy(b->since[b->nsince++].bytes, id, UUID_LEN);
+	db_reset(stmt);
+	if (result != DB_DONE)
+		return -1;
+	qsort(b->since, b->nsince, sizeof(*b->since), by_id);
+	return 0;
+}
+
+static int
+may_go(struct db *db, const struct batch *b, const struct uuid *id,
+    struct err *err)
+{
+	sqlite3_stmt *stmt;
 	enum db_result result;
 
+	if (bsearch(id, b->since, b->nsince, sizeof(*b->since), by_id) != NULL)
+		return 0;
+	stmt = db_stmt(db, &prune_sql, SQL_MAY_GO);
 	db_bind_blob(stmt, 1, id->bytes, UUID_LEN);
-	db_bind_int(stmt, 2, as_of);
 	result = db_step(db, stmt, err);
 	db_reset(stmt);
 	return result == DB_ROW ? 1 : result == DB_DONE ? 0 : -1;
@@ -300,8 +336,8 @@ static int
 messages_op(struct journal_tx *tx, void *arg, struct err *err)
 {
 	struct db *db = journal_tx_db(tx);
+	int64_t first, bound, last, began = clock_mono_us();
 	struct batch *b = arg;
-	int64_t first, bound, last;
 	int rc;
 
 	if (get_int(db, SQL_FIRST, &first, err) == -1 ||
@@ -315,31 +351,33 @@ messages_op(struct journal_tx *tx, void *arg, struct err *err)
 	if (b->n > PRUNE_MESSAGES_MAX || b->as_of < 0 || b->as_of > last)
 		return err_set(err, ERR_STATE,
 		    "no such messages: %zu as of row %" PRId64, b->n, b->as_of);
-	b->behind = last - b->as_of > PRUNE_ROWS_BEHIND;
-	if (b->behind)
+	b->step.again = last - b->as_of > PRUNE_ROWS_BEHIND;
+	if (b->step.again)
 		return 0;
+	if (read_since(db, b, err) == -1)
+		return -1;
 	for (size_t i = 0; i < b->n; i++) {
-		rc = may_go(db, &b->ids[i], b->as_of, err);
+		rc = may_go(db, b, &b->ids[i], err);
 		if (rc == -1 ||
 		    (rc == 1 && drop_message(db, &b->ids[i], err) == -1))
 			return -1;
 	}
+	b->step.busy_us = clock_mono_us() - began;
 	return 0;
 }
 
 int
 prune_messages(struct journal *j, const char *file, int64_t as_of,
-    const struct uuid *ids, size_t n, bool *behind_r, int64_t deadline_us,
-    struct err *err)
+    const struct uuid *ids, size_t n, struct prune_step *step,
+    int64_t deadline_us, struct err *err)
 {
 	struct batch b = { .as_of = as_of, .ids = ids, .n = n };
 	int rc;
 
-	if (read_archive(file, &b.archive, err) == -1 ||
-	    archive_has(file, ids, n, err) == -1)
+	if (look_at_archive(file, ids, n, &b.archive, err) == -1)
 		return -1;
 	rc = journal_do(j, messages_op, &b, deadline_us, err);
-	*behind_r = b.behind;
+	*step = b.step;
 	return rc;
 }
 
@@ -354,15 +392,15 @@ drop_before(struct db *db, size_t which, int64_t seq, struct err *err)
 
 struct rows {
 	struct archive archive;
-	bool left;
+	struct prune_step step;
 };
 
 static int
 rows_op(struct journal_tx *tx, void *arg, struct err *err)
 {
 	struct db *db = journal_tx_db(tx);
+	int64_t first, bound, began = clock_mono_us();
 	struct rows *rows = arg;
-	int64_t first, bound;
 
 	if (check_archive(db, &rows->archive, err) == -1 ||
 	    get_int(db, SQL_FIRST, &first, err) == -1 ||
@@ -373,19 +411,20 @@ rows_op(struct journal_tx *tx, void *arg, struct err *err)
 		-1 ||
 	    drop_before(db, SQL_DROP_ROWS, first + ROWS_A_STEP, err) == -1)
 		return -1;
-	rows->left = first + ROWS_A_STEP <= bound;
+	rows->step.again = first + ROWS_A_STEP <= bound;
+	rows->step.busy_us = clock_mono_us() - began;
 	return 0;
 }
 
 int
-prune_rows(struct journal *j, const char *file, bool *left_r,
+prune_rows(struct journal *j, const char *file, struct prune_step *step,
     int64_t deadline_us, struct err *err)
 {
-	struct rows rows = { .left = false };
+	struct rows rows = { .step = { .again = false } };
 
-	if (read_archive(file, &rows.archive, err) == -1 ||
+	if (look_at_archive(file, NULL, 0, &rows.archive, err) == -1 ||
 	    journal_do(j, rows_op, &rows, deadline_us, err) == -1)
 		return -1;
-	*left_r = rows.left;
+	*step = rows.step;
 	return 0;
 }

@@ -70,22 +70,27 @@ struct prune_ask {
 int prune_begin(struct journal *, const struct prune_ask *,
     int64_t deadline_us, struct err *);
 
+struct prune_step {
+	bool again;
+	int64_t busy_us; /* for so long nobody else could write */
+};
+
 /*
  * Step 3: messages of the archive. Those that have a row after as_of stay, as
  * do those that arrived after the bound, that something has befallen after it as
- * far as tables tell, and that are unsettled if they may not be. *behind_r says that nothing was done:
- * as_of has to be close to the journal's end (PRUNE_ROWS_BEHIND), since the rows
- * after it are read for each. ERR_STATE when it is past the end, or no prune is
- * unfinished.
+ * far as tables tell, and that are unsettled if they may not be. step->again says
+ * that nothing was done: as_of has to be close to the journal's end
+ * (PRUNE_ROWS_BEHIND), since the rows after it are read. ERR_STATE when it is past
+ * the end, or no prune is unfinished.
  */
 #define PRUNE_MESSAGES_MAX 80
 #define PRUNE_ROWS_BEHIND 500
 int prune_messages(struct journal *, const char *file, int64_t as_of,
-    const struct uuid *ids, size_t n, bool *behind_r, int64_t deadline_us,
+    const struct uuid *ids, size_t n, struct prune_step *, int64_t deadline_us,
     struct err *);
 
-/* Step 4: *left_r says whether there are more. */
-int prune_rows(struct journal *, const char *file, bool *left_r,
+/* Step 4: step->again says that there are more. */
+int prune_rows(struct journal *, const char *file, struct prune_step *,
     int64_t deadline_us, struct err *);
 
 /*

@@ -313,8 +313,8 @@ def test_posternd_does_not_trust_who_prunes(parts):
         assert "no prune is unfinished" in messages(first["id"])
         for op in "begin", "rows":
             assert "no archive given" in ask(op, "good/a0.db")
-            assert "has to read the archive" in ask(op, f"{parts.rundir}/none")
-            assert "has to read the archive" in ask(op, post.store)
+            assert "looks at the archive first" in ask(op, f"{parts.rundir}/none")
+            assert "looks at the archive first" in ask(op, post.store)
         assert "no prune into that archive" in ask("rows", good)
         assert "is doubtful" in ask("begin", good)
         assert "the archive begins at row" in ask("begin", later, unsettled=True)
@@ -324,11 +324,11 @@ def test_posternd_does_not_trust_who_prunes(parts):
 
         assert "no such messages" in messages(first["id"], as_of=-1)
         assert "no such messages" in messages(first["id"], as_of=10**9)
-        assert "'behind': True" in messages(first["id"], as_of=0)
+        assert "'again': True" in messages(first["id"], as_of=0)
         assert "no prune into that archive" in messages(first["id"], archive=young)
-        assert "has no message" in messages(last["id"])
+        assert "it has no message" in messages(last["id"])
         post.run("events", "ingest", stdin=reports_of(late))
-        assert "'behind': False" in messages(late["id"], doubtful["message"])
+        assert "'again': False" in messages(late["id"], doubtful["message"])
         there = [row["id"] for row in post.sql("SELECT id FROM message")]
         assert late["id"] in there and doubtful["message"] not in there
         assert first["id"] in there and last["id"] in there
