@@ -436,8 +436,9 @@ def test_posternd_killed_at_every_commit_of_a_prune(parts, call, step):
     post.run("verify", "--projections", "--archive", archive)
     # Before it was journalled, with messages on their way, and rows.
     assert (False in {begun for begun, *_ in states}) == (call == "pwrite64")
-    assert len({messages for begun, messages, _ in states if begun}) > 2
-    assert len({first for begun, _, first in states if begun}) > 1
+    if not SANITIZER:
+        assert len({messages for begun, messages, _ in states if begun}) > 2
+        assert len({first for begun, _, first in states if begun}) > 1
 
 
 # Each thread counts its own calls. That of the archive has most, and hides what
