@@ -109,7 +109,9 @@ takes(const char *list, const char *domain)
 static void
 check_domain(const struct way *w)
 {
-	char cure[500];
+	static const char list[] = "virtual_alias_domains in main.cf (default: "
+				   "$virtual_alias_maps)";
+	char cure[600];
 	size_t i, n = sizeof(domain_lists) / sizeof(domain_lists[0]);
 
 	for (i = 0; i < n && !takes(domain_lists[i], w->domain); i++)
@@ -119,12 +121,13 @@ check_domain(const struct way *w)
 		    domain_lists[i]);
 		return;
 	}
-	(void)snprintf(cure, sizeof(cure),
-	    "set rewrite.srs-domain to a domain of its own, as srs.%s "
-	    "(verified "
-	    "with %s), point its MX here, and name it in virtual_alias_domains "
-	    "in main.cf",
-	    w->domain, w->domain);
+	if (w->c->conf->rewrite.srs_domain[0] != '\0')
+		(void)snprintf(cure, sizeof(cure), "add it to %s", list);
+	else
+		(void)snprintf(cure, sizeof(cure),
+		    "set rewrite.srs-domain to a domain of its own, as srs.%s "
+		    "(verified with %s), point its MX here, and add it to %s",
+		    w->domain, w->domain, list);
 	check_warn(w->c, cure,
 	    "Postfix takes no mail for %s, the domain of SRS addresses: "
 	    "bounces "

@@ -555,13 +555,16 @@ def test_check_knows_where_bounces_go(site):
             text, cure = only(found, "warn")
             assert "Postfix takes no mail for example.com" in text
             assert "rewrite.srs-domain" in cure
+            assert "(default: $virtual_alias_maps)" in cure
 
 
 def test_an_srs_domain_of_its_own(site):
     """The cure that check has where mail for the verified domain goes to
     another host."""
     s = site(main={"mydestination": "localhost",
-                   "virtual_alias_domains": "srs.example.com"},
+                   "virtual_alias_domains": in_readme("virtual_alias_domains"),
+                   "virtual_alias_maps":
+                       "inline:{old.example=x, a@old.example=b@other.example}"},
              **{"srs-domain": "srs.example.com"})
     assert {f[0] for f in findings(s)} == {"ok"}
     s.smtp(FOREIGN, "b@elsewhere.example", text(FOREIGN))
@@ -570,6 +573,10 @@ def test_an_srs_domain_of_its_own(site):
     s.relay.sandbox.reset()
     s.smtp("", srs, text("MAILER-DAEMON@elsewhere.example", srs), OUTSIDE)
     assert s.one()["recipients"] == [FOREIGN]
+    # What was a virtual domain is one still.
+    s.relay.sandbox.reset()
+    s.smtp(FOREIGN, "a@old.example", text(FOREIGN))
+    assert s.one()["recipients"] == ["b@other.example"]
     # Others in the domain go where its mail goes, and nobody else is there.
     s.relay.sandbox.reset()
     s.smtp(FOREIGN, "boss@example.com", text(FOREIGN))
@@ -577,6 +584,9 @@ def test_an_srs_domain_of_its_own(site):
     with pytest.raises(smtplib.SMTPResponseException) as no:
         s.smtp("", "x@srs.example.com", text("x@elsewhere.example"), OUTSIDE)
     assert no.value.smtp_code == 550
+    words, cure = only(findings(s, virtual_alias_domains=""), "warn")
+    assert "takes no mail for srs.example.com" in words
+    assert cure.startswith("add it to virtual_alias_domains in main.cf")
 
 
 def test_check_tries_the_way_back(site):
