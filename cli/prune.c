@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "cli/keeper.h"
 #include "cli/when.h"
 #include "core/json.h"
+#include "core/mem.h"
 #include "store/prune.h"
 
 /*
@@ -237,12 +239,41 @@ resume(struct prune *p, const struct prune_state *s, struct err *err)
 		    "the prune into %s is unfinished: run it again with "
 		    "--archive and that file first",
 		    s->archive);
+	if (archive_check(p->file, err) == -1)
+		return -1;
 	if (find_whole(p, err) == -1)
 		return -1;
 	/* Rows go last, so where they have begun to, messages are done. */
 	if (s->first_seq > p->archive.first_seq)
 		return 0;
 	return drop_messages(p, err);
+}
+
+/* posternd may be about to begin a prune into it which we don't know of, asked
+ * by a command that was interrupted. */
+static int
+put_aside(struct prune *p, struct err *err)
+{
+	char *part = mem_printf("%s.part", p->file);
+	struct prune_state now = { .archive = NULL };
+	int rc = -1;
+
+	/* Killed before, they may be two names of one file: rename would do
+	 * nothing then. */
+	if (unlink(part) == -1 && errno != ENOENT)
+		(void)err_sys(err, ERR_LOCAL, errno, "remove %s", part);
+	else if (rename(p->file, part) == -1)
+		(void)err_sys(err, ERR_LOCAL, errno, "rename %s", p->file);
+	else if (prune_state(p->path, &now, err) == 0 && !now.unfinished)
+		rc = 0;
+	else if (rename(part, p->file) == -1)
+		(void)err_sys(err, ERR_LOCAL, errno, "rename %s", part);
+	else if (now.unfinished)
+		(void)err_set(err, ERR_STATE,
+		    "a prune into %s has just begun: run it again", p->file);
+	free(now.archive);
+	free(part);
+	return rc;
 }
 
 /* Whatever lies at FILE must be in the journal still, or it is not ours. */
@@ -260,9 +291,7 @@ remove_leftover(struct prune *p, const struct prune_state *s, struct err *err)
 	    prune_chain(p->path, there.last_seq, chain, &ignored) == -1 ||
 	    memcmp(chain, there.last_chain, CHAIN_LEN) != 0)
 		return err_set(err, ERR_STATE, "%s exists already", p->file);
-	return unlink(p->file) == 0
-	    ? 0
-	    : err_sys(err, ERR_LOCAL, errno, "remove %s", p->file);
+	return put_aside(p, err);
 }
 
 /* Steps 1 to 3: 1 when done, 0 when there was nothing to do, -1 and err. */

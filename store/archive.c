@@ -3,6 +3,8 @@
 
 #include "store/archive.h"
 
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -77,6 +79,8 @@ static const char *const read_text[] = {
 };
 static const struct db_sql read_sql = { DB_SLOT_OTHER,
 	sizeof(read_text) / sizeof(*read_text), read_text };
+
+#define SMALLEST_DATABASE 512
 
 struct uuid
 archive_id_bound(int64_t wall_us)
@@ -192,6 +196,29 @@ check(const char *part, struct err *err)
 	return 0;
 }
 
+/* Others name it: what is no database is not opened. Opening a FIFO waits, and
+ * closing a file gives up the locks that this process has on it. */
+static int
+look_before(const char *file, struct err *err)
+{
+	struct stat st;
+
+	if (stat(file, &st) == -1)
+		return err_sys(err, ERR_LOCAL, errno, "stat");
+	if (!S_ISREG(st.st_mode) || st.st_size < SMALLEST_DATABASE)
+		return err_set(err, ERR_STATE, "this is no archive");
+	return 0;
+}
+
+int
+archive_check(const char *file, struct err *err)
+{
+	if (look_before(file, err) == 0 && check(file, err) == 0 &&
+	    place_sync(file, err) == 0)
+		return 0;
+	return err_context(err, "%s", file);
+}
+
 /* Never over what is there: it may have rows that the journal has no more. */
 static int
 publish(const char *part, const char *file, struct err *err)
@@ -248,8 +275,8 @@ read_ends(struct db *db, struct archive *a, struct err *err)
 	chain = result == DB_ROW ? db_blob(stmt, 0, &len) : NULL;
 	if (chain != NULL && len == CHAIN_LEN)
 		memcpy(a->last_chain, chain, CHAIN_LEN);
-	else if (result == DB_ROW)
-		(void)err_set(err, ERR_STATE, "its last row has no chain");
+	else if (result == DB_ROW || result == DB_DONE)
+		(void)err_set(err, ERR_STATE, "it has no last row");
 	db_reset(stmt);
 	return chain != NULL && len == CHAIN_LEN ? 0 : -1;
 }
@@ -270,8 +297,11 @@ count_messages(struct db *db, struct archive *a, struct err *err)
 static struct db *
 open_archive(const char *file, struct err *err)
 {
-	struct db *db = db_open_journal(file, err);
+	struct db *db;
 
+	if (look_before(file, err) == -1)
+		return NULL;
+	db = db_open_journal(file, err);
 	if (db != NULL && db_prepare(db, &read_sql, err) == -1) {
 		db_close(db);
 		return NULL;

@@ -35,6 +35,10 @@ struct archive {
 int archive_build(const char *path, const char *file, int64_t last_seq,
     struct archive *archive_r, struct err *);
 
+/* That an archive from before verifies still, and is on disk: rows are going to
+ * be taken away for it. ERR_STATE when it does not. */
+int archive_check(const char *file, struct err *);
+
 /* What a file is an archive of; ERR_STATE when it is none. */
 int archive_read(const char *file, struct archive *archive_r, struct err *);
 

@@ -3,10 +3,12 @@
 
 #include "store/prune.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/clock.h"
 #include "core/json.h"
@@ -207,6 +209,9 @@ begin_op(struct journal_tx *tx, void *arg, struct err *err)
 
 	if (check_finished(db, b, err) == -1 || check_row(db, b, err) == -1)
 		return -1;
+	/* Who asked may have gone, and another have put it aside. */
+	if (access(b->ask->file, F_OK) == -1)
+		return err_sys(err, ERR_STATE, errno, "%s", b->ask->file);
 	buf_init(&detail, DETAIL_MAX_BYTES);
 	json_open(&detail, '{');
 	json_add_int(&detail, "last_seq", b->archive.last_seq);

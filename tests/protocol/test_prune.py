@@ -1,5 +1,6 @@
 """Old days of the journal, moved into archives: postern prune and verify."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -299,6 +300,9 @@ def test_posternd_does_not_trust_who_prunes(parts):
     (last,) = post.sql("SELECT id FROM message ORDER BY id DESC LIMIT 1")
     (doubtful,) = post.sql("SELECT message FROM delivery WHERE state = 'doubtful'")
 
+    fifo = f"{parts.rundir}/fifo"
+    os.mkfifo(fifo)
+
     def end():
         return post.sql("SELECT max(seq) AS seq FROM journal")[0]["seq"]
 
@@ -315,6 +319,9 @@ def test_posternd_does_not_trust_who_prunes(parts):
             assert "no archive given" in ask(op, "good/a0.db")
             assert "looks at the archive first" in ask(op, f"{parts.rundir}/none")
             assert "looks at the archive first" in ask(op, post.store)
+            # One would wait to be opened, one give up the lock when closed.
+            for file in fifo, post.store + "-lock":
+                assert "this is no archive" in ask(op, file)
         assert "no prune into that archive" in ask("rows", good)
         assert "is doubtful" in ask("begin", good)
         assert "the archive begins at row" in ask("begin", later, unsettled=True)
@@ -448,6 +455,28 @@ KILLS = [("fdatasync,fsync", 1, None), ("?link,linkat,unlink", 1, None),
          ("fdatasync", 1, "-wal")]
 if not SANITIZER:
     KILLS += [("pwrite64", 9, None), ("pwrite64", 5, "-wal")]
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="no strace")
+def test_an_archive_that_was_damaged_takes_nothing_more(store):
+    store.fill(24, 8).close()
+    store.run("suppress", "add", "ann@example.org")  # and so it is posternd's
+    before, n = everything(store), 1
+    while not store.get("SELECT 1 FROM pruned"):
+        assert store.killed("fdatasync", n, "prune", "--before", day(20),
+                            "--archive", store.archive(), on=store.path + "-wal")
+        n += 1
+    shutil.copy(store.archive(), store.archive() + ".good")
+    with contextlib.closing(sqlite3.connect(store.archive())) as db:
+        db.execute("DELETE FROM party")
+        db.commit()
+    text = store.run("prune", "--before", day(20), "--archive", store.archive(),
+                     expect=1)
+    assert "does not verify" in text
+    os.rename(store.archive() + ".good", store.archive())
+    store.prune(20)
+    store.verify("a")
+    assert everything(store, "a") == before
 
 
 @pytest.mark.parametrize("call, step, on", KILLS)
