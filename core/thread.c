@@ -3,6 +3,8 @@
 
 #include "core/thread.h"
 
+#include <sys/resource.h>
+
 #include <signal.h>
 
 /*
@@ -49,4 +51,12 @@ thread_start_joined(
 	int rc = start(thread_r, NULL, fn, arg);
 
 	return rc == 0 ? 0 : err_sys(err, ERR_LOCAL, rc, "start a thread");
+}
+
+void
+thread_give_way(void)
+{
+#ifdef __linux__
+	(void)setpriority(PRIO_PROCESS, 0, 19);
+#endif
 }

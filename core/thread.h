@@ -18,4 +18,11 @@ int thread_start(void *(*fn)(void *), void *arg);
 int thread_start_joined(
     pthread_t *thread_r, void *(*fn)(void *), void *arg, struct err *);
 
+/*
+ * Let the calling thread, for the rest of its life, run where others leave time.
+ * For one that holds no lock they wait for. Only on Linux do threads have
+ * priorities of their own (setpriority(2)): elsewhere nothing is changed.
+ */
+void thread_give_way(void);
+
 #endif

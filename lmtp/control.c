@@ -222,6 +222,8 @@ catch_up(struct client *c, const char *request, struct buf *out,
 	struct buf now;
 	int rc;
 
+	/* This thread is one client's, and mail waits for nothing of it. */
+	thread_give_way();
 	buf_init(&now, CONTROL_REQUEST_MAX);
 	rc = json_get(request, "now", &type, &now, err);
 	buf_free(&now);
