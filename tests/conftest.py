@@ -22,6 +22,10 @@ def pytest_configure(config):
     signal.signal(signal.SIGTERM, interrupted)
 
 
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 # Machines are noisy: a test that judges pace is right when it passes once.
 PACE_TRIES = 3
 

@@ -1,0 +1,122 @@
+"""What is asked of a million deliveries over 400 days: answered in full, and
+from the few rows that it is about.
+
+CPU time is what is judged, since it hardly tells how busy a machine is. The
+same of ten million, by the clock, is a benchmark (test_bench.py).
+"""
+
+import collections
+import json
+import os
+import resource
+import subprocess
+
+import pytest
+
+from lib import years
+from lib.relay import Relay
+
+DELIVERIES = 1000000
+PATIENCE = 300
+
+
+class Asker:
+    def __init__(self, post):
+        self.post = post
+
+    def __call__(self, *args):
+        """What it answered, and the CPU seconds that took."""
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(
+            [self.post.postern(), "-c", self.post.conf_file, *args],
+            capture_output=True, text=True, timeout=PATIENCE, check=False)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert done.returncode == 0, (args, done.stderr)
+        return done.stdout, (after.ru_utime + after.ru_stime
+                             - before.ru_utime - before.ru_stime)
+
+    def rows(self, *args):
+        out, cpu = self(*args, "--json")
+        return [json.loads(line) for line in out.splitlines()], cpu
+
+
+@pytest.mark.long
+def test_a_million(parts):
+    relay = parts.add(Relay(parts.dir("r"), ses={"save": None}, start=False,
+                            conf={"quota": {"daily": 50000}}))
+    post, ask = relay.posternd, Asker(relay.posternd)
+    filled = os.path.join(parts.rundir, "filled")
+    years.fill(filled, DELIVERIES)
+    years.adopt(post, filled)
+    events = os.path.join(parts.rundir, "events")
+    published = years.feedback(post, events, 0.05)
+    taken = json.loads(ask("events", "ingest", "--json", events)[0])
+    assert taken["taken"] == published > DELIVERIES / 50
+    ask("verify", "--projections")
+    ask("log", "-n", "1")  # the search database catches up
+    first_pages(post, ask)
+    counted(post, ask)
+    archived(parts, ask)
+
+
+def first_pages(post, ask):
+    """Each filter: right, and without looking at everything."""
+    one = years.some_delivery(post)
+    domain = one["recipient"].partition("@")[2]
+    [row], _ = ask.rows("log", "--recipient", one["recipient"])
+    message_id = row["message_id"]
+    asked = {
+        (): lambda row: True,
+        ("--recipient", one["recipient"]):
+            lambda row: row["recipient"] == one["recipient"],
+        ("--sender", one["sender"]): lambda row: row["sender"] == one["sender"],
+        ("--domain", domain): lambda row: row["recipient"].endswith("@" + domain),
+        ("--client", "192.0.2.25"): lambda row: "192.0.2.25" in row["client"],
+        ("--queue-id", one["queue_ids"]):
+            lambda row: row["queue_ids"] == one["queue_ids"],
+        ("--message-id", message_id):
+            lambda row: row["message_id"] == message_id,
+        ("--state", "doubtful"): lambda row: row["state"] == "doubtful",
+        ("--state", "refused"): lambda row: row["state"] == "refused",
+        ("--feedback", "complained"): lambda row: row["feedback"] == "complained",
+        ("--feedback", "bounced"): lambda row: row["feedback"] == "bounced",
+        ("--reply", "throttling rate"): lambda row: "Throttling" in row["reply"],
+        ("--sender", one["sender"], "--state", "deferred"):
+            lambda row: (row["sender"], row["state"]) == (one["sender"], "deferred"),
+        ("--until", "200d"): lambda row: True,
+    }
+    for args, is_meant in asked.items():
+        rows, cpu = ask.rows("log", *args)
+        assert rows and all(is_meant(row) for row in rows), args
+        assert len({(row["message"], row["n"]) for row in rows}) == len(rows)
+        assert cpu < 0.1, (args, cpu)
+    for verb in ("quota", "metrics"):
+        assert ask(verb)[1] < 0.05
+    assert ask("show", one["queue_ids"])[1] < 0.1
+
+
+def counted(post, ask):
+    """Sums agree with what SQL makes of the journal."""
+    by_state, by_feedback = collections.Counter(), collections.Counter()
+    for row in post.sql("SELECT state, feedback, count(*) AS n FROM delivery"
+                        " GROUP BY state, feedback"):
+        by_state[row["state"]] += row["n"]
+        by_feedback[row["feedback"] or "(none)"] += row["n"]
+    assert sum(by_state.values()) == DELIVERIES
+    for key, there in (("state", by_state), ("feedback", by_feedback)):
+        rows, _ = ask.rows("log", "--count", "--by", key)
+        assert {row[key]: row["deliveries"] for row in rows} == there
+    rows, _ = ask.rows("log", "--count", "--by", "day", "-n", "1000")
+    assert sum(row["deliveries"] for row in rows) == DELIVERIES
+    assert years.DAYS - 2 <= len(rows) <= years.DAYS + 2
+
+
+def archived(parts, ask):
+    """The oldest month goes into a file that is verified with the rest."""
+    archive = os.path.join(parts.rundir, "archive.db")
+    ask("prune", "--before", f"{years.DAYS - 30}d", "--archive", archive,
+        "--unsettled")
+    out, _ = ask("verify", "--archive", archive)
+    assert "good" in out
+    rows, _ = ask.rows("log", "--count", "--by", "day", "-n", "1000")
+    assert len(rows) <= years.DAYS - 28
