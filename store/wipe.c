@@ -20,7 +20,10 @@
  * Freed pages and free blocks within the cells are zeros by secure_delete.
  */
 #define SLICE_BYTES ((size_t)4 * 1024 * 1024)
-#define PAGE_BYTES_MAX 65536
+
+/* 65536 is told as 1, and its sizes in two bytes as 0: those are not read. */
+#define PAGE_BYTES_MAX 32768
+#define PAGE_BYTES_MIN 512
 
 /* Of the file's header, 1.3. */
 #define HEADER_BYTES 100
@@ -38,6 +41,12 @@ enum {
 #define AT_CELLS 3
 #define AT_CONTENT 5
 
+/*
+ * A page of what no cell has room for begins with the next one's number: as
+ * long as these are smaller, it can't be taken for one of a tree.
+ */
+#define PAGES_MAX 0x01ffffff
+
 struct wiping {
 	sqlite3_file *file;
 	size_t page_size;
@@ -52,13 +61,6 @@ static size_t
 be16(const unsigned char *p)
 {
 	return (size_t)p[0] << 8 | p[1];
-}
-
-/* Two bytes can't say 65536, so 0 does. */
-static size_t
-size_of(const unsigned char *p)
-{
-	return be16(p) == 0 ? PAGE_BYTES_MAX : be16(p);
 }
 
 /*
@@ -83,7 +85,7 @@ find_space(const struct wiping *w, size_t *from_r, size_t *to_r)
 		return false;
 	}
 	*from_r += 2 * be16(p + AT_CELLS);
-	*to_r = size_of(p + AT_CONTENT);
+	*to_r = be16(p + AT_CONTENT);
 	return *from_r <= *to_r && *to_r <= w->page_size;
 }
 
@@ -159,10 +161,14 @@ read_header(struct wiping *w, struct err *err)
 	if (memcmp(header + AT_AUTO_VACUUM, zeros, 4) != 0)
 		return err_set(err, ERR_STATE,
 		    "it was given auto_vacuum, with which it can't be wiped");
-	w->page_size =
-	    header[AT_PAGE_SIZE] == 0 && header[AT_PAGE_SIZE + 1] == 1
-		? PAGE_BYTES_MAX
-		: be16(header + AT_PAGE_SIZE);
+	w->page_size = be16(header + AT_PAGE_SIZE);
+	if (w->page_size < PAGE_BYTES_MIN || w->page_size > PAGE_BYTES_MAX)
+		return err_set(err, ERR_STATE,
+		    "it was given pages of a size with which it can't be wiped");
+	if (size / (sqlite3_int64)w->page_size > PAGES_MAX)
+		return err_set(err, ERR_STATE,
+		    "it has more than %d pages, with which it can't be wiped",
+		    PAGES_MAX);
 	w->pages = (uint32_t)(size / (sqlite3_int64)w->page_size);
 	return 0;
 }
@@ -175,12 +181,19 @@ in_the_way(struct err *err)
 	    "are done");
 }
 
+/* To wait for readers here would hold up who writes: the caller tries again. */
 static int
 empty_log(struct db *db, struct err *err)
 {
-	int rc = sqlite3_wal_checkpoint_v2(
-	    db_handle(db), NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	int64_t wait_ms;
+	int rc;
 
+	if (db_get_int(db, "PRAGMA busy_timeout", &wait_ms, err) == -1)
+		return -1;
+	(void)sqlite3_busy_timeout(db_handle(db), 0);
+	rc = sqlite3_wal_checkpoint_v2(
+	    db_handle(db), NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	(void)sqlite3_busy_timeout(db_handle(db), (int)wait_ms);
 	if ((rc & 0xff) == SQLITE_BUSY)
 		return in_the_way(err);
 	if (rc != SQLITE_OK)
