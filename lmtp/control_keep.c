@@ -101,11 +101,19 @@ read_ids(const char *array, struct uuid *ids, size_t max, struct err *err)
 	return rc == 0 ? (int)n : -1;
 }
 
-/* What comes in small steps has a tenth of the journal's time. */
+/*
+ * What comes in small steps has a tenth of the journal's time; but whoever asked
+ * waits for an answer.
+ */
+#define LEAVE_US_MAX (2 * US_PER_SEC)
+
 static void
 leave_to_mail(const struct prune_step *step)
 {
-	clock_sleep_until(clock_mono_us() + 9 * step->busy_us);
+	int64_t us = 9 * step->busy_us;
+
+	clock_sleep_until(
+	    clock_mono_us() + (us < LEAVE_US_MAX ? us : LEAVE_US_MAX));
 }
 
 int

@@ -277,33 +277,52 @@ forget_erase(struct journal *j, const struct forget_ask *ask,
 #define READERS_US (5 * US_PER_SEC)
 #define AGAIN_US (50 * US_PER_MS)
 
+/* No more than this at a time is left to mail: somebody waits for an answer. */
+#define LEAVE_US_MAX (2 * US_PER_SEC)
+
+/* *busy_r is the last try's time only: who waits for readers is in no way. */
 static int
-wipe_once(struct journal *j, uint32_t *page_r, struct err *err)
+wipe_once(
+    struct journal *j, uint32_t *page_r, int64_t *busy_r, struct err *err)
 {
-	int64_t until = clock_mono_us() + READERS_US;
+	int64_t until = clock_mono_us() + READERS_US, began, now;
 	int rc;
 
-	while ((rc = journal_scrub(j, page_r, err)) == -1 &&
-	    err->class == ERR_STATE && clock_mono_us() < until)
-		clock_sleep_until(clock_mono_us() + AGAIN_US);
+	for (;;) {
+		began = clock_mono_us();
+		rc = journal_scrub(j, page_r, err);
+		now = clock_mono_us();
+		if (rc == 0 || err->class != ERR_STATE || now >= until)
+			break;
+		clock_sleep_until(now + AGAIN_US);
+	}
+	*busy_r = now - began;
 	return rc;
+}
+
+static void
+leave_to_mail(int64_t busy_us)
+{
+	int64_t us = 9 * busy_us;
+
+	clock_sleep_until(
+	    clock_mono_us() + (us < LEAVE_US_MAX ? us : LEAVE_US_MAX));
 }
 
 int
 forget_wipe(struct journal *j, uint32_t *page_r, bool beside_mail,
     int64_t until_us, struct err *err)
 {
-	int64_t began, now;
+	int64_t busy;
 
-	do {
-		began = clock_mono_us();
-		if (wipe_once(j, page_r, err) == -1)
+	for (;;) {
+		if (wipe_once(j, page_r, &busy, err) == -1)
 			return -1;
-		now = clock_mono_us();
-		if (beside_mail && *page_r != 0)
-			clock_sleep_until(now + 9 * (now - began));
-	} while (*page_r != 0 && now < until_us);
-	return 0;
+		if (*page_r == 0 || clock_mono_us() >= until_us)
+			return 0;
+		if (beside_mail)
+			leave_to_mail(busy);
+	}
 }
 
 struct forget_archive {
