@@ -336,12 +336,13 @@ def test_mail_flows_while_a_large_journal_is_wiped(parts):
     post.start()
     with ThreadPoolExecutor(1) as pool:
         erasing = pool.submit(post.run, "forget", "zoe@example.org")
-        sent = 0
-        while not erasing.done() or sent < 2:
+        meanwhile = 0
+        while not erasing.done():
             (reply,) = send(post, "one@example.com")
             assert reply.code == 250
-            sent += 1
+            meanwhile += not erasing.done()
     erasing.result()
+    assert meanwhile > 0
     post.stop()
     assert with_bytes(Store(parts.rundir, make=False), "zoe@example.org",
                       os.path.dirname(post.store)) == []
