@@ -85,15 +85,15 @@ erase(void *arg, const struct forget_item *item, struct err *err)
 		.address = f->address,
 		.suppression_too = f->suppression_too,
 		.who = f->keeper.who };
-	int64_t seq = 0;
+	struct forget_done done = { .seq = 0 };
 	int rc;
 
 	rc = f->keeper.journal != NULL
 	    ? forget_erase(
-		  f->keeper.journal, &ask, keeper_deadline(), &seq, err)
-	    : ask_erase(f, item, &seq, err);
+		  f->keeper.journal, &ask, keeper_deadline(), &done, err)
+	    : ask_erase(f, item, &done.seq, err);
 	if (rc == 0 && f->archive != NULL)
-		rc = forget_archive_erase(f->archive, item, seq, err);
+		rc = forget_archive_erase(f->archive, item, done.seq, err);
 	if (rc == -1)
 		return -1;
 	if (item->of_message) {

@@ -234,7 +234,7 @@ control_forget(struct client *c, const char *request, struct buf *out,
 	struct forget_item item;
 	struct forget_ask ask = { .item = &item, .who = c->who };
 	struct buf address;
-	int64_t seq = 0;
+	struct forget_done done = { .seq = 0 };
 	int rc = -1;
 
 	buf_init(&address, VALUE_MAX);
@@ -244,12 +244,13 @@ control_forget(struct client *c, const char *request, struct buf *out,
 	    json_get_string(request, "address", &address, err) != -1) {
 		ask.address = address.data;
 		rc = forget_erase(
-		    c->server->journal, &ask, deadline(), &seq, err);
+		    c->server->journal, &ask, deadline(), &done, err);
 	}
-	if (rc == 0 && !item.of_message && ask.suppression_too)
-		suppressions_drop(c->server->suppressions, address.data);
+	if (done.suppression > 0)
+		suppressions_drop(c->server->suppressions, address.data,
+		    done.suppression);
 	buf_free(&address);
-	json_add_int(out, "seq", seq);
+	json_add_int(out, "seq", done.seq);
 	return rc;
 }
 

@@ -134,15 +134,18 @@ erase(const struct erasing *e, struct err *err)
 
 struct op {
 	const struct forget_ask *ask;
+	const struct forget_item *item;
 	char hidden[HIDDEN_LEN]; /* "" when nobody is, or none of it is meant */
+	bool more;		 /* under the hidden name, than one row tells */
 	int64_t seq;		 /* 0: there was nothing to erase */
+	int64_t suppression;	 /* the last that was erased, or 0 */
 	struct kept kept[FORGET_PARTIES_MAX];
 };
 
 /* Those that an earlier erasure has left under the hidden name. */
 static int
-add_hidden(struct journal_tx *tx, const struct op *op,
-    struct forget_item *item, struct err *err)
+add_hidden(struct journal_tx *tx, struct op *op, struct forget_item *item,
+    struct err *err)
 {
 	struct db *db = journal_tx_db(tx);
 	sqlite3_stmt *stmt = db_stmt(db, &forget_sql, SQL_HIDDEN);
@@ -150,8 +153,10 @@ add_hidden(struct journal_tx *tx, const struct op *op,
 	struct forget_party *p;
 
 	db_bind_text(stmt, 1, op->hidden);
-	while ((result = db_step(db, stmt, err)) == DB_ROW &&
-	    item->nparties < FORGET_PARTIES_MAX) {
+	while ((result = db_step(db, stmt, err)) == DB_ROW) {
+		op->more = item->nparties == FORGET_PARTIES_MAX;
+		if (op->more)
+			break;
 		p = &item->parties[item->nparties++];
 		p->n = db_int(stmt, 0);
 		(void)snprintf(p->role, sizeof(p->role), "suppression");
@@ -223,18 +228,30 @@ append(struct journal_tx *tx, struct op *op, const struct forget_item *item,
 	return rc;
 }
 
+static int64_t
+last_party(const struct forget_item *item)
+{
+	int64_t last = 0;
+
+	for (size_t i = 0; i < item->nparties; i++)
+		if (item->parties[i].n > last)
+			last = item->parties[i].n;
+	return last;
+}
+
 static int
 erase_op(struct journal_tx *tx, void *arg, struct err *err)
 {
 	struct op *op = arg;
-	struct forget_item item = *op->ask->item;
+	struct forget_item item = *op->item;
 	struct erasing e = { .db = journal_tx_db(tx),
 		.item = &item,
 		.hidden = op->hidden,
 		.kept = op->kept };
 	int rc = 0;
 
-	op->seq = 0;
+	op->seq = op->suppression = 0;
+	op->more = false;
 	keep_none(op);
 	if (!item.of_message)
 		rc = op->ask->suppression_too
@@ -244,20 +261,45 @@ erase_op(struct journal_tx *tx, void *arg, struct err *err)
 		return -1;
 	if (item.nparties == 0)
 		return 0;
+	if (!item.of_message && op->ask->suppression_too)
+		op->suppression = last_party(&item);
 	if (append(tx, op, &item, err) == -1)
 		return -1;
 	e.seq = op->seq;
 	return erase(&e, err);
 }
 
+/* What the first row can't tell, of the hidden ones, others do. */
+static int
+erase_all(struct journal *j, struct op *op, int64_t deadline_us,
+    struct forget_done *done, struct err *err)
+{
+	static const struct forget_item none = { .of_message = false };
+	int rc;
+
+	do {
+		rc = journal_do(j, erase_op, op, deadline_us, err);
+		keep_none(op);
+		if (rc == -1)
+			return -1;
+		if (done->seq == 0)
+			done->seq = op->seq;
+		if (done->suppression < op->suppression)
+			done->suppression = op->suppression;
+		op->item = &none;
+	} while (op->more);
+	return 0;
+}
+
 int
 forget_erase(struct journal *j, const struct forget_ask *ask,
-    int64_t deadline_us, int64_t *seq_r, struct err *err)
+    int64_t deadline_us, struct forget_done *done, struct err *err)
 {
-	struct op op = { .ask = ask };
+	struct op op = { .ask = ask, .item = ask->item };
 	struct hidden_key key;
 	int rc = 0;
 
+	memset(done, 0, sizeof(*done));
 	if (!ask->item->of_message)
 		rc = ask->suppression_too
 		    ? hidden_key_load(journal_path(j), &key, err)
@@ -266,11 +308,7 @@ forget_erase(struct journal *j, const struct forget_ask *ask,
 		return -1;
 	if (!ask->item->of_message && (rc == 1 || !ask->suppression_too))
 		(void)hidden_name(&key, ask->address, op.hidden);
-	rc = journal_do(j, erase_op, &op, deadline_us, err);
-	keep_none(&op);
-	if (rc == 0)
-		*seq_r = op.seq;
-	return rc;
+	return erase_all(j, &op, deadline_us, done, err);
 }
 
 /* How long to wait for readers to go, and how often to look. */

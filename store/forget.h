@@ -48,8 +48,7 @@ int forget_find(const char *path, const char *address, const char *hidden,
  * An op of its own: journal that this is erased, and erase what of it lies in
  * the journal's file. A suppression in force is kept under a hidden name
  * (store/hidden.h) unless suppression_too is set, which with an item without a
- * message, an empty one even, also erases those that were kept so. *seq_r is 0
- * when there was nothing to erase.
+ * message, an empty one even, also erases those that were kept so.
  */
 struct forget_ask {
 	const struct forget_item *item;
@@ -57,14 +56,19 @@ struct forget_ask {
 	bool suppression_too;
 	const char *who;
 };
+/* Is set in any case: what was done before an error stays done. */
+struct forget_done {
+	int64_t seq;	     /* of the item's row; 0: there was nothing to erase */
+	int64_t suppression; /* the last that does not stay in force, or 0 */
+};
 int forget_erase(struct journal *, const struct forget_ask *,
-    int64_t deadline_us, int64_t *seq_r, struct err *);
+    int64_t deadline_us, struct forget_done *, struct err *);
 
 /*
  * See to it that what was erased is not in the journal's file or log any more
  * (store/wipe.h), from *page_r on, 1 at first, until until_us (clock_mono_us) or
  * the end, when *page_r is 0. Mail flows: beside_mail leaves it nine tenths of
- * the time. ERR_STATE when a reader is in the way for some seconds.
+ * the time, up to 2 s at once. ERR_STATE when a reader is in the way for some seconds.
  */
 int forget_wipe(struct journal *, uint32_t *page_r, bool beside_mail,
     int64_t until_us, struct err *);

@@ -24,7 +24,7 @@
 
 enum { SQL_IN_FORCE };
 static const char *const sql_text[] = {
-	[SQL_IN_FORCE] = "SELECT address, reason, until FROM suppression "
+	[SQL_IN_FORCE] = "SELECT address, reason, until, seq FROM suppression "
 			 "WHERE address IS NOT NULL "
 			 "AND (until IS NULL OR until > ?) ORDER BY seq",
 };
@@ -33,7 +33,7 @@ static const struct db_sql sql = { DB_SLOT_OTHER, 1, sql_text };
 struct entry {
 	char *reason;  /* NULL: not listed any more */
 	int64_t until; /* INT64_MAX: for ever */
-	int64_t seq;   /* of the last change to it; 0 as loaded */
+	int64_t seq;   /* of the last change to it */
 };
 
 struct suppressions {
@@ -107,7 +107,7 @@ load(struct suppressions *s, struct db *db, struct err *err)
 		    sqlite3_column_type(stmt, 2) == SQLITE_NULL
 			? INT64_MAX
 			: db_int(stmt, 2),
-		    0);
+		    db_int(stmt, 3));
 	}
 	db_reset(stmt);
 	return result == DB_DONE ? 0 : -1;
@@ -199,23 +199,23 @@ suppressions_remove(struct suppressions *s, const char *key, int64_t seq)
 }
 
 static void
-drop(struct suppressions *s, const char *key)
+drop(struct suppressions *s, const char *key, int64_t seq)
 {
 	const struct entry *e = entry_of(s, key);
 
-	if (e != NULL)
+	if (e != NULL && e->seq <= seq)
 		put(s, key, NULL, 0, e->seq);
 }
 
 void
-suppressions_drop(struct suppressions *s, const char *address)
+suppressions_drop(struct suppressions *s, const char *address, int64_t seq)
 {
 	char key[SUPPRESSION_KEY_LEN], hidden[HIDDEN_LEN];
 
 	suppressions_key(address, key);
 	(void)pthread_rwlock_wrlock(&s->lock);
-	drop(s, key);
+	drop(s, key, seq);
 	if (s->has_key)
-		drop(s, hidden_name(&s->key, key, hidden));
+		drop(s, hidden_name(&s->key, key, hidden), seq);
 	(void)pthread_rwlock_unlock(&s->lock);
 }

@@ -42,7 +42,11 @@ void suppressions_add(struct suppressions *, const char *key,
     const char *reason, int64_t until_us, int64_t seq);
 void suppressions_remove(struct suppressions *, const char *key, int64_t seq);
 
-/* An address that was erased is not to be kept under a hidden name: forget it. */
-void suppressions_drop(struct suppressions *, const char *address);
+/*
+ * An address that was erased is not to be kept under a hidden name: forget it,
+ * unless a row after seq, the last one erased, has listed it again.
+ */
+void suppressions_drop(
+    struct suppressions *, const char *address, int64_t seq);
 
 #endif

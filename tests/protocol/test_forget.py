@@ -100,6 +100,23 @@ def test_a_suppression_outlives_her_unless_told_otherwise(store):
     store.verify()
 
 
+def test_of_many_kept_suppressions_none_stays(store):
+    """More than one row of the journal tells of."""
+    fill(store)
+    store.run("suppress", "add", ANN)
+    store.run("forget", ANN)
+    db = sqlite3.connect(store.path)
+    db.executemany(
+        "INSERT INTO suppression (seq, address, salt, reason, since, until)"
+        " SELECT 1000000 + ?, address, salt, reason, since, until FROM suppression"
+        " WHERE address LIKE 'hmac:%' LIMIT 1", [(n,) for n in range(70)])
+    db.commit()
+    db.close()
+    store.run("forget", ANN, "--suppression-too")
+    assert store.get("SELECT count(*) FROM suppression"
+                     " WHERE address LIKE 'hmac:%'") == [(0,)]
+
+
 def tampered(store, path, statement):
     """What verify says of a file after somebody has changed it, and put it back."""
     with open(path, "rb") as f:

@@ -78,8 +78,9 @@ many(void **state)
 		suppressions_add(list, a[i].text, why, 0, i + 1);
 	}
 	suppressions_remove(list, a[1].text, MANY + 1);
-	suppressions_drop(list, a[2].text);
-	suppressions_drop(list, "nobody@example.net");
+	suppressions_drop(list, a[2].text, 3);
+	suppressions_drop(list, a[3].text, 3); /* listed anew by row 4 */
+	suppressions_drop(list, "nobody@example.net", MANY);
 	for (int i = 0; i < MANY; i++) {
 		(void)snprintf(why, sizeof(why), "%d", i);
 		if (i == 1 || i == 2) {
