@@ -155,11 +155,11 @@ scrub(struct forget *f, struct err *err)
 	uint32_t page = 1;
 	int rc = 0;
 
-	if (f->keeper.journal != NULL) {
-		search_discard(f->path);
-		return forget_wipe(
-		    f->keeper.journal, &page, false, INT64_MAX, err);
-	}
+	if (f->keeper.journal != NULL)
+		return search_discard(f->path, err) == 0
+		    ? forget_wipe(
+			  f->keeper.journal, &page, false, INT64_MAX, err)
+		    : -1;
 	while (rc == 0 && page != 0)
 		rc = ask_scrub(f, &page, err);
 	return rc;

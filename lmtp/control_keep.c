@@ -267,8 +267,8 @@ control_scrub(struct client *c, const char *request, struct buf *out,
 	if (page < 1 || page > UINT32_MAX)
 		return err_set(err, ERR_PROTO, "no page given");
 	next = (uint32_t)page;
-	if (next == 1)
-		search_discard(journal_path(j));
+	if (next == 1 && search_discard(journal_path(j), err) == -1)
+		return -1;
 	if (forget_wipe(j, &next, true, clock_mono_us() + SCRUB_US, err) == -1)
 		return -1;
 	json_add_int(out, "page", next);

@@ -33,8 +33,9 @@ int search_catch_up_until(const char *journal_path, int64_t deadline_us,
 /*
  * Remove the search database, when it is not to know any more what it knows.
  * The next one to catch up makes it anew. Only whoever holds the store's lock.
+ * ERR_STATE when another thread is at it for more than 10 s.
  */
-void search_discard(const char *journal_path);
+int search_discard(const char *journal_path, struct err *);
 
 /*
  * What deliveries must have in common; NULL and 0 ask for nothing. Addresses

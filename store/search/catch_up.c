@@ -59,22 +59,22 @@ open_search(struct search_fill *f, const char *path, const char *journal_path,
 	return set_up(f->search, err) == 0 && search_fill_resume(f, err) == 1;
 }
 
-static void
-remove_search(const char *path)
+/* As far as possible; err tells of the last that stayed. */
+static int
+remove_search(const char *path, struct err *err)
 {
 	static const char *const ends[] = { "", "-wal", "-shm" };
-	struct err err;
 	char *name;
+	int rc = 0;
 
 	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
 		name = mem_printf("%s%s", path, ends[i]);
-		if (unlink(name) == -1 && errno != ENOENT) {
-			(void)err_sys(&err, ERR_LOCAL, errno, "%s", name);
-			log_error(
-			    NULL, "search-not-removed", "reason", err.text);
-		}
+		if (unlink(name) == -1 && errno != ENOENT)
+			rc = err_sys(
+			    err, ERR_LOCAL, errno, "removing %s", name);
 		free(name);
 	}
+	return rc;
 }
 
 static int
@@ -87,8 +87,9 @@ open_fresh(struct search_fill *f, const char *path, const char *journal_path,
 		log_warning(NULL, "search-anew", "path", path);
 		db_close(f->search);
 		f->search = NULL;
-		remove_search(path);
-		ready = open_search(f, path, journal_path, err);
+		ready = remove_search(path, err) == 0
+		    ? open_search(f, path, journal_path, err)
+		    : -1;
 	}
 	return ready == 1 ? 0 : -1;
 }
@@ -164,13 +165,36 @@ search_catch_up_until(const char *journal_path, int64_t deadline_us,
 	return rc;
 }
 
-void
-search_discard(const char *journal_path)
-{
-	char *path = search_index_path(journal_path);
+/* How long to wait for who is at it, and how often to look. */
+#define DISCARD_US (10 * US_PER_SEC)
+#define AGAIN_US (50 * US_PER_MS)
 
-	(void)pthread_mutex_lock(&filling);
-	remove_search(path);
+static int
+lock_soon(struct err *err)
+{
+	int64_t until = clock_mono_us() + DISCARD_US;
+
+	while (pthread_mutex_trylock(&filling) != 0) {
+		if (clock_mono_us() >= until)
+			return err_set(err, ERR_STATE,
+			    "the search database is being caught up, and can't "
+			    "be removed: try again when that is done");
+		clock_sleep_until(clock_mono_us() + AGAIN_US);
+	}
+	return 0;
+}
+
+int
+search_discard(const char *journal_path, struct err *err)
+{
+	char *path;
+	int rc;
+
+	if (lock_soon(err) == -1)
+		return -1;
+	path = search_index_path(journal_path);
+	rc = remove_search(path, err);
 	(void)pthread_mutex_unlock(&filling);
 	free(path);
+	return rc;
 }

@@ -268,6 +268,15 @@ def test_a_reader_in_the_way_is_told(store):
     assert with_bytes(store, ANN) == []
 
 
+def test_a_search_database_that_stays_is_told(store):
+    fill(store)
+    path = store.path + "-search.db"
+    os.mkdir(path)
+    assert path in store.run("forget", ANN, expect=3)
+    os.rmdir(path)
+    store.run("forget", ANN)
+
+
 def test_an_erasure_that_nobody_journalled_is_found(store):
     fill(store)
     store.prune(20)
