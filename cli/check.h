@@ -66,6 +66,12 @@ int check_access_as(const struct passwd *, const char *path, int how);
 bool check_door(struct check *, const char *path, const char *key,
     const char *daemon);
 
+/*
+ * Whether we, not being root, may not try a socket or not even see it; told, as
+ * no permission to look whether what (words) answers.
+ */
+bool check_hidden(struct check *, const char *path, const char *what);
+
 /* What to do about what SES has against the account, in its own words. */
 const char *check_account_cure(const char *words);
 
@@ -74,6 +80,13 @@ const char *check_trouble_cure(const char *what, const char *cause);
 
 /* A file that must be ours alone to write and the daemons' to read. */
 void check_file(struct check *, const char *path);
+
+/*
+ * The file that a key names can't be used, as err says: what is in it (cure:
+ * mend), that it is not there (cure: make), or that we are not let in.
+ */
+void check_unread(struct check *, const char *key, const struct err *,
+    const char *mend, const char *make);
 
 /* Who that was, for words. */
 const char *check_user(const struct check *);

@@ -101,3 +101,13 @@ check_door(
 	buf_free(&owner);
 	return good;
 }
+
+bool
+check_hidden(struct check *c, const char *path, const char *what)
+{
+	if (geteuid() == 0 || access(path, W_OK) == 0 || errno != EACCES)
+		return false;
+	check_warn(c, "run this as root to see it",
+	    "%s: no permission to look whether %s answers", path, what);
+	return true;
+}

@@ -263,14 +263,15 @@ check_identities(struct check *c)
 	size_t n = 0;
 
 	check_area(c, "Identities");
-	if (file[0] != '\0')
-		check_file(c, file);
 	v = verified_load(file, &err);
 	if (v == NULL) {
-		check_wrong(c, "mend that line: a domain or an address", "%s",
-		    err.text);
+		check_unread(c, "identities.file", &err,
+		    "mend that line: a domain or an address",
+		    "make it, or name another");
 		return;
 	}
+	if (file[0] != '\0')
+		check_file(c, file);
 	while (verified_item(v, n) != NULL)
 		n++;
 	if (n > 0)

@@ -3,11 +3,11 @@
 
 #include "cli/check.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli/door.h"
 #include "cli/postfix.h"
@@ -116,18 +116,16 @@ check_milter_at(const struct milters *m, const struct socket_spec *spec,
 	struct stat st;
 	struct err err;
 
-	if (spec->is_unix && lstat(spec->path, &st) == -1) {
+	if (spec->is_unix && lstat(spec->path, &st) == -1 && errno != EACCES) {
 		not_there(m, spec, setting, "there is no such socket");
 		return;
 	}
 	if (spec->is_unix &&
 	    !check_door(m->c, spec->path, "milter.listen", "postern-milter"))
 		return;
-	if (spec->is_unix && geteuid() != 0 && access(spec->path, W_OK) == -1)
-		check_warn(m->c, "run this as root to see it",
-		    "%s: no permission to look whether a milter answers",
-		    spec->path);
-	else if (door_try_milter(spec, &err) == -1)
+	if (spec->is_unix && check_hidden(m->c, spec->path, "a milter"))
+		return;
+	if (door_try_milter(spec, &err) == -1)
 		not_there(m, spec, setting, err.text);
 	else
 		check_fine(m->c, "%s: a milter answers", setting);
@@ -216,8 +214,13 @@ look_overrides(struct milters *m, const char *name)
 	bool found = false;
 	char *line, *end, *equals, *service;
 	struct buf lines;
+	struct err err;
 
-	postfix_overrides(name, &lines);
+	if (postfix_overrides(name, &lines, &err) == -1) {
+		check_warn(m->c, "see for yourself whether it is right", "%s",
+		    err.text);
+		return false;
+	}
 	for (line = lines.data; (end = strchr(line, '\n')) != NULL;
 	     line = end + 1) {
 		*end = '\0';
@@ -236,6 +239,9 @@ look_overrides(struct milters *m, const char *name)
 static void
 check_ways(const struct milters *m)
 {
+	/* Of what may do so enough has been said. */
+	if (!m->smtpd && !m->local && m->unseen)
+		return;
 	if (!m->smtpd && !m->local)
 		check_fine(m->c,
 		    "Postfix asks no milter of ours: posternd rewrites senders "

@@ -18,10 +18,8 @@
  * such a sender comes.
  */
 
-/* A file that can't be used: what is in it, that it is not there, or that we
- * are not let in. */
-static void
-unread(struct check *c, const char *key, const struct err *err,
+void
+check_unread(struct check *c, const char *key, const struct err *err,
     const char *mend, const char *make)
 {
 	if (err->class != ERR_LOCAL)
@@ -45,7 +43,7 @@ load_table(struct check *c)
 
 	table = rewrite_table_load(file, &err);
 	if (table == NULL)
-		unread(c, "rewrite.senders", &err,
+		check_unread(c, "rewrite.senders", &err,
 		    "mend that line; until then what was read before stays in "
 		    "force, and posternd and postern-milter do not start",
 		    "make it (an empty one will do), or take rewrite.senders "
@@ -65,7 +63,7 @@ load_secret(struct check *c)
 	if (file[0] == '\0')
 		return NULL;
 	if ((secret = secret_load(file, &err)) == NULL)
-		unread(c, "rewrite.secret", &err,
+		check_unread(c, "rewrite.secret", &err,
 		    "one key a line, and nobody but root and daemon.user's "
 		    "group may read it; until then posternd and "
 		    "postern-milter do not start",

@@ -3,12 +3,12 @@
 
 #include "cli/check.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "cli/door.h"
 #include "cli/postfix.h"
@@ -203,7 +203,12 @@ knows(const struct way *w, const struct map *m)
 		no_way(w, m, err.text);
 	else if (strncmp(answer.data, "OK ", 3) != 0 &&
 		 strncmp(answer.data, "NOTFOUND", 8) != 0)
-		no_way(w, m, answer.data);
+		check_wrong(w->c,
+		    "see postern-milter's log, and whether it is "
+		    "postern-milter that answers there",
+		    "Postfix's %s asks %s, which answers: %s; so bounces to "
+		    "SRS addresses are put off",
+		    m->param, m->where, answer.data);
 	else if (*w->srs.text != '\0' && answer.data[0] == 'N')
 		check_wrong(w->c,
 		    "give postern-milter this host's rewrite.secret and "
@@ -249,16 +254,12 @@ check_map(const struct way *w, const struct map *m, const char *table)
 	const struct socket_spec *spec = &m->spec;
 	struct stat st;
 
-	if (spec->is_unix && lstat(spec->path, &st) == -1)
+	if (spec->is_unix && lstat(spec->path, &st) == -1 && errno != EACCES)
 		no_way(w, m, "there is no such socket");
-	else if (spec->is_unix && geteuid() != 0 &&
-		 access(spec->path, W_OK) == -1)
-		check_warn(w->c, "run this as root to see it",
-		    "%s: no permission to look whether a socketmap answers",
-		    m->where);
 	else if ((!spec->is_unix ||
-		     check_door(w->c, spec->path, "milter.socketmap",
-			 "postern-milter")) &&
+		     (!check_hidden(w->c, spec->path, "a socketmap") &&
+			 check_door(w->c, spec->path, "milter.socketmap",
+			     "postern-milter"))) &&
 		 knows(w, m))
 		ask_table(w, m, table);
 }

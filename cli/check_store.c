@@ -84,6 +84,11 @@ check_reads(struct check *c)
 		return true;
 	if (geteuid() != 0 && access(c->conf->store.path, R_OK) == -1)
 		check_warn(c, "run this as root to see more", "%s", err.text);
+	else if (err.class == ERR_STATE)
+		check_wrong(c,
+		    "nothing is sent until then: do what the words say, or let "
+		    "store.path name another file",
+		    "%s", err.text);
 	else
 		check_wrong(c,
 		    "nothing is sent until it can be read: mend what the words "

@@ -15,26 +15,37 @@
 #define ANSWER_MAX ((size_t)1000)
 #define NO_SOCKETMAP "what answers there speaks no socketmap protocol"
 
+/* To the first of a name's addresses that takes us: localhost has two, and a
+ * daemon may listen at one of them. */
+static int
+connect_host(
+    const struct socket_spec *spec, int64_t deadline_us, struct err *err)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	struct addrinfo *all, *ai;
+	int fd = -1, rc;
+
+	if ((rc = getaddrinfo(spec->host, spec->port, &hints, &all)) != 0)
+		return err_set(err, ERR_CONFIG, "%s port %s: %s", spec->host,
+		    spec->port, gai_strerror(rc));
+	for (ai = all; fd == -1 && ai != NULL; ai = ai->ai_next)
+		fd = stream_connect(
+		    ai->ai_addr, ai->ai_addrlen, deadline_us, err);
+	freeaddrinfo(all);
+	return fd;
+}
+
 int
 door_connect(
     const struct socket_spec *spec, int64_t deadline_us, struct err *err)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
-	struct addrinfo *ai;
-	int fd, rc;
 
-	if (spec->is_unix) {
-		memcpy(sun.sun_path, spec->path, sizeof(sun.sun_path));
-		return stream_connect(
-		    (struct sockaddr *)&sun, sizeof(sun), deadline_us, err);
-	}
-	if ((rc = getaddrinfo(spec->host, spec->port, &hints, &ai)) != 0)
-		return err_set(err, ERR_CONFIG, "%s port %s: %s", spec->host,
-		    spec->port, gai_strerror(rc));
-	fd = stream_connect(ai->ai_addr, ai->ai_addrlen, deadline_us, err);
-	freeaddrinfo(ai);
-	return fd;
+	if (!spec->is_unix)
+		return connect_host(spec, deadline_us, err);
+	memcpy(sun.sun_path, spec->path, sizeof(sun.sun_path));
+	return stream_connect(
+	    (struct sockaddr *)&sun, sizeof(sun), deadline_us, err);
 }
 
 /* One "LEN:TEXT,"; text_r gets TEXT. */

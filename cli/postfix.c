@@ -11,7 +11,8 @@
 #include "core/clock.h"
 #include "core/mem.h"
 
-#define VALUE_MAX 4096
+/* Lists of domains, and of milters for many networks, grow long. */
+#define VALUE_MAX ((size_t)64 * 1024)
 
 /* Postfix's defaults (SES facts section 9). */
 #define CONCURRENCY 20
@@ -44,6 +45,11 @@ ask(const char *option, const char *name, struct buf *value, struct err *err)
 		buf_free(value);
 		return -1;
 	}
+	if (value->overflow) {
+		buf_free(value);
+		return err_set(err, ERR_LOCAL,
+		    "Postfix's %s is too long to be read here", name);
+	}
 	cut_newlines(value);
 	if (value->len > 0)
 		return 0;
@@ -57,17 +63,21 @@ postfix_param(const char *name, struct buf *value, struct err *err)
 	return ask("-x", name, value, err);
 }
 
-void
-postfix_overrides(const char *name, struct buf *lines_r)
+int
+postfix_overrides(const char *name, struct buf *lines_r, struct err *err)
 {
 	char field[160];
 	const char *const argv[] = { "postconf", "-Px", field, NULL };
-	struct err err;
 
 	buf_init(lines_r, VALUE_MAX);
 	(void)snprintf(field, sizeof(field), "*/*/%s", name);
-	if (run_program(argv, lines_r, &err) == -1)
+	if (run_program(argv, lines_r, err) == -1)
 		buf_reset(lines_r);
+	if (!lines_r->overflow)
+		return 0;
+	buf_free(lines_r);
+	return err_set(err, ERR_LOCAL,
+	    "what master.cf has for %s is too long to be read here", name);
 }
 
 bool

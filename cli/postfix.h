@@ -24,9 +24,9 @@ int postfix_number(const char *name, int64_t *n_r, struct err *);
 
 /*
  * What master.cf sets instead for single services, a line each: "SERVICE/TYPE/
- * NAME = VALUE". Empty where there is none.
+ * NAME = VALUE". Empty where there is none. -1 and err when that is too long.
  */
-void postfix_overrides(const char *name, struct buf *lines_r);
+int postfix_overrides(const char *name, struct buf *lines_r, struct err *);
 
 /*
  * Whether a service ("lmtp/unix"; "*" for any name: the first) sees the queue

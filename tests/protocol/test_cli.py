@@ -19,6 +19,7 @@ import time
 import pytest
 
 from lib import build
+from lib.proc import PATIENCE
 
 POSTERN = build.program("postern")
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -27,13 +28,13 @@ PASSWORD = "BMW5RDrXmmVs0lV7GpI4oLkHXpZ4stDsk6q91z1g38Pk"  # eu-west-1
 pytestmark = pytest.mark.skipif(POSTERN is None, reason="postern is not built")
 
 
-def run(*args, stdin="", path=None):
+def run(*args, stdin="", path=None, **kw):
     env = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
     if path:
         env["PATH"] = f"{path}:{env['PATH']}"
     return subprocess.run(
         [POSTERN, *map(str, args)], input=stdin, capture_output=True, text=True,
-        env=env, timeout=60, check=False)
+        env=env, timeout=60, check=False, **kw)
 
 
 class Place:
@@ -421,6 +422,7 @@ def test_check_reads_the_journal(place, spoil, words):
     assert len(found) == (1 if words else 0)
     for f in found:
         assert words in f["text"] and f["cure"]
+        assert "snapshot" not in f["cure"]
 
 
 # check: Postfix, as far as its postconf tells
@@ -497,21 +499,23 @@ def milter(place, answer, **values):
     """What is said of one on TCP that answers with these bytes."""
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port = sock.getsockname()[1]
+        sock.settimeout(PATIENCE)
 
         def serve():
             peer, _ = sock.accept()
             with peer:
+                peer.settimeout(PATIENCE)
                 asked.append(peer.recv(100))
                 peer.sendall(answer)
                 peer.recv(1)
-        asked, thread = [], threading.Thread(target=serve)
+        asked, thread = [], threading.Thread(target=serve, daemon=True)
         thread.start()
         place.configure(more=f"milter {{ listen = inet:127.0.0.1:{port} }}")
         values.setdefault("smtpd_milters", f"inet:localhost:{port}")
         found = place.check(path=postconf(
             place, milter_default_action="tempfail",
             non_smtpd_milters=f"inet:localhost:{port}", **values))
-        thread.join()
+        thread.join(PATIENCE)
     # SMFIC_OPTNEG, version 6.
     assert asked[0].startswith(b"\0\0\0\x0dO\0\0\0\x06")
     assert len(asked) == 1
@@ -526,6 +530,43 @@ def test_postfix_asks_a_milter_by_tcp(place):
     assert [f["level"] for f in found] == ["wrong", "ok"]
     assert "what answers there is no milter; so mail is put off" in (
         found[0]["text"])
+
+
+def test_a_long_list_in_postfix(place):
+    """The one that matters stands behind 50 kB of others."""
+    others = "".join(f"inet:192.0.2.1:{n}, " for n in range(10000, 12500))
+    [found, *_] = only(place.check(path=postconf(
+        place, smtpd_milters=f"{others} unix:postern/milter.sock",
+        milter_default_action="tempfail")), "Milter")
+    assert f"{place.path}/postern/milter.sock" in found["text"]
+
+
+def test_milters_of_unknown_clients(place):
+    [found, *more] = only(place.check(path=postconf(
+        place, smtpd_milter_maps="texthash:/nonexistent",
+        milter_default_action="tempfail")), "Milter")
+    assert found["level"] == "ok" and "is not looked at" in found["text"]
+    assert not more
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_milter_that_only_root_may_see(place):
+    """As in a chroot's directory that is closed to others."""
+    os.chmod(place.path, 0o755)
+    os.mkdir(place.file("closed"), 0o750)
+    sock = f"unix:{place.path}/closed/milter.sock"
+    place.configure(more=f"milter {{ listen = {sock} }}")
+    path = postconf(place, smtpd_milters=sock, non_smtpd_milters=sock,
+                    milter_default_action="tempfail")
+    [found, _] = only(place.check(path=path), "Milter")
+    assert "there is no such socket" in found["text"]
+    with listener(place, "closed/milter.sock", 0o666):
+        found = only(place.check(path=path, user="nobody", group="nogroup",
+                                 extra_groups=[]), "Milter")
+    assert [f["level"] for f in found] == ["warn", "ok"]
+    assert "no permission to look whether a milter answers" in (
+        found[0]["text"])
+    assert found[0]["cure"] == "run this as root to see it"
 
 
 # check: SES, against a server that knows just enough
