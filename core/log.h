@@ -1,5 +1,5 @@
 /*
- * log: one line an event, `id=… event=… key=value …`, to syslog or stderr.
+ * log: one line an event, `id=ID event=NAME key=value ...`, to syslog or stderr.
  *
  * Values are escaped here and nowhere else: control characters, blanks, quotes
  * and bytes that are not UTF-8 can't forge a line. Levels say whose trouble it
