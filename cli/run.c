@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <spawn.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -14,12 +16,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "core/mem.h"
 
 extern char **environ;
 
 /* Daemons' and administrators' programs are often not in a user's PATH. */
 #define SYSTEM_DIRS "/usr/sbin:/sbin:/usr/local/sbin:/usr/bin:/bin"
+
+/* What is asked may ask others, as postmap(1) does for a table tcp:... */
+#define RUN_US (20 * US_PER_SEC)
 
 #define OUTPUT_MAX ((size_t)64 * 1024)
 
@@ -87,17 +93,25 @@ start(const char *path, const char *const argv[], int out_fd, bool with_stderr,
 	return rc;
 }
 
-static void
-read_all(int fd, struct buf *out)
+/* Until its output ends. -1 when the deadline comes first. */
+static int
+read_all(int fd, int64_t deadline_us, struct buf *out)
 {
+	struct pollfd p = { .fd = fd, .events = POLLIN };
 	char chunk[4096];
+	int64_t left;
 	ssize_t n;
 
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0 ||
-	       (n == -1 && errno == EINTR)) {
+	while ((left = deadline_us - clock_mono_us()) > 0) {
+		if (poll(&p, 1, (int)(left / US_PER_MS) + 1) <= 0)
+			continue;
+		n = read(fd, chunk, sizeof(chunk));
+		if (n == 0 || (n == -1 && errno != EINTR))
+			return 0;
 		if (n > 0)
 			buf_add(out, chunk, (size_t)n);
 	}
+	return -1;
 }
 
 static int
@@ -129,7 +143,7 @@ static int
 run_at(const char *path, const char *const argv[], bool with_stderr,
     struct buf *out, struct err *err)
 {
-	int fd[2], rc;
+	int fd[2], rc, in_time = 0;
 	pid_t pid;
 
 	if (pipe(fd) == -1)
@@ -139,11 +153,18 @@ run_at(const char *path, const char *const argv[], bool with_stderr,
 	rc = start(path, argv, fd[1], with_stderr, &pid);
 	(void)close(fd[1]);
 	if (rc == 0)
-		read_all(fd[0], out);
+		in_time = read_all(fd[0], clock_mono_us() + RUN_US, out);
 	(void)close(fd[0]);
 	if (rc != 0)
 		return err_sys(err, ERR_LOCAL, rc, "%s can't be run", path);
-	if (wait_for(pid) == 0)
+	if (in_time == -1)
+		(void)kill(pid, SIGKILL);
+	rc = wait_for(pid);
+	if (in_time == -1)
+		return err_set(err, ERR_TIMEOUT,
+		    "%s did not answer within %d seconds", path,
+		    (int)(RUN_US / US_PER_SEC));
+	if (rc == 0)
 		return 0;
 	last_line(out);
 	return err_set(err, ERR_LOCAL, "%s failed: %s", path,

@@ -16,6 +16,7 @@ bool run_there(const char *program);
  * Run argv (ended by NULL) and wait. Its standard output goes into out, when
  * that is not NULL, up to its ceiling. -1 and err (ERR_LOCAL) when it can't be
  * run or does not exit with 0; its own last words are in err where out is NULL.
+ * What goes on for more than 20 seconds is killed (ERR_TIMEOUT).
  */
 int run_program(const char *const argv[], struct buf *out, struct err *);
 
