@@ -18,6 +18,9 @@ from lib.relay import Relay
 
 DELIVERIES = 1000000
 PATIENCE = 300
+# What the first page of a question takes, and what a look at everything would
+# not: several times what it is on a machine that does nothing else.
+LITTLE = 0.15
 
 
 class Asker:
@@ -49,9 +52,9 @@ def test_a_million(parts):
     years.fill(filled, DELIVERIES)
     years.adopt(post, filled)
     events = os.path.join(parts.rundir, "events")
-    published = years.feedback(post, events, 0.05)
+    published = years.feedback(post, events, 0.02)
     taken = json.loads(ask("events", "ingest", "--json", events)[0])
-    assert taken["taken"] == published > DELIVERIES / 50
+    assert taken["taken"] == published > DELIVERIES / 100
     ask("verify", "--projections")
     ask("log", "-n", "1")  # the search database catches up
     first_pages(post, ask)
@@ -89,10 +92,9 @@ def first_pages(post, ask):
         rows, cpu = ask.rows("log", *args)
         assert rows and all(is_meant(row) for row in rows), args
         assert len({(row["message"], row["n"]) for row in rows}) == len(rows)
-        assert cpu < 0.1, (args, cpu)
-    for verb in ("quota", "metrics"):
-        assert ask(verb)[1] < 0.05
-    assert ask("show", one["queue_ids"])[1] < 0.1
+        assert cpu < LITTLE, (args, cpu)
+    for args in ("quota",), ("metrics",), ("show", one["queue_ids"]):
+        assert ask(*args)[1] < LITTLE, args
 
 
 def counted(post, ask):
@@ -112,11 +114,13 @@ def counted(post, ask):
 
 
 def archived(parts, ask):
-    """The oldest month goes into a file that is verified with the rest."""
+    """The oldest days go into a file that is verified with the rest."""
     archive = os.path.join(parts.rundir, "archive.db")
-    ask("prune", "--before", f"{years.DAYS - 30}d", "--archive", archive,
-        "--unsettled")
-    out, _ = ask("verify", "--archive", archive)
-    assert "good" in out
+    out, _ = ask("prune", "--before", f"{years.DAYS - 5}d", "--archive", archive,
+                 "--unsettled", "--json")
+    gone = json.loads(out)["messages"]
+    assert gone > DELIVERIES / years.DAYS
+    ask("verify", "--archive", archive)
+    # What SES has just reported of is as young as that.
     rows, _ = ask.rows("log", "--count", "--by", "day", "-n", "1000")
-    assert len(rows) <= years.DAYS - 28
+    assert sum(row["deliveries"] for row in rows) == DELIVERIES - gone
