@@ -66,6 +66,10 @@ int check_access_as(const struct passwd *, const char *path, int how);
 bool check_door(struct check *, const char *path, const char *key,
     const char *daemon);
 
+/* What to do where Postfix does not find postern-milter: known when it looks
+ * where ours is to listen. */
+const char *check_door_cure(bool known);
+
 /*
  * Whether we, not being root, may not try a socket or not even see it; told, as
  * no permission to look whether what (words) answers.

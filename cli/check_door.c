@@ -102,6 +102,16 @@ check_door(
 	return good;
 }
 
+const char *
+check_door_cure(bool known)
+{
+	return known ? "start postern-milter; if it runs, restart it; its log "
+		       "says why it ended"
+		     : "\"postern init --postfix\" makes the directory and "
+		       "prints the lines for both files; then restart "
+		       "postern-milter";
+}
+
 bool
 check_hidden(struct check *c, const char *path, const char *what)
 {

@@ -99,11 +99,7 @@ not_there(const struct milters *m, const struct socket_spec *spec,
 		(void)snprintf(
 		    where, sizeof(where), ", which is %s", spec->path);
 	check_wrong(m->c,
-	    known
-		? "start postern-milter; if it runs, restart it; its log says "
-		  "why it ended"
-		: "\"postern init --postfix\" makes the directory and prints "
-		  "the lines for both files; then restart postern-milter",
+	    check_door_cure(known),
 	    "Postfix has %s%s: %s%s%s; so %s", setting, where, why,
 	    known ? "" : ", and milter.listen is ",
 	    known ? "" : m->c->conf->milter.listen, away(m));

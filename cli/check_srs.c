@@ -178,11 +178,7 @@ no_way(const struct way *w, const struct map *m, const char *why)
 		     (own[len] == ':' || own[len] == '\0');
 
 	check_wrong(w->c,
-	    known
-		? "start postern-milter; if it runs, restart it; its log says "
-		  "why it ended"
-		: "\"postern init --postfix\" makes the directory and prints "
-		  "the lines for both files; then restart postern-milter",
+	    check_door_cure(known),
 	    "Postfix's %s asks %s: %s%s%s; so bounces to SRS addresses are put "
 	    "off",
 	    m->param, m->where, why, known ? "" : ", and milter.socketmap is ",

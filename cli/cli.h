@@ -35,8 +35,8 @@ struct verb {
 	const char *summary; /* a line in the list of verbs */
 	const char *usage;   /* what follows "postern [-c FILE] ", then a text;
 				ends in a line end */
-	bool gives_way; /* to mail, on a busy host: it reads much, and holds
-			   nothing that mail waits for */
+	bool gives_way; /* to mail, on a busy host: it reads much, and mail
+			   that flows waits for nothing that it holds */
 	enum cli_exit (*run)(struct cli *, int argc, char **argv);
 };
 
