@@ -278,7 +278,7 @@ erase_all(struct journal *j, struct op *op, int64_t deadline_us,
 	int rc;
 
 	do {
-		rc = journal_do(j, erase_op, op, deadline_us, err);
+		rc = journal_try(j, erase_op, op, deadline_us, err);
 		keep_none(op);
 		if (rc == -1)
 			return -1;

@@ -83,6 +83,14 @@ int journal_do(struct journal *, journal_op *, void *arg, int64_t deadline_us,
     struct err *);
 
 /*
+ * The same for what can be asked for again, and may be large enough to be the
+ * trouble itself: for want of space or on an I/O error it fails at once, and its
+ * companions in the transaction are tried again without it.
+ */
+int journal_try(struct journal *, journal_op *, void *arg,
+    int64_t deadline_us, struct err *);
+
+/*
  * Append one row. message may be NULL (then n is 0). detail is a JSON object in
  * text. seq_r may be NULL.
  */

@@ -250,7 +250,7 @@ prune_begin(struct journal *j, const struct prune_ask *ask,
 	    prune_check(journal_path(j), b.archive.last_seq, ask->keep_us,
 		ask->may_be_unsettled, err) == -1)
 		return -1;
-	return journal_do(j, begin_op, &b, deadline_us, err);
+	return journal_try(j, begin_op, &b, deadline_us, err);
 }
 
 /* That the prune which is unfinished, or the last one, is into this archive. */
@@ -381,7 +381,7 @@ prune_messages(struct journal *j, const char *file, int64_t as_of,
 
 	if (look_at_archive(file, ids, n, &b.archive, err) == -1)
 		return -1;
-	rc = journal_do(j, messages_op, &b, deadline_us, err);
+	rc = journal_try(j, messages_op, &b, deadline_us, err);
 	*step = b.step;
 	return rc;
 }
@@ -428,7 +428,7 @@ prune_rows(struct journal *j, const char *file, struct prune_step *step,
 	struct rows rows = { .step = { .again = false } };
 
 	if (look_at_archive(file, NULL, 0, &rows.archive, err) == -1 ||
-	    journal_do(j, rows_op, &rows, deadline_us, err) == -1)
+	    journal_try(j, rows_op, &rows, deadline_us, err) == -1)
 		return -1;
 	*step = rows.step;
 	return 0;

@@ -72,15 +72,32 @@ journal_batch_finish(struct request **batch)
 	}
 }
 
+static bool
+is_given_up(const struct request *r, enum giving_up which, int64_t now)
+{
+	return which == GIVE_UP_ALL || (which == GIVE_UP_ONCE && r->once) ||
+	    now >= r->deadline_us;
+}
+
+bool
+journal_batch_has_once(const struct request *batch)
+{
+	for (const struct request *r = batch; r != NULL; r = r->next)
+		if (r->once)
+			return true;
+	return false;
+}
+
 unsigned
-journal_batch_fail(struct request **batch, bool all, const struct err *err)
+journal_batch_fail(
+    struct request **batch, enum giving_up which, const struct err *err)
 {
 	struct request **p = batch, *r;
 	int64_t now = clock_mono_us();
 	unsigned failed = 0;
 
 	while ((r = *p) != NULL) {
-		if (!all && now < r->deadline_us) {
+		if (!is_given_up(r, which, now)) {
 			p = &r->next;
 			continue;
 		}

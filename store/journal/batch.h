@@ -24,6 +24,7 @@ struct request {
 	journal_op *op;
 	void *arg;
 	int64_t deadline_us;
+	bool once; /* not to be tried again, but for a lock */
 	enum request_state state; /* under the journal's lock */
 
 	/* Under its own lock, once it is RUNNING. */
@@ -55,10 +56,15 @@ int journal_batch_run(struct journal_file *, struct request *batch,
 void journal_batch_finish(struct request **batch);
 
 /*
- * Give up on requests, all of them or those whose deadline has passed, with err
- * for their owners. How many; the rest stays in the batch.
+ * Give up on requests, with err for their owners: all of them, those that are
+ * not to be tried again, or those whose deadline has passed, which are always
+ * among them. How many; the rest stays in the batch.
  */
-unsigned journal_batch_fail(struct request **batch, bool all,
+enum giving_up { GIVE_UP_LATE, GIVE_UP_ONCE, GIVE_UP_ALL };
+unsigned journal_batch_fail(struct request **batch, enum giving_up,
     const struct err *);
+
+/* Whether there is one that is not to be tried again. */
+bool journal_batch_has_once(const struct request *batch);
 
 #endif

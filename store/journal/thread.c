@@ -53,10 +53,10 @@ finish_batch(struct journal *j, struct request **batch)
 }
 
 static void
-fail_batch(struct journal *j, struct request **batch, bool all,
+fail_batch(struct journal *j, struct request **batch, enum giving_up which,
     const struct err *err)
 {
-	unsigned failed = journal_batch_fail(batch, all, err);
+	unsigned failed = journal_batch_fail(batch, which, err);
 
 	(void)pthread_mutex_lock(&j->lock);
 	j->stats.failed += failed;
@@ -110,23 +110,46 @@ take_requests(struct journal *j, struct request **batch)
 	}
 }
 
-/* What to do after a failure: wait, give up, or open the file anew. */
+static enum giving_up
+whom_to_give_up(enum db_fault fault)
+{
+	switch (fault) {
+	case DB_FAULT_CORRUPT:
+	case DB_FAULT_SQL:
+		return GIVE_UP_ALL;
+	case DB_FAULT_FULL:
+	case DB_FAULT_BROKEN:
+		return GIVE_UP_ONCE;
+	case DB_OK:
+	case DB_FAULT_BUSY:
+		break;
+	}
+	return GIVE_UP_LATE;
+}
+
+/*
+ * What to do after a failure: wait, give up, or open the file anew. Without those
+ * that are not to be tried again it may be none: then nobody waits.
+ */
 static void
 after_failure(struct journal *j, struct request **batch, const struct err *err)
 {
 	enum db_fault fault = j->file.db != NULL ? db_fault(j->file.db)
 	    : err->class == ERR_STATE		 ? DB_FAULT_CORRUPT
 						 : DB_FAULT_BROKEN;
+	enum giving_up which = whom_to_give_up(fault);
+	bool at_once =
+	    which == GIVE_UP_ONCE && journal_batch_has_once(*batch);
 
 	tell_trouble(j, err);
-	fail_batch(j, batch, fault == DB_FAULT_CORRUPT || fault == DB_FAULT_SQL,
-	    err);
-	if (fault == DB_FAULT_BROKEN || fault == DB_FAULT_CORRUPT) {
+	fail_batch(j, batch, which, err);
+	if (fault == DB_FAULT_BROKEN || fault == DB_FAULT_CORRUPT)
 		journal_file_let_go(&j->file);
-		wait_a_little(j, *batch != NULL ? REOPEN_US : 0);
-	} else if (*batch != NULL) {
-		wait_a_little(j, RETRY_US);
-	}
+	if (*batch != NULL && !at_once)
+		wait_a_little(j,
+		    fault == DB_FAULT_BROKEN || fault == DB_FAULT_CORRUPT
+			? REOPEN_US
+			: RETRY_US);
 }
 
 static void
@@ -247,6 +270,24 @@ withdraw(struct journal *j, struct request *mine)
 	return mine_again;
 }
 
+static int
+run_request(struct journal *j, struct request *r, struct err *err)
+{
+	(void)pthread_mutex_lock(&j->lock);
+	*j->last = r;
+	j->last = &r->next;
+	(void)pthread_mutex_unlock(&j->lock);
+	(void)pthread_cond_signal(&j->wake);
+	if (!request_wait(r, r->deadline_us)) {
+		if (withdraw(j, r))
+			r->rc = err_set(
+			    &r->err, ERR_TIMEOUT, "the journal is busy");
+		else
+			(void)request_wait(r, INT64_MAX);
+	}
+	return request_end(r, err);
+}
+
 int
 journal_do(struct journal *j, journal_op *op, void *arg, int64_t deadline_us,
     struct err *err)
@@ -254,19 +295,18 @@ journal_do(struct journal *j, journal_op *op, void *arg, int64_t deadline_us,
 	struct request r;
 
 	request_init(&r, op, arg, deadline_us);
-	(void)pthread_mutex_lock(&j->lock);
-	*j->last = &r;
-	j->last = &r.next;
-	(void)pthread_mutex_unlock(&j->lock);
-	(void)pthread_cond_signal(&j->wake);
-	if (!request_wait(&r, deadline_us)) {
-		if (withdraw(j, &r))
-			r.rc = err_set(
-			    &r.err, ERR_TIMEOUT, "the journal is busy");
-		else
-			(void)request_wait(&r, INT64_MAX);
-	}
-	return request_end(&r, err);
+	return run_request(j, &r, err);
+}
+
+int
+journal_try(struct journal *j, journal_op *op, void *arg, int64_t deadline_us,
+    struct err *err)
+{
+	struct request r;
+
+	request_init(&r, op, arg, deadline_us);
+	r.once = true;
+	return run_request(j, &r, err);
 }
 
 int

@@ -13,6 +13,7 @@
 #include "core/mem.h"
 #include "store/db.h"
 #include "store/hidden.h"
+#include "store/journal/parts.h"
 #include "store/place.h"
 #include "store/schema.h"
 
@@ -495,6 +496,112 @@ disk_full(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+/*
+ * The disk is made full for the journal alone: no more pages than it has. The
+ * gate holds its thread until mail waits behind what does not fit, so that both
+ * are in one transaction.
+ */
+struct gate {
+	struct journal *j;
+	int64_t deadline_us;
+	int began[2], open[2];
+	int rc;
+	struct err err;
+};
+
+static int
+gate_op(struct journal_tx *tx, void *arg, struct err *err)
+{
+	struct gate *g = arg;
+	char c;
+
+	if (write(g->began[1], "x", 1) != 1 || read(g->open[0], &c, 1) != 1)
+		return err_set(err, ERR_LOCAL, "pipe");
+	return journal_append(tx, "config", NULL, 0, "{}", NULL, err);
+}
+
+static void *
+wait_at_gate(void *arg)
+{
+	struct gate *g = arg;
+	struct err err;
+
+	assert_int_equal(
+	    journal_do(g->j, gate_op, g, g->deadline_us, &err), 0);
+	return NULL;
+}
+
+static int
+large_op(struct journal_tx *tx, void *arg, struct err *err)
+{
+	struct db *db = journal_tx_db(tx);
+	char limit[64];
+	int64_t pages;
+
+	(void)arg;
+	if (db_get_int(db, "PRAGMA page_count", &pages, err) == -1)
+		return -1;
+	(void)snprintf(limit, sizeof(limit), "PRAGMA max_page_count = %d",
+	    (int)pages + 4);
+	if (db_exec(db, limit, err) == -1)
+		return -1;
+	return db_exec(db,
+	    "INSERT INTO mark VALUES ('large', zeroblob(1000000))", err);
+}
+
+static void *
+try_large(void *arg)
+{
+	struct gate *g = arg;
+
+	g->rc = journal_try(g->j, large_op, NULL, g->deadline_us, &g->err);
+	return NULL;
+}
+
+static bool
+waits(struct journal *j, size_t n)
+{
+	(void)pthread_mutex_lock(&j->lock);
+	for (const struct request *r = j->first; r != NULL; r = r->next)
+		n--;
+	(void)pthread_mutex_unlock(&j->lock);
+	return n == 0;
+}
+
+static void
+what_does_not_fit_is_alone(void **state)
+{
+	struct place *p = *state;
+	struct gate g = { .j = open_journal(p->path),
+		.deadline_us = clock_mono_us() + 20 * US_PER_SEC };
+	pthread_t gate, large, mail;
+	char c;
+
+	assert_int_equal(pipe(g.began), 0);
+	assert_int_equal(pipe(g.open), 0);
+	(void)pthread_create(&gate, NULL, wait_at_gate, &g);
+	assert_int_equal(read(g.began[0], &c, 1), 1);
+	(void)pthread_create(&large, NULL, try_large, &g);
+	while (!waits(g.j, 1))
+		(void)sched_yield();
+	(void)pthread_create(&mail, NULL, many_notes, g.j);
+	while (!waits(g.j, 2))
+		(void)sched_yield();
+	assert_int_equal(write(g.open[1], "x", 1), 1);
+	(void)pthread_join(gate, NULL);
+	(void)pthread_join(large, NULL);
+	(void)pthread_join(mail, NULL);
+	assert_int_equal(g.rc, -1);
+	assert_int_equal(g.err.class, ERR_FULL);
+	assert_true(clock_mono_us() < g.deadline_us);
+	for (int i = 0; i < 2; i++) {
+		(void)close(g.began[i]);
+		(void)close(g.open[i]);
+	}
+	journal_close(g.j);
+	assert_sql(p->path, "SELECT count(*) FROM journal", "43");
+}
+
 #define READER_ID 54321
 
 static int
@@ -610,6 +717,7 @@ main(void)
 		store_test(goes_on),
 		store_test(foreign_row),
 		store_test(disk_full),
+		store_test(what_does_not_fit_is_alone),
 		store_test(one_key_for_all),
 		store_test(auditors),
 	};
