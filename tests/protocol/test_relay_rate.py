@@ -10,6 +10,7 @@ import pytest
 
 from lib.lmtp import message
 from lib.rig import SENDER, ask, journal, relay, states
+from lib.stalls import Stalls
 
 
 def names(n):
@@ -64,6 +65,7 @@ def test_the_allowance_is_used(parts, rate, n, share):
         parts, conf={"quota": {"rate": rate}}, rate=rate,
         rate_tolerance=f"{interval}us", latency="30ms",
     )
+    stalls = parts.add(Stalls(parts.rundir))
     clients = [start(post, names(n // 2)) for _ in range(2)]
     for client in clients:
         assert {r.code for r in client.replies(n // 2)} == {250}
@@ -71,8 +73,7 @@ def test_the_allowance_is_used(parts, rate, n, share):
     at = times(ses)
     # Without the first moments, in which connections are made.
     first = min(len(at) // 4, 2 * rate)
-    took = at[-1] - at[first]
-    assert (len(at) - 1 - first) / took >= share * rate
+    assert stalls.used(at[first:], rate) >= share
     assert ses.counters()["throttled_rate"] <= n // 100
 
 
