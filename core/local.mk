@@ -10,6 +10,7 @@ core_libcore_a_SOURCES = \
 	core/conf_scan.c core/conf_scan.h \
 	core/conf_table.c core/conf_table.h core/conf_value.c \
 	core/crypto.c core/crypto.h \
+	core/cut.c core/cut.h \
 	core/daemon.c core/daemon.h \
 	core/err.c core/err.h \
 	core/header.c core/header.h \

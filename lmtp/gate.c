@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/cut.h"
 #include "identity/senders.h"
 #include "lmtp/gate_parts.h"
 
@@ -27,12 +28,16 @@ gate_answer(struct gate_reply *reply, unsigned code, const char *dsn,
     const char *fmt, ...)
 {
 	va_list ap;
+	int len;
 
 	reply->code = code;
 	(void)snprintf(reply->dsn, sizeof(reply->dsn), "%s", dsn);
 	va_start(ap, fmt);
-	(void)vsnprintf(reply->text, sizeof(reply->text), fmt, ap);
+	len = vsnprintf(reply->text, sizeof(reply->text), fmt, ap);
 	va_end(ap);
+	if (len >= (int)sizeof(reply->text))
+		reply->text[cut_length(reply->text, sizeof(reply->text) - 1)] =
+		    '\0';
 	for (char *p = reply->text; *p != '\0'; p++)
 		if (*p < ' ' || *p >= 0x7f)
 			*p = '?';
@@ -62,7 +67,8 @@ check_shape(struct gate *g, size_t received)
 
 		return gate_answer(g->reply, 550, "5.6.0",
 		    "a line of the header is no header field: %.*s",
-		    (int)(len < 60 ? len : 60), g->garbage);
+		    (int)(len < 60 ? len : cut_length(g->garbage, 60)),
+		    g->garbage);
 	}
 	if (received > RECEIVED_MAX)
 		return gate_answer(g->reply, 554, "5.4.6",

@@ -24,8 +24,6 @@ set(struct verdict *v, enum record_state state, unsigned code, const char *dsn,
 	va_end(ap);
 }
 
-#define WORDS 900 /* of SES's, so that ours fit beside them */
-
 void
 verdict_from_ses(const struct ses_result *r, struct verdict *v)
 {
@@ -39,31 +37,29 @@ verdict_from_ses(const struct ses_result *r, struct verdict *v)
 	case SES_DOUBTFUL:
 		set(v, RECORD_DOUBTFUL, 451, "4.4.2",
 		    "SES may have accepted it: no answer after the final dot "
-		    "(%.*s)", WORDS, r->text);
+		    "(%s)", r->text);
 		break;
 	case SES_RECONNECT:
 		set(v, RECORD_DEFERRED, 451, "4.4.2",
-		    "lost the connection to SES at %s: %.*s", phase, WORDS,
-		    r->text);
+		    "lost the connection to SES at %s: %s", phase, r->text);
 		break;
 	case SES_UNREACHABLE:
 		set(v, RECORD_DEFERRED, 451, "4.4.1",
-		    "cannot reach SES (%s): %.*s", phase, WORDS, r->text);
+		    "cannot reach SES (%s): %s", phase, r->text);
 		break;
 	case SES_TLS_TROUBLE:
 		set(v, RECORD_DEFERRED, 451, "4.7.5",
-		    "no trustworthy TLS connection to SES: %.*s", WORDS,
-		    r->text);
+		    "no trustworthy TLS connection to SES: %s", r->text);
 		break;
 	case SES_PACE:
 	case SES_DAY_FULL:
-		set(v, RECORD_DEFERRED, 451, "4.4.5", "SES says: %u %.*s",
-		    r->code, WORDS, r->text);
+		set(v, RECORD_DEFERRED, 451, "4.4.5", "SES says: %u %s",
+		    r->code, r->text);
 		break;
 	case SES_TRY_AGAIN:
 	case SES_DEFERRED:
-		set(v, RECORD_DEFERRED, 451, "4.3.0", "SES says at %s: %u %.*s",
-		    phase, r->code, WORDS, r->text);
+		set(v, RECORD_DEFERRED, 451, "4.3.0", "SES says at %s: %u %s",
+		    phase, r->code, r->text);
 		break;
 	case SES_ACCOUNT:
 	case SES_DENIED:
@@ -71,25 +67,24 @@ verdict_from_ses(const struct ses_result *r, struct verdict *v)
 	case SES_CONFIG_SET:
 		set(v, RECORD_DEFERRED, 451, "4.7.0",
 		    "trouble with the SES account (%s), see the log of "
-		    "posternd: %.*s", ses_class_name(r->class), WORDS,
-		    r->text);
+		    "posternd: %s", ses_class_name(r->class), r->text);
 		break;
 	case SES_UNVERIFIED:
 		set(v, RECORD_REFUSED, 550, "5.7.1",
-		    "SES has not verified this sender or recipient: %.*s",
-		    WORDS, r->text);
+		    "SES has not verified this sender or recipient: %s",
+		    r->text);
 		break;
 	case SES_TOO_LARGE:
-		set(v, RECORD_REFUSED, 552, "5.3.4", "SES says: %u %.*s",
-		    r->code, WORDS, r->text);
+		set(v, RECORD_REFUSED, 552, "5.3.4", "SES says: %u %s",
+		    r->code, r->text);
 		break;
 	case SES_REFUSED:
-		set(v, RECORD_REFUSED, 550, "5.6.0", "SES says at %s: %u %.*s",
-		    phase, r->code, WORDS, r->text);
+		set(v, RECORD_REFUSED, 550, "5.6.0", "SES says at %s: %u %s",
+		    phase, r->code, r->text);
 		break;
 	case SES_UNKNOWN_5XX:
-		set(v, RECORD_REFUSED, r->code, "5.0.0", "SES says at %s: %.*s",
-		    phase, WORDS, r->text);
+		set(v, RECORD_REFUSED, r->code, "5.0.0", "SES says at %s: %s",
+		    phase, r->text);
 		break;
 	}
 }

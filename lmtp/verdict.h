@@ -11,11 +11,14 @@
 #include "ses/reply.h"
 #include "store/record.h"
 
+/* SES's words and ours beside them. */
+#define VERDICT_TEXT_MAX (SES_TEXT_MAX + 100)
+
 struct verdict {
 	enum record_state state; /* for the journal */
 	unsigned code;
 	char dsn[8];
-	char text[SES_TEXT_MAX + 1]; /* what follows code and status */
+	char text[VERDICT_TEXT_MAX + 1]; /* what follows code and status */
 	char ses_id[SES_ID_MAX + 1]; /* RECORD_SENT */
 };
 

@@ -4,11 +4,11 @@
 #include "ses/breaker.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/clock.h"
+#include "core/cut.h"
 #include "core/mem.h"
 
 /*
@@ -160,8 +160,7 @@ breaker_fail(struct breakers *b, const char *key, enum ses_class class,
 		one->probe_us = clock_mono_us() + one->interval_us;
 	}
 	one->trouble.class = class;
-	(void)snprintf(one->trouble.text, sizeof(one->trouble.text), "%s",
-	    cause);
+	cut_copy(one->trouble.text, sizeof(one->trouble.text), cause);
 	(void)pthread_mutex_unlock(&b->lock);
 	if (opened)
 		b->changed(b->arg, key, true, cause);

@@ -17,14 +17,13 @@
 
 #define BREAKER_PROBE_FIRST_US (15 * INT64_C(1000000))
 #define BREAKER_PROBE_MAX_US (300 * INT64_C(1000000))
-#define BREAKER_CAUSE_MAX 400
 
 struct breakers;
 
 /* Why it opened: the class decides what the MTA is told meanwhile. */
 struct trouble {
 	enum ses_class class;
-	char text[BREAKER_CAUSE_MAX];
+	char text[SES_TEXT_MAX + 1];
 };
 
 /*

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/cut.h"
 #include "core/utf8.h"
 
 /*
@@ -107,7 +108,8 @@ ses_reply_read(struct stream *s, struct ses_reply *reply, struct err *err)
 		if (last == -1 || (n > 0 && code != reply->code))
 			return err_set(err, ERR_PROTO,
 			    "not an SMTP reply: %.*s",
-			    (int)(len > 100 ? 100 : len), line);
+			    (int)(len > 100 ? cut_length(line, 100) : len),
+			    line);
 		reply->code = code;
 		if (used + text_len + 2 > sizeof(reply->text))
 			return err_set(err, ERR_PROTO, "endless reply");
@@ -139,7 +141,23 @@ set_text(struct ses_result *r, const char *text)
 		used += n;
 		text += n;
 	}
+	if (*text != '\0')
+		used = cut_length(r->text, used);
 	r->text[used] = '\0';
+}
+
+/* SES cuts long lists of identities by itself, wherever it happens to be. */
+static void
+drop_parted(struct ses_result *r)
+{
+	static const char mark[] = "...";
+	size_t len = strlen(r->text);
+
+	if (len < strlen(mark))
+		return;
+	len -= strlen(mark);
+	if (strcmp(r->text + len, mark) == 0)
+		memcpy(r->text + cut_length(r->text, len), mark, sizeof(mark));
 }
 
 static bool
@@ -263,6 +281,7 @@ ses_reply_classify(enum ses_phase phase, const struct ses_reply *reply,
 			take_id(r);
 		return;
 	}
+	r->class = SES_DEFERRED;
 	for (size_t i = 0; i < sizeof(rules) / sizeof(rules[0]); i++)
 		if ((rules[i].phases & AT(phase)) != 0 &&
 		    reply->code >= rules[i].low &&
@@ -271,9 +290,10 @@ ses_reply_classify(enum ses_phase phase, const struct ses_reply *reply,
 			    ? begins(r->text, rules[i].text)
 			    : contains(r->text, rules[i].text))) {
 			r->class = rules[i].class;
-			return;
+			break;
 		}
-	r->class = SES_DEFERRED;
+	if (r->class == SES_UNVERIFIED)
+		drop_parted(r);
 }
 
 void

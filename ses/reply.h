@@ -47,14 +47,14 @@ enum ses_class {
 };
 const char *ses_class_name(enum ses_class);
 
-#define SES_TEXT_MAX 1000
+#define SES_TEXT_MAX 900
 #define SES_ID_MAX 128
 
 struct ses_result {
 	enum ses_class class;
 	enum ses_phase phase;
 	unsigned code;		      /* SES's, or 0 where none came */
-	char text[SES_TEXT_MAX + 1];  /* SES's words (one line, printable), or what went wrong */
+	char text[SES_TEXT_MAX + 1];  /* SES's words (one line, printable, cut as core/cut.h does), or what went wrong */
 	char ses_id[SES_ID_MAX + 1];  /* SES_OK at the dot */
 };
 

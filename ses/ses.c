@@ -221,11 +221,11 @@ static void
 endpoint_failed(struct ses *s, size_t endpoint, const char *key,
     struct ses_result *result)
 {
-	char cause[BREAKER_CAUSE_MAX];
+	char cause[SES_TEXT_MAX + 32];
 
 	if (serves_us(s, endpoint))
 		return;
-	(void)snprintf(cause, sizeof(cause), "%s: %.300s",
+	(void)snprintf(cause, sizeof(cause), "%s: %s",
 	    ses_phase_name(result->phase), result->text);
 	fails(s, key, result->class, cause);
 }

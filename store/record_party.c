@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "core/crypto.h"
+#include "core/cut.h"
 #include "core/utf8.h"
 #include "store/chain.h"
 
@@ -35,6 +36,8 @@ party_clean(const char *text, size_t max)
 		else
 			buf_adds(&out, "\xef\xbf\xbd");
 	}
+	if (out.overflow)
+		buf_cut(&out, cut_length(out.data, out.len));
 	return buf_take(&out);
 }
 

@@ -12,7 +12,8 @@
 
 /*
  * Texts as they are stored: valid UTF-8 without control characters (U+FFFD
- * instead), at most max bytes. A new string; NULL stays NULL.
+ * instead), at most max bytes, cut as core/cut.h does. A new string; NULL stays
+ * NULL.
  */
 char *party_clean(const char *text, size_t max);
 

@@ -57,6 +57,35 @@ def test_refusals_say_why_and_what_mends_them(parts):
     assert [row["code"] for row in refused] == [550, 550]
 
 
+def test_words_that_are_cut_leave_no_part_of_an_address(parts):
+    """Postern's words and SES's: half an address could not be erased."""
+    post, ses = relay(parts, conf={"identities": {"sandbox": True}})
+    local, listed = "jane" * 15, "Jane Doe <jane.doe@example.org>"
+    with post.client() as client:
+        assert client.mail(SENDER).code == 250
+        for n in range(5, 60, 5):
+            assert client.rcpt(f"{local}@{'x' * n}.example").code == 550
+        client.rset()
+    for n in range(1, len(listed), 5):
+        ses.clear("fault")
+        ses.fault(
+            "dot reply text=554 Message rejected: Email address is not "
+            "verified. The following identities failed the check in region "
+            f"{'X' * n}: {', '.join(60 * [listed])}"
+        )
+        [reply] = send(post, "b@example.com")
+        assert reply.code == 550, reply
+    told = post.sql(
+        "SELECT detail FROM journal WHERE event = 'refused' "
+        "UNION ALL SELECT reply FROM delivery"
+    )
+    assert len(told) == 2 * (11 + 6)
+    for row in told:
+        assert "{" in row["detail"], row
+        assert "jane" not in row["detail"].lower(), row
+        assert "Doe" not in row["detail"], row
+
+
 def test_refusals_without_data_are_journalled(parts):
     post, ses = relay(parts)
     with post.client() as client:

@@ -12,6 +12,7 @@
 #include "core/base64.h"
 #include "core/buf.h"
 #include "core/clock.h"
+#include "core/cut.h"
 #include "core/err.h"
 #include "core/log.h"
 #include "core/utf8.h"
@@ -126,6 +127,36 @@ utf8_forms(void **state)
 	assert_int_equal(utf8_printable("\x7f"), 0);
 	assert_int_equal(utf8_printable("\xc2\x9b"), 0); /* CSI, one of C1 */
 	assert_int_equal(utf8_printable("\xc2\xa0"), 2);
+}
+
+static void
+cuts(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t len, kept;
+	} cases[] = {
+		{ "a b", 0, 0 },
+		{ "john@example.org", 6, 0 },
+		{ "to john@example.org", 8, 2 },
+		{ "to john@example.org now", 22, 19 },
+		{ "who: John Doe <john@example.org>", 20, 3 },
+		{ "a@example.org,b@example.org", 20, 13 },
+		{ "a@example.org,b@example.org", 14, 13 },
+		{ "to \"john doe\"@example.org", 15, 2 },
+	};
+	char kept[5];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(
+		    cut_length(cases[i].text, cases[i].len), cases[i].kept);
+	cut_copy(kept, sizeof(kept), "a@ex");
+	assert_string_equal(kept, "a@ex");
+	cut_copy(kept, sizeof(kept), "b a@ex");
+	assert_string_equal(kept, "b");
+	cut_copy(kept, 1, "x");
+	assert_string_equal(kept, "");
 }
 
 static void
@@ -322,6 +353,7 @@ main(void)
 		cmocka_unit_test(buf_ceiling),
 		cmocka_unit_test(buf_filled_by_caller),
 		cmocka_unit_test(utf8_forms),
+		cmocka_unit_test(cuts),
 		cmocka_unit_test(clock_formats),
 		cmocka_unit_test(clock_waits),
 		cmocka_unit_test(err_words),

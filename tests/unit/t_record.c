@@ -381,6 +381,56 @@ hiding(void **state)
 	buf_free(&out);
 }
 
+/* What is cut off of an address leaves nothing of it, nor of its owner's name. */
+static void
+cut_texts(void **state)
+{
+	static const char *const texts[] = {
+		"region US-WEST-2: Jane Doe <jane.doe@example.org>, x <y@z.example>",
+		"554 \"jane doe\"@example.org, y@z.example",
+		"no comma here jane.doe@example.org is not verified",
+	};
+	char text[RECORD_TEXT_MAX_BYTES + 200], *stored;
+	size_t at;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		for (at = RECORD_TEXT_MAX_BYTES - strlen(texts[i]);
+		     at <= RECORD_TEXT_MAX_BYTES; at++) {
+			memset(text, '-', at);
+			text[at - 1] = ' ';
+			memcpy(text + at, texts[i], strlen(texts[i]) + 1);
+			stored = record_storable(text);
+			assert_null(strcasestr(stored, "jane"));
+			assert_null(strcasestr(stored, "doe"));
+			assert_true(strlen(stored) > 600);
+			free(stored);
+		}
+}
+
+/* Of a list that is too long, whole addresses are kept: each can be found. */
+static void
+long_list(void **state)
+{
+	struct place *p = *state;
+	struct journal *j = open_journal(p->path);
+	struct made m;
+	struct buf from;
+
+	buf_init(&from, 8000);
+	for (int i = 0; i < 400; i++)
+		buf_addf(&from, "%suser%03d@example.org", i > 0 ? "," : "", i);
+	make(&m, 1, one);
+	m.a.from = from.data;
+	arrive(j, &m);
+	journal_close(j);
+	buf_free(&from);
+	assert_sql(p->path,
+	    "SELECT length(value) > 3900 AND value LIKE '%@example.org' "
+	    "FROM party WHERE role = 'from'",
+	    "1");
+}
+
 int
 main(void)
 {
@@ -397,6 +447,8 @@ main(void)
 		store_test(commitments),
 		store_test(bytes_that_are_no_text),
 		cmocka_unit_test(hiding),
+		cmocka_unit_test(cut_texts),
+		store_test(long_list),
 	};
 
 	return cmocka_run_group_tests_name("record", tests, NULL, NULL);

@@ -125,6 +125,39 @@ test_id(void **state)
 	assert_string_equal(result.ses_id, "0107-abc-000000");
 }
 
+/* What is too long is cut where no address is parted, by SES or by us. */
+static void
+test_long(void **state)
+{
+	static const char words[] = "Message rejected: Email address is not "
+				    "verified. The following identities "
+				    "failed the check in region X: ";
+	static const char person[] = "Jane Doe <jane.doe@example.org>";
+	struct ses_reply reply = { .code = 554 };
+	struct ses_result result;
+	size_t len = 0;
+
+	(void)state;
+	for (size_t first = 0; first < strlen(person) + 2; first++) {
+		(void)snprintf(reply.text, sizeof(reply.text), "%s%*s", words,
+		    (int)first, "");
+		while ((len = strlen(reply.text)) < 2 * SES_TEXT_MAX)
+			(void)snprintf(reply.text + len,
+			    sizeof(reply.text) - len, "%s, ", person);
+		ses_reply_classify(SES_PHASE_DOT, &reply, &result);
+		assert_int_equal(result.class, SES_UNVERIFIED);
+		len = strlen(result.text);
+		assert_true(len > SES_TEXT_MAX - 2 * strlen(person));
+		assert_int_equal(result.text[len - 1], '>');
+	}
+	for (size_t n = 1; n < strlen(person); n++) {
+		(void)snprintf(reply.text, sizeof(reply.text),
+		    "%sa@example.org, %.*s...", words, (int)n, person);
+		ses_reply_classify(SES_PHASE_DOT, &reply, &result);
+		assert_non_null(strstr(result.text, "X: a@example.org..."));
+	}
+}
+
 static void
 test_lines(void **state)
 {
@@ -224,15 +257,35 @@ test_breaker(void **state)
 	simulated = false;
 }
 
+/* The cause that a breaker keeps becomes the reply to others' mail. */
+static void
+test_long_cause(void **state)
+{
+	struct breakers *b = breakers_new(changed, NULL);
+	char cause[2 * SES_TEXT_MAX];
+	struct trouble trouble;
+
+	(void)state;
+	memset(cause, 'x', sizeof(cause));
+	memcpy(cause + SES_TEXT_MAX - 8, " jane.doe@example.org", 22);
+	breaker_fail(b, "account", SES_ACCOUNT, cause);
+	assert_false(breaker_ask(b, "account", &trouble));
+	assert_int_equal(strlen(trouble.text), SES_TEXT_MAX - 8);
+	assert_null(strstr(trouble.text, "jane"));
+	breakers_free(b);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_classes),
 		cmocka_unit_test(test_id),
+		cmocka_unit_test(test_long),
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_endless),
 		cmocka_unit_test(test_breaker),
+		cmocka_unit_test(test_long_cause),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
