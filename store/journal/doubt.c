@@ -28,7 +28,7 @@ doubt_one(struct journal_tx *tx, const struct uuid *message, unsigned n,
 {
 	struct db *db = journal_tx_db(tx);
 	sqlite3_stmt *stmt;
-	char detail[96];
+	char detail[96], id[UUID_TEXT_LEN];
 
 	(void)snprintf(detail, sizeof(detail),
 	    "{\"attempt\":%" PRId64 ",\"reply\":\"" FOUND_AFTER_CRASH "\"}",
@@ -41,9 +41,15 @@ doubt_one(struct journal_tx *tx, const struct uuid *message, unsigned n,
 	db_bind_int(stmt, 6, journal_tx_at(tx));
 	db_bind_blob(stmt, 7, message->bytes, UUID_LEN);
 	db_bind_int(stmt, 8, n);
-	db_bind_int(stmt, 9, attempt);
+	/* One that sends has had a dot, whatever it says. */
+	db_bind_int(stmt, 9, attempt > 0 ? attempt : 1);
 	if (db_run(db, stmt, err) == -1)
 		return -1;
+	if (sqlite3_changes(db_handle(db)) == 0)
+		return err_set(err, ERR_STATE,
+		    "delivery %u of %s is sending and can't be put in doubt: "
+		    "somebody has changed the tables; run postern verify "
+		    "--projections", n, uuid_text(message, id));
 	return settle_delivery(tx, message, n, NULL, err);
 }
 

@@ -193,6 +193,36 @@ found_sending(void **state)
 	    "SELECT count(*) FROM journal WHERE event = 'doubtful'", "1");
 }
 
+/* Rows that somebody has changed are no reason to go on for ever. */
+static void
+found_tampered(void **state)
+{
+	struct place *p = *state;
+	struct journal *j = open_journal(p->path);
+	struct made m;
+	struct err err;
+
+	make(&m, 1, three);
+	arrive(j, &m);
+	send_dot(j, &m.a.id, 1, 1);
+	send_dot(j, &m.a.id, 2, 1);
+	journal_close(j);
+	raw_ok(p->path, "UPDATE delivery SET attempts = 1 - n");
+	(void)alarm(60);
+	j = open_journal(p->path);
+	journal_close(j);
+	assert_sql(p->path, "SELECT group_concat(state) FROM delivery",
+	    "doubtful,doubtful");
+	assert_sql(p->path,
+	    "SELECT count(*) FROM journal WHERE event = 'doubtful'", "2");
+	raw_ok(p->path,
+	    "UPDATE delivery SET state = 'sending', n = 1 << 40 WHERE n = 2");
+	j = NULL;
+	assert_int_equal(journal_open(p->path, true, "test", &j, &err), -1);
+	(void)alarm(0);
+	assert_non_null(strstr(err.text, "postern verify"));
+}
+
 /* No address in any row of the journal, whatever the texts say. */
 static void
 nothing_personal(void **state)
@@ -442,6 +472,7 @@ main(void)
 		store_test(refused_at_rcpt),
 		store_test(outcomes),
 		store_test(found_sending),
+		store_test(found_tampered),
 		store_test(nothing_personal),
 		store_test(origin),
 		store_test(commitments),
