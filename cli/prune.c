@@ -25,7 +25,8 @@
  * and all that it has still in the journal, so that it can be made anew.
  */
 #define DAY_US (86400 * US_PER_SEC)
-#define REQUEST_MAX_BYTES 4096
+/* Its path may be longer in JSON than it is. */
+#define REQUEST_MAX_BYTES (4096 + 6 * ARCHIVE_PATH_MAX)
 
 /* How often mail may be faster than a few messages on their way out. */
 #define TRIES 100
@@ -34,7 +35,7 @@ struct prune {
 	struct cli *cli;
 	struct keeper keeper;
 	const char *path, *file;
-	char *whole; /* file's whole path, once it is there */
+	char *whole; /* file's whole path */
 	int64_t before_us;
 	bool unsettled;
 	struct archive archive;
@@ -218,13 +219,30 @@ drop_rows(struct prune *p, struct err *err)
 	return rc;
 }
 
+/* Its directory has to be there, it need not. */
 static int
 find_whole(struct prune *p, struct err *err)
 {
-	p->whole = realpath(p->file, NULL);
-	return p->whole != NULL
-	    ? 0
-	    : err_sys(err, ERR_LOCAL, errno, "%s", p->file);
+	const char *slash = strrchr(p->file, '/');
+	const char *name = slash != NULL ? slash + 1 : p->file;
+	char *named = slash != NULL
+	    ? mem_strndup(p->file, (size_t)(name - p->file))
+	    : mem_strdup(".");
+	char *dir = realpath(named, NULL);
+	int rc = 0;
+
+	if (dir == NULL)
+		rc = err_sys(err, ERR_LOCAL, errno, "the archive's directory");
+	else
+		p->whole = mem_printf(
+		    "%s/%s", strcmp(dir, "/") == 0 ? "" : dir, name);
+	if (rc == 0 && strlen(p->whole) > ARCHIVE_PATH_MAX)
+		rc = err_set(err, ERR_POLICY,
+		    "the archive's whole path has %zu bytes, and may have %d",
+		    strlen(p->whole), ARCHIVE_PATH_MAX);
+	free(dir);
+	free(named);
+	return rc;
 }
 
 /* Go on with what was begun: FILE has to be the archive it was begun with. */
@@ -240,8 +258,6 @@ resume(struct prune *p, const struct prune_state *s, struct err *err)
 		    "--archive and that file first",
 		    s->archive);
 	if (archive_check(p->file, err) == -1)
-		return -1;
-	if (find_whole(p, err) == -1)
 		return -1;
 	/* Rows go last, so where they have begun to, messages are done. */
 	if (s->first_seq > p->archive.first_seq)
@@ -308,7 +324,7 @@ start(struct prune *p, const struct prune_state *s, struct err *err)
 	if (remove_leftover(p, s, err) == -1 ||
 	    archive_build(p->path, p->file, last_seq, &p->archive, err) ==
 		-1 ||
-	    find_whole(p, err) == -1 || begin(p, err) == -1 || drop_messages(p, err) == -1)
+	    begin(p, err) == -1 || drop_messages(p, err) == -1)
 		return -1;
 	return 1;
 }
@@ -321,7 +337,7 @@ prune(void *arg, struct err *err)
 	struct prune_state s;
 	int rc;
 
-	if (prune_state(p->path, &s, err) == -1)
+	if (find_whole(p, err) == -1 || prune_state(p->path, &s, err) == -1)
 		return -1;
 	if (s.unfinished)
 		rc = resume(p, &s, err) == -1 ? -1 : 1;

@@ -17,6 +17,9 @@
 #include "store/chain.h"
 #include "store/journal.h"
 
+/* A whole path: SQLite's are shorter than 512, with what it adds to ours. */
+#define ARCHIVE_PATH_MAX 480
+
 struct archive {
 	int64_t first_seq, last_seq;
 	unsigned char last_chain[CHAIN_LEN];

@@ -148,6 +148,25 @@ def test_a_file_that_is_something_else_is_left_alone(store):
     store.verify("b")
 
 
+def test_an_archive_of_a_long_path(store, rundir):
+    """As long as it may be, of what is longest in a request; and longer."""
+    store.fill(40, 2).close()
+    where = str(rundir)
+    while len(where) < 400:
+        where += "/" + '"' * 60
+    os.makedirs(where)
+    name = '"' * (480 - len(where) - 1)
+    text = store.run("prune", "--before", day(30), "--archive",
+                     f"{where}/{name}d", expect=1)
+    assert "has 481 bytes, and may have 480" in text
+    assert os.listdir(where) == []
+    store.run("prune", "--before", day(30), "--archive", f"{where}/{name}")
+    store.run("verify", "--projections", "--archive", f"{where}/{name}")
+    text = store.run("prune", "--before", day(30), "--archive",
+                     f"{rundir}/none/a.db", expect=3)
+    assert "the archive's directory: No such file" in text
+
+
 def test_one_at_a_time(store):
     store.fill(40, 2).close()
     with open(store.path + "-prune", "w", encoding="ascii") as f:
