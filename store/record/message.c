@@ -70,28 +70,29 @@ add_own(struct journal_tx *tx, const struct uuid *id, const char *role,
 	return 0;
 }
 
+/* What is said of a message, as it may be stored. */
+struct words {
+	char *queue_ids, *message_id, *repairs;
+	unsigned char salt[COMMITMENT_SALT_LEN]; /* of the message_id */
+};
+
 static int
 add_message(struct journal_tx *tx, const struct record_arrival *a,
-    const char *message_id, const unsigned char *salt, const char *repairs,
-    struct err *err)
+    const struct words *w, struct err *err)
 {
 	struct db *db = journal_tx_db(tx);
 	sqlite3_stmt *stmt = db_stmt(db, &record_message_sql, SQL_ADD_MESSAGE);
-	char *queue_ids = party_clean(a->queue_ids, RECORD_TEXT_MAX_BYTES);
-	int rc;
 
 	db_bind_blob(stmt, 1, a->id.bytes, UUID_LEN);
 	db_bind_int(stmt, 2, journal_tx_at(tx));
 	db_bind_blob(stmt, 3, a->digest, SHA256_LEN);
 	db_bind_int(stmt, 4, (int64_t)a->size);
-	db_bind_text(stmt, 5, queue_ids);
-	db_bind_text(stmt, 6, message_id);
-	db_bind_blob(stmt, 7, message_id != NULL ? salt : NULL,
+	db_bind_text(stmt, 5, w->queue_ids);
+	db_bind_text(stmt, 6, w->message_id);
+	db_bind_blob(stmt, 7, w->message_id != NULL ? w->salt : NULL,
 	    COMMITMENT_SALT_LEN);
-	db_bind_text(stmt, 8, repairs);
-	rc = db_run(db, stmt, err);
-	free(queue_ids);
-	return rc;
+	db_bind_text(stmt, 8, w->repairs);
+	return db_run(db, stmt, err);
 }
 
 /* Message-IDs may carry their author's address: committed to, like a party. */
@@ -99,9 +100,11 @@ static int
 message_detail(struct journal_tx *tx, const struct record_arrival *a,
     struct buf *detail, struct err *err)
 {
-	char *id = party_clean(a->message_id, RECORD_TEXT_MAX_BYTES);
-	unsigned char salt[COMMITMENT_SALT_LEN];
-	char *digest, *commitment = NULL, *repairs = NULL;
+	struct words w = {
+		.queue_ids = party_clean(a->queue_ids, RECORD_TEXT_MAX_BYTES),
+		.message_id = party_clean(a->message_id, RECORD_TEXT_MAX_BYTES),
+	};
+	char *digest, *commitment = NULL;
 	int rc;
 
 	if (a->digest != NULL) {
@@ -111,17 +114,19 @@ message_detail(struct journal_tx *tx, const struct record_arrival *a,
 	}
 	if (a->size > 0)
 		json_add_int(detail, "size", (int64_t)a->size);
-	json_add_string(detail, "queue_ids", a->queue_ids);
-	if (id != NULL)
-		commitment = party_commit(id, salt);
+	json_add_string(detail, "queue_ids", w.queue_ids);
+	if (w.message_id != NULL)
+		commitment = party_commit(w.message_id, w.salt);
 	json_add_string(detail, "message_id", commitment);
-	rc = record_storable_of(tx, &a->id, 0, a->repairs, NULL, &repairs, err);
-	json_add_string(detail, "repairs", repairs);
+	rc = record_storable_of(
+	    tx, &a->id, 0, a->repairs, NULL, &w.repairs, err);
+	json_add_string(detail, "repairs", w.repairs);
 	if (rc == 0)
-		rc = add_message(tx, a, id, salt, repairs, err);
-	free(repairs);
+		rc = add_message(tx, a, &w, err);
+	free(w.repairs);
 	free(commitment);
-	free(id);
+	free(w.message_id);
+	free(w.queue_ids);
 	return rc;
 }
 

@@ -59,6 +59,25 @@ def test_a_delivered_message_does_not_bounce_when_it_comes_again(parts):
     assert states(post) == ["sent", "refused"]
 
 
+def test_queue_ids_of_others_are_no_tampering(parts):
+    """Anybody can write Received fields: their ids came to the table cut, and
+    whole to the journal."""
+    post, ses = relay(parts)
+    hops = [
+        f"Received: by mx{i}.example with ESMTP id {'x' * 60}{i};\n\tDATE"
+        for i in range(30)
+    ]
+    with post.client() as client:
+        assert client.cmd("XFORWARD IDENT=4X+01+FFz").code == 250
+        [reply] = client.deliver(
+            SENDER, ["b@example.com"],
+            message(SENDER, ["b@example.com"], headers=hops),
+        )
+    accepted(ses, reply)
+    assert len(journal(post, "received")[0]["queue_ids"]) > 900
+    post.run("verify", "--projections")
+
+
 def test_a_header_that_grows_by_encoding_arrives_whole(parts):
     post, ses = relay(parts)
     lines = [f"X-Long-{i}: " + "日本語" * 300 for i in range(80)]
