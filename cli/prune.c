@@ -97,7 +97,8 @@ ask_step(struct prune *p, struct buf *request, bool *again_r, struct err *err)
 }
 
 static int
-ask_messages(struct going *g, int64_t as_of, bool *behind_r, struct err *err)
+ask_messages(struct going *g, const struct prune_lot *lot, bool *behind_r,
+    struct err *err)
 {
 	char text[UUID_TEXT_LEN];
 	struct buf request;
@@ -107,11 +108,12 @@ ask_messages(struct going *g, int64_t as_of, bool *behind_r, struct err *err)
 	json_open(&request, '{');
 	json_add_string(&request, "op", "prune-messages");
 	json_add_string(&request, "archive", g->prune->whole);
-	json_add_int(&request, "as_of", as_of);
+	json_add_int(&request, "as_of", lot->as_of);
+	json_add_bool(&request, "last", lot->last);
 	json_key(&request, "messages");
 	json_open(&request, '[');
-	for (size_t i = 0; i < g->n; i++)
-		json_string(&request, uuid_text(&g->ids[i], text));
+	for (size_t i = 0; i < lot->n; i++)
+		json_string(&request, uuid_text(&lot->ids[i], text));
 	json_close(&request, ']');
 	json_close(&request, '}');
 	rc = ask_step(g->prune, &request, behind_r, err);
@@ -121,38 +123,39 @@ ask_messages(struct going *g, int64_t as_of, bool *behind_r, struct err *err)
 
 /* Those that may go as of now: *behind_r says that now has passed. */
 static int
-try_messages(struct going *g, bool *behind_r, struct err *err)
+try_messages(struct going *g, bool last, bool *behind_r, struct err *err)
 {
 	struct journal *j = g->prune->keeper.journal;
-	int64_t as_of = prune_watch_read(g->watch, err);
+	struct prune_lot lot = { .as_of = prune_watch_read(g->watch, err),
+		.ids = g->ids,
+		.last = last };
 	struct prune_step step;
-	size_t n = 0;
 
 	*behind_r = false;
-	if (as_of == -1)
+	if (lot.as_of == -1)
 		return -1;
 	for (size_t i = 0; i < g->n; i++)
 		if (!prune_watch_has(g->watch, &g->ids[i]))
-			g->ids[n++] = g->ids[i];
-	g->n = n;
-	if (n == 0)
+			g->ids[lot.n++] = g->ids[i];
+	g->n = lot.n;
+	if (lot.n == 0 && !last)
 		return 0;
 	if (j == NULL)
-		return ask_messages(g, as_of, behind_r, err);
-	if (prune_messages(j, g->prune->whole, as_of, g->ids, n, &step,
-		keeper_deadline(), err) == -1)
+		return ask_messages(g, &lot, behind_r, err);
+	if (prune_messages(j, g->prune->whole, &lot, &step, keeper_deadline(),
+		err) == -1)
 		return -1;
 	*behind_r = step.again;
 	return 0;
 }
 
 static int
-send_messages(struct going *g, struct err *err)
+send_messages(struct going *g, bool last, struct err *err)
 {
 	bool behind = true;
 
 	for (int i = 0; i < TRIES && behind; i++)
-		if (try_messages(g, &behind, err) == -1)
+		if (try_messages(g, last, &behind, err) == -1)
 			return -1;
 	if (behind)
 		return err_set(err, ERR_STATE,
@@ -167,7 +170,7 @@ take_message(void *arg, const struct uuid *id, struct err *err)
 	struct going *g = arg;
 
 	g->ids[g->n++] = *id;
-	return g->n < PRUNE_MESSAGES_MAX ? 0 : send_messages(g, err);
+	return g->n < PRUNE_MESSAGES_MAX ? 0 : send_messages(g, false, err);
 }
 
 /* Step 3. */
@@ -182,7 +185,7 @@ drop_messages(struct prune *p, struct err *err)
 		return -1;
 	rc = archive_messages(p->file, take_message, &g, err);
 	if (rc == 0)
-		rc = send_messages(&g, err);
+		rc = send_messages(&g, true, err);
 	prune_watch_close(g.watch);
 	return rc;
 }
@@ -259,10 +262,7 @@ resume(struct prune *p, const struct prune_state *s, struct err *err)
 		    s->archive);
 	if (archive_check(p->file, err) == -1)
 		return -1;
-	/* Rows go last, so where they have begun to, messages are done. */
-	if (s->first_seq > p->archive.first_seq)
-		return 0;
-	return drop_messages(p, err);
+	return s->messages_gone ? 0 : drop_messages(p, err);
 }
 
 /* posternd may be about to begin a prune into it which we don't know of, asked

@@ -15,9 +15,11 @@
  *	events		events (an array, as event_json writes them): into the
  *			journal; what became of how many
  *	prune-begin	archive (its whole path), unsettled: see store/prune.h
- *	prune-messages	archive, as_of, messages (an array of ids); answers
- *			whether as_of was too far behind, and nothing done: again
- *	prune-rows	archive; answers whether some are left: again
+ *	prune-messages	archive, as_of, messages (an array of ids), whether they
+ *			are the last; answers whether as_of was too far behind,
+ *			and nothing done: again
+ *	prune-rows	archive, after the last messages; answers whether some are
+ *			left: again
  *	forget		address, message (or none), parties (an array of n and
  *			role), suppression_too: see store/forget.h; seq
  *	scrub		page, 1 at first: forget_wipe; answers which page is next,

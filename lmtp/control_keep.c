@@ -121,23 +121,25 @@ control_prune_messages(struct client *c, const char *request, struct buf *out,
     struct err *err)
 {
 	struct uuid ids[PRUNE_MESSAGES_MAX];
+	struct prune_lot lot = { .ids = ids };
 	struct prune_step step = { .again = false };
 	enum json_type type;
 	struct buf array, file;
-	int64_t as_of = 0;
 	int n = -1;
 
 	buf_init(&array, CONTROL_REQUEST_MAX);
 	buf_init(&file, CONTROL_REQUEST_MAX);
-	if (json_get_int(request, "as_of", &as_of, err) != -1 &&
+	if (json_get_int(request, "as_of", &lot.as_of, err) != -1 &&
+	    get_bool(request, "last", &lot.last, err) == 0 &&
 	    get_archive(request, &file, err) == 0 &&
 	    json_get(request, "messages", &type, &array, err) != -1)
 		n = type == JSON_NESTED
 		    ? read_ids(array.data, ids, PRUNE_MESSAGES_MAX, err)
 		    : err_set(err, ERR_PROTO, "no messages given");
+	lot.n = n != -1 ? (size_t)n : 0;
 	if (n != -1 &&
-	    prune_messages(c->server->journal, file.data, as_of, ids,
-		(size_t)n, &step, deadline(), err) == -1)
+	    prune_messages(c->server->journal, file.data, &lot, &step,
+		deadline(), err) == -1)
 		n = -1;
 	buf_free(&array);
 	buf_free(&file);

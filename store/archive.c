@@ -66,7 +66,14 @@ static const char temp_tables[] =
     "CREATE TEMP TABLE staying (id BLOB PRIMARY KEY) WITHOUT ROWID;"
     "CREATE TEMP TABLE going (id BLOB PRIMARY KEY) WITHOUT ROWID";
 
-enum { SQL_ENDS, SQL_LAST_CHAIN, SQL_COUNT, SQL_IDS, SQL_HAS };
+enum {
+	SQL_ENDS,
+	SQL_LAST_CHAIN,
+	SQL_COUNT,
+	SQL_IDS,
+	SQL_HAS,
+	SQL_CHAINS
+};
 static const char *const read_text[] = {
 	[SQL_ENDS] = "SELECT (SELECT min(seq) FROM journal), "
 		     "(SELECT max(seq) FROM journal), "
@@ -76,6 +83,8 @@ static const char *const read_text[] = {
 	[SQL_COUNT] = "SELECT count(*) FROM message",
 	[SQL_IDS] = "SELECT id FROM message ORDER BY id",
 	[SQL_HAS] = "SELECT 1 FROM message WHERE id = ?",
+	[SQL_CHAINS] = "SELECT seq, chain FROM journal WHERE seq >= ? "
+		       "ORDER BY seq LIMIT ?",
 };
 static const struct db_sql read_sql = { DB_SLOT_OTHER,
 	sizeof(read_text) / sizeof(*read_text), read_text };
@@ -380,6 +389,42 @@ archive_has(const char *file, const struct uuid *ids, size_t n,
 		rc = read_ends(db, archive_r, err);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = has(db, &ids[i], err);
+	db_close(db);
+	return rc == 0 ? 0 : err_context(err, "%s", file);
+}
+
+static int
+read_chains(struct db *db, int64_t first, size_t n,
+    unsigned char (*chains)[CHAIN_LEN], size_t *n_r, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(db, &read_sql, SQL_CHAINS);
+	enum db_result result;
+	const void *chain;
+	size_t len, i = 0;
+
+	db_bind_int(stmt, 1, first);
+	db_bind_int(stmt, 2, (int64_t)n);
+	while ((result = db_step(db, stmt, err)) == DB_ROW) {
+		chain = db_blob(stmt, 1, &len);
+		if (db_int(stmt, 0) != first + (int64_t)i || len != CHAIN_LEN)
+			break;
+		memcpy(chains[i++], chain, CHAIN_LEN);
+	}
+	db_reset(stmt);
+	*n_r = i;
+	return result == DB_ROW || result == DB_DONE ? 0 : -1;
+}
+
+int
+archive_chains(const char *file, int64_t first, size_t n,
+    unsigned char (*chains_r)[CHAIN_LEN], size_t *n_r,
+    struct archive *archive_r, struct err *err)
+{
+	struct db *db = open_archive(file, err);
+	int rc = -1;
+
+	if (db != NULL && read_ends(db, archive_r, err) == 0)
+		rc = read_chains(db, first, n, chains_r, n_r, err);
 	db_close(db);
 	return rc == 0 ? 0 : err_context(err, "%s", file);
 }

@@ -61,6 +61,14 @@ int archive_has(const char *file, const struct uuid *ids, size_t n,
     struct archive *archive_r, struct err *);
 
 /*
+ * The same, with the chains of its rows from first on, n at most, into chains_r,
+ * and how many there are without one missing.
+ */
+int archive_chains(const char *file, int64_t first, size_t n,
+    unsigned char (*chains_r)[CHAIN_LEN], size_t *n_r,
+    struct archive *archive_r, struct err *);
+
+/*
  * The first id that a message can have which arrived a day after wall_us or
  * later: a day is more than clocks disagree about one arrival.
  */

@@ -39,6 +39,9 @@ enum {
 	SQL_INTO,
 	SQL_SINCE,
 	SQL_MAY_GO,
+	SQL_NOTE_GONE,
+	SQL_GONE,
+	SQL_GOING,
 	SQL_DROP_DIGEST,
 	SQL_DROP_ERASED,
 	SQL_DROP_PARTIES,
@@ -72,6 +75,14 @@ static const char *const sql_text[] = {
 	    "WHERE message = ?1 AND seq > " BOUND ") "
 	    "AND NOT EXISTS (SELECT 1 FROM digest d WHERE d.digest = m.digest "
 	    "AND d.message = ?1 AND d.at > " BOUND_AT ")",
+	[SQL_NOTE_GONE] =
+	    "INSERT INTO mark (name, value) VALUES ('prune', "
+	    "CAST(" BOUND " AS BLOB)) "
+	    "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+	[SQL_GONE] = "SELECT 1 FROM mark WHERE name = 'prune' "
+		     "AND value = CAST(" BOUND " AS BLOB)",
+	[SQL_GOING] = "SELECT seq, chain FROM journal WHERE seq < ?1 "
+		      "AND seq <= " BOUND " ORDER BY seq",
 	[SQL_DROP_DIGEST] = "DELETE FROM digest WHERE message = ?1 "
 			    "AND digest = (SELECT digest FROM message "
 			    "WHERE id = ?1)",
@@ -229,15 +240,20 @@ begin_op(struct journal_tx *tx, void *arg, struct err *err)
 	return rc == 0 ? add_bound(db, b, seq, err) : -1;
 }
 
+static int
+looked_in_vain(struct err *err)
+{
+	return err_context(
+	    err, "whoever writes the journal looks at the archive first");
+}
+
 /* Messages may be none. */
 static int
 look_at_archive(const char *file, const struct uuid *ids, size_t n,
     struct archive *a, struct err *err)
 {
-	return archive_has(file, ids, n, a, err) == 0
-	    ? 0
-	    : err_context(err,
-		  "whoever writes the journal looks at the archive first");
+	return archive_has(file, ids, n, a, err) == 0 ? 0
+						      : looked_in_vain(err);
 }
 
 int
@@ -272,9 +288,7 @@ check_archive(struct db *db, const struct archive *a, struct err *err)
 
 struct batch {
 	struct archive archive;
-	int64_t as_of;
-	const struct uuid *ids;
-	size_t n;
+	const struct prune_lot *lot;
 	struct uuid since[PRUNE_ROWS_BEHIND]; /* sorted: they have later rows */
 	size_t nsince;
 	struct prune_step step;
@@ -295,7 +309,7 @@ read_since(struct db *db, struct batch *b, struct err *err)
 	size_t len;
 
 	b->nsince = 0;
-	db_bind_int(stmt, 1, b->as_of);
+	db_bind_int(stmt, 1, b->lot->as_of);
 	while ((result = db_step(db, stmt, err)) == DB_ROW &&
 	    b->nsince < PRUNE_ROWS_BEHIND)
 		if ((id = db_blob(stmt, 0, &len)) != NULL && len == UUID_LEN)
@@ -338,12 +352,29 @@ drop_message(struct db *db, const struct uuid *id, struct err *err)
 }
 
 static int
+drop_lot(struct db *db, const struct batch *b, struct err *err)
+{
+	const struct prune_lot *lot = b->lot;
+	int rc;
+
+	for (size_t i = 0; i < lot->n; i++) {
+		rc = may_go(db, b, &lot->ids[i], err);
+		if (rc == -1 ||
+		    (rc == 1 && drop_message(db, &lot->ids[i], err) == -1))
+			return -1;
+	}
+	return lot->last
+	    ? db_run(db, db_stmt(db, &prune_sql, SQL_NOTE_GONE), err)
+	    : 0;
+}
+
+static int
 messages_op(struct journal_tx *tx, void *arg, struct err *err)
 {
 	struct db *db = journal_tx_db(tx);
 	int64_t first, bound, last, began = clock_mono_us();
 	struct batch *b = arg;
-	int rc;
+	const struct prune_lot *lot = b->lot;
 
 	if (get_int(db, SQL_FIRST, &first, err) == -1 ||
 	    get_int(db, SQL_BOUND, &bound, err) == -1 ||
@@ -353,33 +384,28 @@ messages_op(struct journal_tx *tx, void *arg, struct err *err)
 		return err_set(err, ERR_STATE, "no prune is unfinished");
 	if (check_archive(db, &b->archive, err) == -1)
 		return -1;
-	if (b->n > PRUNE_MESSAGES_MAX || b->as_of < 0 || b->as_of > last)
+	if (lot->n > PRUNE_MESSAGES_MAX || lot->as_of < 0 || lot->as_of > last)
 		return err_set(err, ERR_STATE,
-		    "no such messages: %zu as of row %" PRId64, b->n, b->as_of);
-	b->step.again = last - b->as_of > PRUNE_ROWS_BEHIND;
+		    "no such messages: %zu as of row %" PRId64, lot->n,
+		    lot->as_of);
+	b->step.again = last - lot->as_of > PRUNE_ROWS_BEHIND;
 	if (b->step.again)
 		return 0;
-	if (read_since(db, b, err) == -1)
+	if (read_since(db, b, err) == -1 || drop_lot(db, b, err) == -1)
 		return -1;
-	for (size_t i = 0; i < b->n; i++) {
-		rc = may_go(db, b, &b->ids[i], err);
-		if (rc == -1 ||
-		    (rc == 1 && drop_message(db, &b->ids[i], err) == -1))
-			return -1;
-	}
 	b->step.busy_us = clock_mono_us() - began;
 	return 0;
 }
 
 int
-prune_messages(struct journal *j, const char *file, int64_t as_of,
-    const struct uuid *ids, size_t n, struct prune_step *step,
-    int64_t deadline_us, struct err *err)
+prune_messages(struct journal *j, const char *file,
+    const struct prune_lot *lot, struct prune_step *step, int64_t deadline_us,
+    struct err *err)
 {
-	struct batch b = { .as_of = as_of, .ids = ids, .n = n };
+	struct batch b = { .lot = lot };
 	int rc;
 
-	if (look_at_archive(file, ids, n, &b.archive, err) == -1)
+	if (look_at_archive(file, lot->ids, lot->n, &b.archive, err) == -1)
 		return -1;
 	rc = journal_try(j, messages_op, &b, deadline_us, err);
 	*step = b.step;
@@ -395,10 +421,83 @@ drop_before(struct db *db, size_t which, int64_t seq, struct err *err)
 	return db_run(db, stmt, err);
 }
 
+/* The archive's rows from the journal's first on, by their chains. */
 struct rows {
 	struct archive archive;
+	int64_t first;
+	unsigned char chains[ROWS_A_STEP][CHAIN_LEN];
+	size_t n;
 	struct prune_step step;
 };
+
+static int
+check_messages_gone(struct db *db, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(db, &prune_sql, SQL_GONE);
+	enum db_result result = db_step(db, stmt, err);
+
+	db_reset(stmt);
+	if (result == DB_DONE)
+		return err_set(err, ERR_STATE,
+		    "the archive's messages have to go before its rows");
+	return result == DB_ROW ? 0 : -1;
+}
+
+static bool
+has_row(const struct rows *rows, int64_t seq, const void *chain, size_t len)
+{
+	return (size_t)(seq - rows->first) < rows->n && len == CHAIN_LEN &&
+	    memcmp(rows->chains[seq - rows->first], chain, len) == 0;
+}
+
+static int
+check_rows(struct db *db, const struct rows *rows, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(db, &prune_sql, SQL_GOING);
+	enum db_result result;
+	const void *chain;
+	int64_t seq = 0;
+	size_t len;
+
+	db_bind_int(stmt, 1, rows->first + ROWS_A_STEP);
+	while ((result = db_step(db, stmt, err)) == DB_ROW) {
+		seq = db_int(stmt, 0);
+		chain = db_blob(stmt, 1, &len);
+		if (!has_row(rows, seq, chain, len))
+			break;
+	}
+	db_reset(stmt);
+	if (result == DB_ROW)
+		return err_set(err, ERR_STATE,
+		    "the archive does not have row %" PRId64
+		    " as the journal has it",
+		    seq);
+	return result == DB_DONE ? 0 : -1;
+}
+
+/* 1, or 0 when another step has dropped these by now. */
+static int
+may_drop_rows(struct db *db, const struct rows *rows, int64_t first,
+    struct err *err)
+{
+	if (check_archive(db, &rows->archive, err) == -1)
+		return -1;
+	if (first != rows->first)
+		return 0;
+	return check_rows(db, rows, err) == 0 &&
+		check_messages_gone(db, err) == 0
+	    ? 1
+	    : -1;
+}
+
+static int
+drop_all(struct db *db, int64_t seq, struct err *err)
+{
+	return drop_before(db, SQL_DROP_SUPPRESSIONS, seq, err) == 0 &&
+		drop_before(db, SQL_DROP_UNMATCHED, seq, err) == 0
+	    ? drop_before(db, SQL_DROP_ROWS, seq, err)
+	    : -1;
+}
 
 static int
 rows_op(struct journal_tx *tx, void *arg, struct err *err)
@@ -406,17 +505,18 @@ rows_op(struct journal_tx *tx, void *arg, struct err *err)
 	struct db *db = journal_tx_db(tx);
 	int64_t first, bound, began = clock_mono_us();
 	struct rows *rows = arg;
+	int rc;
 
-	if (check_archive(db, &rows->archive, err) == -1 ||
-	    get_int(db, SQL_FIRST, &first, err) == -1 ||
-	    get_int(db, SQL_BOUND, &bound, err) == -1 ||
-	    drop_before(db, SQL_DROP_SUPPRESSIONS, first + ROWS_A_STEP, err) ==
-		-1 ||
-	    drop_before(db, SQL_DROP_UNMATCHED, first + ROWS_A_STEP, err) ==
-		-1 ||
-	    drop_before(db, SQL_DROP_ROWS, first + ROWS_A_STEP, err) == -1)
+	if (get_int(db, SQL_FIRST, &first, err) == -1 ||
+	    get_int(db, SQL_BOUND, &bound, err) == -1)
 		return -1;
-	rows->step.again = first + ROWS_A_STEP <= bound;
+	rc = may_drop_rows(db, rows, first, err);
+	if (rc == -1 ||
+	    (rc == 1 && drop_all(db, first + ROWS_A_STEP, err) == -1))
+		return -1;
+	if (rc == 1)
+		first += ROWS_A_STEP;
+	rows->step.again = first <= bound;
 	rows->step.busy_us = clock_mono_us() - began;
 	return 0;
 }
@@ -425,10 +525,17 @@ int
 prune_rows(struct journal *j, const char *file, struct prune_step *step,
     int64_t deadline_us, struct err *err)
 {
-	struct rows rows = { .step = { .again = false } };
+	struct rows rows = { .n = 0 };
+	struct prune_state s;
 
-	if (look_at_archive(file, NULL, 0, &rows.archive, err) == -1 ||
-	    journal_try(j, rows_op, &rows, deadline_us, err) == -1)
+	if (prune_state(journal_path(j), &s, err) == -1)
+		return -1;
+	free(s.archive);
+	rows.first = s.first_seq;
+	if (archive_chains(file, rows.first, ROWS_A_STEP, rows.chains, &rows.n,
+		&rows.archive, err) == -1)
+		return looked_in_vain(err);
+	if (journal_try(j, rows_op, &rows, deadline_us, err) == -1)
 		return -1;
 	*step = rows.step;
 	return 0;

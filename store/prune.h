@@ -32,6 +32,7 @@ struct prune_state {
 	char *archive;	 /* its name, to be freed */
 	int64_t first_seq; /* the journal's first row now */
 	bool unfinished;   /* rows up to last_seq are still there */
+	bool messages_gone; /* the unfinished one's: step 3 is done */
 };
 int prune_state(const char *path, struct prune_state *, struct err *);
 
@@ -85,11 +86,20 @@ struct prune_step {
  */
 #define PRUNE_MESSAGES_MAX 80
 #define PRUNE_ROWS_BEHIND 500
-int prune_messages(struct journal *, const char *file, int64_t as_of,
-    const struct uuid *ids, size_t n, struct prune_step *, int64_t deadline_us,
+struct prune_lot {
+	int64_t as_of;
+	const struct uuid *ids;
+	size_t n;
+	bool last; /* what stays now stays: it is the rows' turn */
+};
+int prune_messages(struct journal *, const char *file,
+    const struct prune_lot *, struct prune_step *, int64_t deadline_us,
     struct err *);
 
-/* Step 4: step->again says that there are more. */
+/*
+ * Step 4: step->again says that there are more. ERR_STATE before the last lot of
+ * messages, and when the archive does not have these very rows.
+ */
 int prune_rows(struct journal *, const char *file, struct prune_step *,
     int64_t deadline_us, struct err *);
 

@@ -28,7 +28,9 @@ enum {
 };
 
 static const char *const sql_text[] = {
-	[SQL_STATE] = "SELECT last_seq, last_chain, archive FROM pruned "
+	[SQL_STATE] = "SELECT last_seq, last_chain, archive, "
+		      "EXISTS (SELECT 1 FROM mark WHERE name = 'prune' "
+		      "AND value = CAST(last_seq AS BLOB)) FROM pruned "
 		      "ORDER BY last_seq DESC LIMIT 1",
 	[SQL_FIRST] = "SELECT coalesce(min(seq), 1) FROM journal",
 	[SQL_BEFORE] = SEEK_HALF "SELECT min(lo), max(lo), max(gap) FROM half",
@@ -96,6 +98,7 @@ read_state(struct db *db, struct prune_state *s, struct err *err)
 		if (len == CHAIN_LEN)
 			memcpy(s->last_chain, chain, CHAIN_LEN);
 		s->archive = db_text_dup(stmt, 2);
+		s->messages_gone = db_int(stmt, 3) != 0;
 	}
 	db_reset(stmt);
 	if ((result != DB_ROW && result != DB_DONE) ||

@@ -358,6 +358,20 @@ def test_posternd_does_not_trust_who_prunes(parts):
         there = [row["id"] for row in post.sql("SELECT id FROM message")]
         assert late["id"] in there and doubtful["message"] not in there
         assert first["id"] in there and last["id"] in there
+
+        # Messages before rows, and no rows that are in no archive.
+        before = post.sql("SELECT count(*) AS n FROM journal")
+        holed = f"{parts.rundir}/good/holed.db"
+        shutil.copy(good, holed)
+        owner = os.stat(post.store)
+        os.chown(holed, owner.st_uid, owner.st_gid)
+        with contextlib.closing(sqlite3.connect(holed)) as db:
+            db.execute("DROP TRIGGER journal_no_delete")
+            db.execute("DELETE FROM journal WHERE seq = 40")
+            db.commit()
+        assert "does not have row 40" in ask("rows", holed)
+        assert "have to go before its rows" in ask("rows", good)
+        assert post.sql("SELECT count(*) AS n FROM journal") == before
     post.run("prune", "--before", day(40), "--archive", good, "--unsettled")
     post.run("verify", "--projections")
 
