@@ -22,8 +22,17 @@ def pytest_configure(config):
     signal.signal(signal.SIGTERM, interrupted)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    # Without parts no daemon runs, and the command line by itself has threads
+    # only where it writes to a journal.
+    for item in items:
+        if not (
+            {"parts", "safe_parts"} & set(item.fixturenames)
+            or item.get_closest_marker("threads")
+        ):
+            item.add_marker("single")
 
 
 # Machines are noisy: a test that judges pace is right when it passes once.

@@ -5,8 +5,9 @@
 #
 # Builds and tests. Without --all: one build, gcc with OpenSSL. With it also
 # gcc with GnuTLS under the address and undefined behaviour sanitizers, clang
-# with OpenSSL under the thread sanitizer, the fuzz targets for a while each,
-# and "make distcheck". Warnings are errors everywhere.
+# with OpenSSL under the thread sanitizer (without tests that have no threads),
+# the fuzz targets for a while each, and "make distcheck". Warnings are errors
+# everywhere.
 #
 # TEST... are files below tests/protocol and tests/integration, or whatever
 # else pytest takes; unit tests and the rest are left out then.
@@ -294,7 +295,8 @@ if $all; then
 		--enable-sanitizer=thread; then
 		unit
 		python_tests "protocol" $((jobs * 2)) \
-			"not pace and not soak and not bench" protocol
+			"not single and not pace and not soak and not bench" \
+			protocol
 	fi
 	wrap=
 

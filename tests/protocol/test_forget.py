@@ -54,6 +54,7 @@ def with_bytes(store, words, *more):
     return found
 
 
+@pytest.mark.threads
 def test_nothing_of_her_is_left(store):
     fill(store)
     store.run("log", "--recipient", ANN)  # makes the search database

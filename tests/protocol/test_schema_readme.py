@@ -67,6 +67,7 @@ def head_of(conf):
     return re.search(r"^head +(\S+)$", postern(conf, "verify"), re.M).group(1)
 
 
+@pytest.mark.threads
 def test_both_verifiers_agree_on_a_good_journal(journal, verifier):
     conf, path = journal
     head = head_of(conf)
