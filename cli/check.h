@@ -21,6 +21,7 @@ struct check {
 	const char *area; /* of the findings that follow */
 	bool area_shown;
 	bool running; /* posternd is there; known after check_sockets */
+	bool postfix; /* tells its settings; known after check_mta */
 	unsigned warnings, wrong;
 	struct buf json; /* findings so far */
 };
@@ -75,6 +76,9 @@ const char *check_door_cure(bool known);
  * no permission to look whether what (words) answers.
  */
 bool check_hidden(struct check *, const char *path, const char *what);
+
+/* A table or file of that parameter of Postfix does not answer, as err says. */
+void check_unanswered(struct check *, const char *param, const struct err *);
 
 /* What to do about what SES has against the account, in its own words. */
 const char *check_account_cure(const char *words);

@@ -56,16 +56,10 @@ static bool
 real_spec(const char *address, size_t len, const char *service,
     struct socket_spec *spec)
 {
+	char *text = postfix_socket(service, address, len);
 	struct err err;
-	char *path, *text;
 	int rc;
 
-	if (strncmp(address, "unix:", 5) == 0) {
-		path = postfix_path(service, address + 5, len - 5);
-		text = mem_printf("unix:%s", path);
-		free(path);
-	} else
-		text = mem_strndup(address, len);
 	rc = socket_spec(text, spec, &err);
 	free(text);
 	return rc == 0;
@@ -98,8 +92,7 @@ not_there(const struct milters *m, const struct socket_spec *spec,
 	if (spec->is_unix)
 		(void)snprintf(
 		    where, sizeof(where), ", which is %s", spec->path);
-	check_wrong(m->c,
-	    check_door_cure(known),
+	check_wrong(m->c, check_door_cure(known),
 	    "Postfix has %s%s: %s%s%s; so %s", setting, where, why,
 	    known ? "" : ", and milter.listen is ",
 	    known ? "" : m->c->conf->milter.listen, away(m));
@@ -175,30 +168,52 @@ look_param(struct milters *m, const char *name, const char *service)
 	return found;
 }
 
+/* What tables have for this host. */
+static bool
+look_up(struct milters *m, const char *name, const char *tables)
+{
+	const char *item;
+	struct buf value;
+	struct err err;
+	char *table;
+	size_t len;
+	int rc = 0;
+
+	buf_init(&value, SEEN_MAX);
+	while (rc == 0 && (item = postfix_item(&tables, &len)) != NULL) {
+		table = mem_strndup(item, len);
+		rc = postfix_lookup(table, "127.0.0.1", &value, &err);
+		free(table);
+	}
+	if (rc == -1)
+		check_unanswered(m->c, name, &err);
+	if (rc == 1)
+		rc = look(m, name, "*/inet", value.data);
+	buf_free(&value);
+	return rc == 1;
+}
+
 /* A table that stands in main.cf itself can be read; of one in a file, only
  * what it has for this host. */
 static bool
 look_maps(struct milters *m)
 {
 	static const char name[] = "smtpd_milter_maps";
-	struct buf table, value;
+	struct buf table;
 	struct err err;
 	bool found;
 
 	if (postfix_param(name, &table, &err) == -1)
 		return false;
 	found = look(m, name, "*/inet", table.data);
-	buf_init(&value, SEEN_MAX);
-	if (!found && postfix_has_tables() &&
-	    postfix_lookup(table.data, "127.0.0.1", &value))
-		found = look(m, name, "*/inet", value.data);
+	if (!found && postfix_has_tables())
+		found = look_up(m, name, table.data);
 	if (!found)
 		check_fine(m->c,
 		    "%s = %s: for which clients that has our milter is not "
 		    "looked at",
 		    name, table.data);
 	m->unseen = !found;
-	buf_free(&value);
 	buf_free(&table);
 	return found;
 }
@@ -291,7 +306,7 @@ check_milter(struct check *c)
 	struct milters m = { .c = c };
 	struct err err;
 
-	if (!postfix_there())
+	if (!c->postfix)
 		return;
 	check_area(c, "Milter");
 	if (socket_spec(c->conf->milter.listen, &m.own, &err) == -1)

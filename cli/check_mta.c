@@ -3,9 +3,11 @@
 
 #include "cli/check.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/postfix.h"
 #include "core/clock.h"
@@ -46,16 +48,6 @@ is_chrooted(const char *transport)
 	return chrooted;
 }
 
-static char *
-real_path(const char *transport, const char *path, size_t len)
-{
-	char *service = mem_printf("%s/unix", transport);
-	char *path_r = postfix_path(service, path, len);
-
-	free(service);
-	return path_r;
-}
-
 /* Whether the rest of a route names a socket of ours; *where_r a new string
  * that says which was looked for. */
 static bool
@@ -64,18 +56,16 @@ is_ours(const struct check *c, const char *transport, const char *route,
 {
 	const struct conf_list *l = &c->conf->lmtp.listen;
 	size_t i, len = strcspn(route, ", ");
+	char *service = mem_printf("%s/unix", transport);
 	bool found = false;
-	char *path;
 
+	*where_r = postfix_socket(service, route, len);
+	free(service);
 	if (strncmp(route, "inet:", 5) == 0) {
-		*where_r = mem_strndup(route, len);
 		for (i = 0; i < l->n; i++)
 			found |= strncmp(l->items[i], "inet:", 5) == 0;
 		return found;
 	}
-	path = real_path(transport, route + 5, len - 5);
-	*where_r = mem_printf("unix:%s", path);
-	free(path);
 	len = strlen(*where_r);
 	for (i = 0; i < l->n; i++)
 		found |= strncmp(l->items[i], *where_r, len) == 0 &&
@@ -219,6 +209,36 @@ check_lifetime(struct check *c)
 }
 
 void
+check_unanswered(struct check *c, const char *param, const struct err *err)
+{
+	if (geteuid() != 0 && strstr(err->text, strerror(EACCES)) != NULL)
+		check_warn(c, "run this as root to see it", "Postfix's %s: %s",
+		    param, err->text);
+	else
+		check_wrong(c,
+		    "mend it, or take it out; until then mail that needs it is "
+		    "put off, and Postfix's log may say more",
+		    "Postfix's %s: %s", param, err->text);
+}
+
+/* Without that nothing can be said of Postfix. */
+static bool
+asks(struct check *c)
+{
+	struct buf value;
+	struct err err;
+
+	if (postfix_param("queue_directory", &value, &err) == -1) {
+		check_wrong(c,
+		    "see that \"postconf\" prints Postfix's settings", "%s",
+		    err.text);
+		return false;
+	}
+	buf_free(&value);
+	return true;
+}
+
+void
 check_mta(struct check *c)
 {
 	char *transport;
@@ -228,6 +248,9 @@ check_mta(struct check *c)
 		check_fine(c, "no Postfix on this host, nothing to compare");
 		return;
 	}
+	c->postfix = asks(c);
+	if (!c->postfix)
+		return;
 	transport = find_route(c);
 	if (transport == NULL)
 		return;

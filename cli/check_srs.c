@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
 #include "cli/door.h"
@@ -48,63 +47,10 @@ struct map {
 	const char *param;   /* of main.cf */
 	const char *address; /* in the table, as Postfix has it, and its len */
 	size_t len;
+	bool proxied;
 	char *where; /* the same as it really is */
 	struct socket_spec spec;
 };
-
-/* The next of a list's items: what stands in braces is one. */
-static const char *
-next_item(const char **at, size_t *len_r)
-{
-	static const char between[] = ", \t\r\n";
-	const char *item = *at + strspn(*at, between), *s;
-	unsigned depth = 0;
-
-	for (s = item; *s != '\0' && (depth > 0 || strchr(between, *s) == NULL);
-	     s++) {
-		depth += *s == '{';
-		depth -= depth > 0 && *s == '}';
-	}
-	*at = s;
-	*len_r = (size_t)(s - item);
-	return *len_r > 0 ? item : NULL;
-}
-
-static bool
-item_has(const char *item, const char *domain, bool subdomains)
-{
-	size_t len = strlen(item), dlen = strlen(domain);
-
-	if (strchr(item, ':') != NULL)
-		return postfix_lookup(item, domain, NULL);
-	if (strcasecmp(item, domain) == 0)
-		return true;
-	return subdomains && dlen > len && domain[dlen - len - 1] == '.' &&
-	       strcasecmp(domain + dlen - len, item) == 0;
-}
-
-/* relay_domains has subdomains, too, unless Postfix is told otherwise. */
-static bool
-takes(const char *list, const char *domain)
-{
-	bool found = false, subdomains = strcmp(list, "relay_domains") == 0;
-	const char *at, *item;
-	struct buf value;
-	struct err err;
-	char *copy;
-	size_t len;
-
-	if (postfix_param(list, &value, &err) == -1)
-		return false;
-	at = value.data;
-	while (!found && (item = next_item(&at, &len)) != NULL) {
-		copy = mem_strndup(item, len);
-		found = item_has(copy, domain, subdomains);
-		free(copy);
-	}
-	buf_free(&value);
-	return found;
-}
 
 static void
 check_domain(const struct way *w)
@@ -113,10 +59,16 @@ check_domain(const struct way *w)
 				   "$virtual_alias_maps)";
 	char cure[600];
 	size_t i, n = sizeof(domain_lists) / sizeof(domain_lists[0]);
+	struct err err;
+	int rc = 0;
 
-	for (i = 0; i < n && !takes(domain_lists[i], w->domain); i++)
-		;
-	if (i < n) {
+	for (i = 0; i < n && rc == 0; i += rc == 0)
+		rc = postfix_has_domain(domain_lists[i], w->domain, &err);
+	if (rc == -1) {
+		check_unanswered(w->c, domain_lists[i], &err);
+		return;
+	}
+	if (rc == 1) {
 		check_fine(w->c, "Postfix takes mail for %s (%s)", w->domain,
 		    domain_lists[i]);
 		return;
@@ -142,7 +94,6 @@ find_map(const char *table, struct map *m)
 {
 	const char *map = strstr(table, "socketmap:"), *end;
 	struct err err;
-	char *path;
 
 	if (map == NULL)
 		return false;
@@ -152,17 +103,11 @@ find_map(const char *table, struct map *m)
 	if (m->len < 4 || strncmp(end - 4, ":srs", 4) != 0)
 		return false;
 	m->len -= 4;
-	if (strncmp(m->address, "unix:", 5) == 0) {
-		/* proxymap(8) is the one that asks for proxy:... */
-		path = postfix_path(
-		    map - table >= 6 && strncmp(map - 6, "proxy:", 6) == 0
-			? "proxymap/unix"
-			: "cleanup/unix",
-		    m->address + 5, m->len - 5);
-		m->where = mem_printf("unix:%s", path);
-		free(path);
-	} else
-		m->where = mem_strndup(m->address, m->len);
+	/* proxymap(8) is the one that asks for proxy:... */
+	m->proxied = strncmp(table, "proxy:", 6) == 0 ||
+		     (map - table >= 6 && strncmp(map - 6, "proxy:", 6) == 0);
+	m->where = postfix_socket(
+	    m->proxied ? "proxymap/unix" : "cleanup/unix", m->address, m->len);
 	if (socket_spec(m->where, &m->spec, &err) == 0)
 		return true;
 	free(m->where);
@@ -177,8 +122,7 @@ no_way(const struct way *w, const struct map *m, const char *why)
 	bool known = strncmp(own, m->where, len) == 0 &&
 		     (own[len] == ':' || own[len] == '\0');
 
-	check_wrong(w->c,
-	    check_door_cure(known),
+	check_wrong(w->c, check_door_cure(known),
 	    "Postfix's %s asks %s: %s%s%s; so bounces to SRS addresses are put "
 	    "off",
 	    m->param, m->where, why, known ? "" : ", and milter.socketmap is ",
@@ -219,19 +163,25 @@ knows(const struct way *w, const struct map *m)
 }
 
 /* The table as a whole, as Postfix would ask it, but for where the socket is: a
- * pattern before the socketmap may keep SRS addresses from it. */
+ * pattern before the socketmap may keep SRS addresses from it. proxymap(8) asks
+ * for itself, and only what stands in main.cf. */
 static void
 ask_table(const struct way *w, const struct map *m, const char *table)
 {
-	char *real = mem_printf("%.*s%s%s", (int)(m->address - table), table,
-	    m->where, m->address + m->len);
+	char *real = m->proxied
+			 ? mem_strdup(table)
+			 : mem_printf("%.*s%s%s", (int)(m->address - table),
+			       table, m->where, m->address + m->len);
 	struct buf value;
+	struct err err;
+	int rc;
 
 	buf_init(&value, ANSWER_MAX);
 	if (*w->srs.text == '\0' || !postfix_has_tables())
 		check_fine(w->c, "%s: the socketmap answers", m->param);
-	else if (postfix_lookup(real, w->srs.text, &value) &&
-		 strcmp(value.data, w->original.text) == 0)
+	else if ((rc = postfix_lookup(real, w->srs.text, &value, &err)) == -1)
+		check_unanswered(w->c, m->param, &err);
+	else if (rc == 1 && strcmp(value.data, w->original.text) == 0)
 		check_fine(
 		    w->c, "%s: an SRS address finds its original", m->param);
 	else
@@ -274,7 +224,7 @@ look(const struct way *w, const char *param)
 	if (postfix_param(param, &value, &err) == -1)
 		return false;
 	at = value.data;
-	while ((item = next_item(&at, &len)) != NULL) {
+	while ((item = postfix_item(&at, &len)) != NULL) {
 		table = mem_strndup(item, len);
 		if (find_map(table, &m)) {
 			found = true;
@@ -320,7 +270,7 @@ check_srs(struct check *c)
 	struct rewrite_rules *rules = &w.rules;
 	struct err err;
 
-	if (!postfix_there())
+	if (!c->postfix)
 		return;
 	rules->table = rewrite_table_load(conf->rewrite.senders, &err);
 	rules->verified = verified_load(conf->identities.file, &err);

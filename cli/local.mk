@@ -28,6 +28,7 @@ cli_postern_SOURCES = \
 	cli/output.c cli/output.h \
 	cli/placeholder.c cli/placeholder.h \
 	cli/postfix.c cli/postfix.h \
+	cli/postfix_list.c \
 	cli/metrics.c \
 	cli/prune.c \
 	cli/quota.c cli/quota.h \

@@ -104,8 +104,10 @@ postfix_chrooted(const char *service)
 	return chrooted;
 }
 
-char *
-postfix_path(const char *service, const char *path, size_t len)
+/* Services run in the queue directory, and when they are chrooted, that is all
+ * they see. */
+static char *
+resolve(const char *service, const char *path, size_t len)
 {
 	struct buf queue;
 	struct err err;
@@ -121,23 +123,17 @@ postfix_path(const char *service, const char *path, size_t len)
 	return real;
 }
 
-bool
-postfix_has_tables(void)
+char *
+postfix_socket(const char *service, const char *address, size_t len)
 {
-	return run_there("postmap");
-}
+	char *path, *text;
 
-bool
-postfix_lookup(const char *table, const char *key, struct buf *value_r)
-{
-	const char *const argv[] = { "postmap", "-q", key, table, NULL };
-	struct err err;
-
-	if (run_program(argv, value_r, &err) == -1)
-		return false;
-	if (value_r != NULL)
-		cut_newlines(value_r);
-	return true;
+	if (strncmp(address, "unix:", 5) != 0)
+		return mem_strndup(address, len);
+	path = resolve(service, address + 5, len - 5);
+	text = mem_printf("unix:%s", path);
+	free(path);
+	return text;
 }
 
 static int64_t

@@ -1,5 +1,6 @@
 /*
- * postfix: what Postfix on this host has been told, by asking its postconf(1).
+ * postfix: what Postfix on this host has been told, by asking its postconf(1)
+ * and postmap(1).
  */
 #ifndef CLI_POSTFIX_H
 #define CLI_POSTFIX_H
@@ -35,18 +36,35 @@ int postfix_overrides(const char *name, struct buf *lines_r, struct err *);
 bool postfix_chrooted(const char *service);
 
 /*
- * Where a unix socket really is that a service knows by this path, of len bytes;
- * a new string. Services run in the queue directory, and when they are
- * chrooted, that is all they see.
+ * A socket that a service knows by this address, of len bytes: unix:PATH, with
+ * the path where it really is, or inet:HOST:PORT. A new string.
  */
-char *postfix_path(const char *service, const char *path, size_t len);
+char *postfix_socket(const char *service, const char *address, size_t len);
+
+/*
+ * The next item of a list, and how long it is; NULL at the end. Commas and
+ * blanks part items, but not within braces.
+ */
+const char *postfix_item(const char **at, size_t *len_r);
 
 /* Whether postmap(1) is there to look into tables. */
 bool postfix_has_tables(void);
 
-/* Whether a table (TYPE:...) has the key, and what it says of it in *value_r
- * (initialised; NULL when that does not matter). */
-bool postfix_lookup(const char *table, const char *key, struct buf *value_r);
+/*
+ * Whether a table (TYPE:...) has the key, and what it says of it in *value_r
+ * (initialised; NULL when that does not matter): 1 or 0. Asked in the queue
+ * directory, as daemons do it, and by proxymap(8) if it says so. -1 and err,
+ * with the table's name, where it does not answer.
+ */
+int postfix_lookup(
+    const char *table, const char *key, struct buf *value_r, struct err *);
+
+/*
+ * Whether a domain is in a list of main.cf: mydestination,
+ * relay_domains, virtual_alias_domains or virtual_mailbox_domains. 1 or 0; -1
+ * and err where a table or file does not answer that has to be asked first.
+ */
+int postfix_has_domain(const char *param, const char *domain, struct err *);
 
 /*
  * The limits that keep what Postfix hands over at one time within rate x
