@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "cli/door.h"
@@ -21,6 +22,12 @@
 
 #define SEEN_MAX ((size_t)16 * 1024)
 
+struct milter {
+	const char *list; /* that of main.cf, or of a service in master.cf */
+	const struct postfix_milter *p;
+	struct socket_spec spec;
+};
+
 struct milters {
 	struct check *c;
 	struct socket_spec own; /* milter.listen */
@@ -28,41 +35,44 @@ struct milters {
 	struct buf seen;	/* addresses looked at, each between blanks */
 	bool smtpd, local;	/* mail by SMTP, by sendmail(1) passes ours */
 	bool unseen;		/* or may do so, by smtpd_milter_maps */
+	bool common;		/* one of ours goes by milter_default_action */
 };
 
-/* What Postfix does with mail while its milter is away. */
+/* What Postfix does with mail while its milter is away, and what is wrong with
+ * that. */
 static const struct {
-	const char *action, *words;
+	const char *action, *words, *warning;
 } actions[] = {
-	{ "accept", "mail passes without it" },
-	{ "reject", "mail is refused for good" },
-	{ "quarantine", "mail stays in Postfix's hold queue" },
-	{ "", "mail is put off" }, /* tempfail, shutdown */
+	{ "accept", "mail passes without it",
+	    "while postern-milter is away mail passes without it; posternd "
+	    "goes by the same rules when it leaves, but who submitted it is "
+	    "not on record" },
+	{ "reject", "mail is refused for good",
+	    "while postern-milter is away, if only for a restart, mail is "
+	    "refused for good" },
+	{ "quarantine", "mail stays in Postfix's hold queue",
+	    "what is submitted while postern-milter is away stays in the hold "
+	    "queue until somebody calls \"postsuper -H\"" },
+	{ NULL, "mail is put off", NULL }, /* tempfail, shutdown */
 };
 
-static const char *
-away(const struct milters *m)
+static size_t
+find_action(const char *action)
 {
 	size_t i = 0;
 
-	while (strncmp(m->action.data, actions[i].action,
-		   strlen(actions[i].action)) != 0)
+	while (actions[i].action != NULL &&
+	       strcasecmp(action, actions[i].action) != 0)
 		i++;
-	return actions[i].words;
+	return i;
 }
 
-/* unix:PATH or inet:HOST:PORT of Postfix as one that we could connect to. */
-static bool
-real_spec(const char *address, size_t len, const char *service,
-    struct socket_spec *spec)
+static const char *
+away(const struct milters *m, const struct milter *one)
 {
-	char *text = postfix_socket(service, address, len);
-	struct err err;
-	int rc;
+	const char *own = one->p->action;
 
-	rc = socket_spec(text, spec, &err);
-	free(text);
-	return rc == 0;
+	return actions[find_action(own != NULL ? own : m->action.data)].words;
 }
 
 static bool
@@ -83,9 +93,9 @@ is_ours(const struct milters *m, const struct socket_spec *spec)
 }
 
 static void
-not_there(const struct milters *m, const struct socket_spec *spec,
-    const char *setting, const char *why)
+not_there(const struct milters *m, const struct milter *one, const char *why)
 {
+	const struct socket_spec *spec = &one->spec;
 	char where[sizeof(spec->path) + 20] = "";
 	bool known = same(spec, &m->own);
 
@@ -93,20 +103,21 @@ not_there(const struct milters *m, const struct socket_spec *spec,
 		(void)snprintf(
 		    where, sizeof(where), ", which is %s", spec->path);
 	check_wrong(m->c, check_door_cure(known),
-	    "Postfix has %s%s: %s%s%s; so %s", setting, where, why,
+	    "Postfix has %s = %.*s%s: %s%s%s; so %s", one->list,
+	    (int)one->p->len, one->p->address, where, why,
 	    known ? "" : ", and milter.listen is ",
-	    known ? "" : m->c->conf->milter.listen, away(m));
+	    known ? "" : m->c->conf->milter.listen, away(m, one));
 }
 
 static void
-check_milter_at(const struct milters *m, const struct socket_spec *spec,
-    const char *setting)
+try_milter(const struct milters *m, const struct milter *one)
 {
+	const struct socket_spec *spec = &one->spec;
 	struct stat st;
 	struct err err;
 
 	if (spec->is_unix && lstat(spec->path, &st) == -1 && errno != EACCES) {
-		not_there(m, spec, setting, "there is no such socket");
+		not_there(m, one, "there is no such socket");
 		return;
 	}
 	if (spec->is_unix &&
@@ -115,43 +126,77 @@ check_milter_at(const struct milters *m, const struct socket_spec *spec,
 	if (spec->is_unix && check_hidden(m->c, spec->path, "a milter"))
 		return;
 	if (door_try_milter(spec, &err) == -1)
-		not_there(m, spec, setting, err.text);
+		not_there(m, one, err.text);
 	else
-		check_fine(m->c, "%s: a milter answers", setting);
+		check_fine(m->c, "%s = %.*s: a milter answers", one->list,
+		    (int)one->p->len, one->p->address);
 }
 
-/* Whether our milter is among those in a value; each of its addresses is
- * looked at once. */
+static void
+check_own_action(const struct milters *m, const struct milter *one)
+{
+	const char *warning = actions[find_action(one->p->action)].warning;
+
+	if (warning != NULL)
+		check_warn(m->c, "set default_action=tempfail in these braces",
+		    "%s has { %.*s, default_action=%s }: %s", one->list,
+		    (int)one->p->len, one->p->address, one->p->action, warning);
+	else
+		check_fine(
+		    m->c, "%s: default_action=%s", one->list, one->p->action);
+}
+
+/* Each address is tried once, but may go by many actions. */
+static bool
+judge(struct milters *m, const struct milter *one)
+{
+	char *key;
+
+	if (!is_ours(m, &one->spec))
+		return false;
+	key = mem_printf(
+	    " %s%s%s ", one->spec.path, one->spec.host, one->spec.port);
+	if (strstr(m->seen.data, key) == NULL) {
+		buf_adds(&m->seen, key);
+		try_milter(m, one);
+	}
+	free(key);
+	if (one->p->action != NULL)
+		check_own_action(m, one);
+	else
+		m->common = true;
+	return true;
+}
+
+/* A list that is looked through. */
+struct list {
+	struct milters *m;
+	const char *name, *service;
+	bool found;
+};
+
+static void
+look_at(void *arg, const struct postfix_milter *p)
+{
+	struct list *l = arg;
+	struct milter one = { .list = l->name, .p = p };
+	char *text = postfix_socket(l->service, p->address, p->len);
+	struct err err;
+
+	if (socket_spec(text, &one.spec, &err) == 0 && judge(l->m, &one))
+		l->found = true;
+	free(text);
+}
+
+/* Whether our milter is among those in a value. */
 static bool
 look(
     struct milters *m, const char *name, const char *service, const char *value)
 {
-	static const char between[] = " \t\r\n,{}";
-	struct socket_spec spec;
-	bool found = false;
-	char *setting, *key;
-	size_t len;
+	struct list l = { m, name, service, false };
 
-	for (; *value != '\0'; value += len) {
-		value += strspn(value, between);
-		len = strcspn(value, between);
-		if ((strncmp(value, "unix:", 5) != 0 &&
-			strncmp(value, "inet:", 5) != 0) ||
-		    !real_spec(value, len, service, &spec) ||
-		    !is_ours(m, &spec))
-			continue;
-		found = true;
-		key = mem_printf(" %s%s%s ", spec.path, spec.host, spec.port);
-		if (strstr(m->seen.data, key) == NULL) {
-			buf_adds(&m->seen, key);
-			setting =
-			    mem_printf("%s = %.*s", name, (int)len, value);
-			check_milter_at(m, &spec, setting);
-			free(setting);
-		}
-		free(key);
-	}
-	return found;
+	postfix_milters(value, look_at, &l);
+	return l.found;
 }
 
 static bool
@@ -276,26 +321,13 @@ check_ways(const struct milters *m)
 static void
 check_action(const struct milters *m)
 {
-	static const char cure[] = "set milter_default_action = tempfail";
+	const char *warning = actions[find_action(m->action.data)].warning;
 
-	if (!m->smtpd && !m->local)
+	if (!m->common)
 		return;
-	if (strncmp(m->action.data, "accept", 6) == 0)
-		check_warn(m->c, cure,
-		    "milter_default_action = accept: while postern-milter is "
-		    "away mail passes without it; posternd goes by the same "
-		    "rules when it leaves, but who submitted it is not on "
-		    "record");
-	else if (strncmp(m->action.data, "reject", 6) == 0)
-		check_warn(m->c, cure,
-		    "milter_default_action = reject: while postern-milter is "
-		    "away, if only for a restart, mail is refused for good");
-	else if (strncmp(m->action.data, "quarantine", 10) == 0)
-		check_warn(m->c, cure,
-		    "milter_default_action = quarantine: what is submitted "
-		    "while postern-milter is away stays in the hold queue "
-		    "until "
-		    "somebody calls \"postsuper -H\"");
+	if (warning != NULL)
+		check_warn(m->c, "set milter_default_action = tempfail",
+		    "milter_default_action = %s: %s", m->action.data, warning);
 	else
 		check_fine(m->c, "milter_default_action = %s", m->action.data);
 }

@@ -29,6 +29,7 @@ cli_postern_SOURCES = \
 	cli/placeholder.c cli/placeholder.h \
 	cli/postfix.c cli/postfix.h \
 	cli/postfix_list.c \
+	cli/postfix_milter.c \
 	cli/metrics.c \
 	cli/prune.c \
 	cli/quota.c cli/quota.h \

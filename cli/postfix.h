@@ -47,6 +47,20 @@ char *postfix_socket(const char *service, const char *address, size_t len);
  */
 const char *postfix_item(const char **at, size_t *len_r);
 
+/* A milter in a list of them. */
+struct postfix_milter {
+	const char *address; /* unix:... or inet:..., and its len */
+	size_t len;
+	const char *action; /* its own default_action; NULL: the one for all */
+};
+typedef void postfix_milter_fn(void *arg, const struct postfix_milter *);
+
+/*
+ * Call fn for each milter in a value of smtpd_milters or non_smtpd_milters, or
+ * in a table of smtpd_milter_maps that stands in main.cf itself (TYPE:{...}).
+ */
+void postfix_milters(const char *value, postfix_milter_fn *, void *arg);
+
 /* Whether postmap(1) is there to look into tables. */
 bool postfix_has_tables(void);
 

@@ -209,3 +209,58 @@ def test_tables_that_proxymap_asks(place):
     p.postfix.start()
     level, text, _ = p.takes(write=False)
     assert level == "wrong" and "proxymap service is not configured" in text
+
+
+# Milters with settings of their own
+
+
+OURS = "unix:postern/milter.sock"
+
+
+@pytest.mark.parametrize("value, actions", [
+    (f"{{ {OURS}, default_action=tempfail, connect_timeout=10s }}",
+     ["tempfail"]),
+    (f"inet:127.0.0.1:1, {{inet:127.0.0.1:2, default_action=accept}}\n"
+     f"    {{ {OURS}\n    command_timeout=5s {{ default_action = Reject }}}}",
+     ["Reject"]),
+    (f"{{{OURS},default_action=reject,default_action=quarantine}},{{{OURS}}}",
+     ["quarantine", "accept"]),
+    (f"{{ {OURS}, protocol=6 }}", ["accept"]),
+])
+def test_a_milter_with_its_own_default_action(place, value, actions):
+    p = place(milter_default_action="accept")
+    first, *rest = p.check("Milter", smtpd_milters=value, non_smtpd_milters="")
+    away = {"tempfail": "mail is put off", "Reject": "refused for good",
+            "quarantine": "hold queue", "accept": "passes without it"}
+    assert first[0] == "wrong" and "there is no such socket" in first[1]
+    assert away[actions[0]] in first[1]
+    rest = [f for f in rest if "sendmail command" not in f[1]]
+    assert len(rest) == len(actions)
+    for action, (level, text, cure) in zip(actions, rest):
+        own = action != "accept"
+        assert level == ("ok" if action == "tempfail" else "warn")
+        assert ("milter_default_action" in text) != own
+        assert f"default_action={action}" in text or not own
+        assert cure is None or (
+            "in these braces" if own else "milter_default_action") in cure
+
+
+@pytest.mark.parametrize("option", [
+    f"{{ smtpd_milters = {{ {OURS}, {{ default_action = quarantine }} }} }}",
+    f"smtpd_milters=inet:a:1,{{{OURS},default_action=quarantine}}",
+])
+def test_a_service_has_settings_for_its_milter(place, option):
+    p = place(milter_default_action="tempfail")
+    p.postfix.smtpd_options = [option]
+    first, second, _ = p.check("Milter")
+    assert f"inet/smtpd_milters = {OURS}" in first[1]
+    assert "hold queue" in first[1]
+    assert second[0] == "warn" and "default_action=quarantine" in second[1]
+
+
+def test_a_table_of_main_cf_has_settings(place):
+    p = place(milter_default_action="tempfail", smtpd_milter_maps=
+              f"cidr:{{{{192.0.2.0/24 {{{OURS}, default_action=accept}}}}}}")
+    first, second, _ = p.check("Milter")
+    assert f"smtpd_milter_maps = {OURS}, which is" in first[1]
+    assert "passes without it" in first[1] and second[0] == "warn"
