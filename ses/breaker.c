@@ -15,9 +15,9 @@
  * A list, not a hash: it is empty nearly always, and its length is the number
  * of things that are broken at the moment. A bound keeps a flood of senders
  * without permission from growing it: what comes beyond is asked of SES each
- * time.
+ * time, until one that nobody has sent from for long gives up its place.
  */
-#define BREAKERS_MAX 256
+#define SENDERS_MAX 256
 
 struct breaker {
 	struct breaker *next;
@@ -26,12 +26,13 @@ struct breaker {
 	int64_t probe_us;    /* when the next probe may go */
 	int64_t interval_us; /* and how long after that the one after it */
 	bool probing;
+	bool of_sender;
 };
 
 struct breakers {
 	pthread_mutex_t lock;
 	struct breaker *first;
-	size_t n;
+	size_t nsenders;
 	breaker_changed_fn *changed;
 	void *arg;
 };
@@ -77,6 +78,48 @@ find(struct breakers *b, const char *key)
 	while (*at != NULL && strcmp((*at)->key, key) != 0)
 		at = &(*at)->next;
 	return at;
+}
+
+static struct breaker *
+take_out(struct breakers *b, struct breaker **at)
+{
+	struct breaker *one = *at;
+
+	if (one != NULL) {
+		*at = one->next;
+		b->nsenders -= one->of_sender;
+	}
+	return one;
+}
+
+/* The sender's whose probe has been due for longest, if it is for long. */
+static struct breaker *
+take_forgotten(struct breakers *b)
+{
+	int64_t due = clock_mono_us() - BREAKER_PROBE_MAX_US;
+	struct breaker **forgotten = NULL;
+
+	for (struct breaker **at = &b->first; *at != NULL; at = &(*at)->next)
+		if ((*at)->of_sender && (*at)->probe_us < due) {
+			due = (*at)->probe_us;
+			forgotten = at;
+		}
+	return forgotten != NULL ? take_out(b, forgotten) : NULL;
+}
+
+static struct breaker *
+add(struct breakers *b, const char *key, bool of_sender)
+{
+	struct breaker *one = mem_new(sizeof(*one));
+
+	one->key = mem_strdup(key);
+	one->interval_us = BREAKER_PROBE_FIRST_US;
+	one->probe_us = clock_mono_us() + one->interval_us;
+	one->of_sender = of_sender;
+	one->next = b->first;
+	b->first = one;
+	b->nsenders += of_sender;
+	return one;
 }
 
 static bool
@@ -129,23 +172,19 @@ void
 breaker_fail(struct breakers *b, const char *key, enum ses_class class,
     const char *cause)
 {
-	struct breaker *one;
+	bool of_sender = class == SES_DENIED || class == SES_MAIL_FROM;
+	struct breaker *one, *forgotten = NULL;
 	bool opened = false;
 
 	(void)pthread_mutex_lock(&b->lock);
 	one = *find(b, key);
 	if (one == NULL) {
-		if (b->n == BREAKERS_MAX) {
+		if (of_sender && b->nsenders == SENDERS_MAX &&
+		    (forgotten = take_forgotten(b)) == NULL) {
 			(void)pthread_mutex_unlock(&b->lock);
 			return;
 		}
-		one = mem_new(sizeof(*one));
-		one->key = mem_strdup(key);
-		one->interval_us = BREAKER_PROBE_FIRST_US;
-		one->probe_us = clock_mono_us() + one->interval_us;
-		one->next = b->first;
-		b->first = one;
-		b->n++;
+		one = add(b, key, of_sender);
 		opened = true;
 	} else if (one->probing || clock_mono_us() >= one->probe_us) {
 		/*
@@ -162,6 +201,11 @@ breaker_fail(struct breakers *b, const char *key, enum ses_class class,
 	one->trouble.class = class;
 	cut_copy(one->trouble.text, sizeof(one->trouble.text), cause);
 	(void)pthread_mutex_unlock(&b->lock);
+	if (forgotten != NULL) {
+		b->changed(b->arg, forgotten->key, false,
+		    "forgotten, since there is no mail from it");
+		breaker_free(forgotten);
+	}
 	if (opened)
 		b->changed(b->arg, key, true, cause);
 }
@@ -169,14 +213,10 @@ breaker_fail(struct breakers *b, const char *key, enum ses_class class,
 void
 breaker_ok(struct breakers *b, const char *key)
 {
-	struct breaker **at, *one;
+	struct breaker *one;
 
 	(void)pthread_mutex_lock(&b->lock);
-	at = find(b, key);
-	if ((one = *at) != NULL) {
-		*at = one->next;
-		b->n--;
-	}
+	one = take_out(b, find(b, key));
 	(void)pthread_mutex_unlock(&b->lock);
 	if (one == NULL)
 		return;
@@ -192,7 +232,7 @@ breakers_reset(struct breakers *b, const char *why)
 	(void)pthread_mutex_lock(&b->lock);
 	all = b->first;
 	b->first = NULL;
-	b->n = 0;
+	b->nsenders = 0;
 	(void)pthread_mutex_unlock(&b->lock);
 	while ((one = all) != NULL) {
 		all = one->next;

@@ -257,6 +257,36 @@ test_breaker(void **state)
 	simulated = false;
 }
 
+/* However many senders are denied, the account's own trouble is told. */
+static void
+test_many_denied(void **state)
+{
+	struct breakers *b = breakers_new(changed, NULL);
+	char key[SES_TEXT_MAX];
+
+	(void)state;
+	simulated = true;
+	opened = closed = 0;
+	for (int i = 0; i < 1000; i++) {
+		(void)snprintf(key, sizeof(key), "identity u%d@x.example", i);
+		breaker_fail(b, key, SES_DENIED, "554 Access denied");
+	}
+	assert_int_equal(opened, 256);
+	breaker_fail(b, "account", SES_ACCOUNT, "535");
+	assert_int_equal(opened, 257);
+	assert_false(breaker_ask(b, "account", NULL));
+
+	/* Nobody has written from them since: others may have their place. */
+	now_us += 16 * 60 * US_PER_SEC;
+	breaker_fail(b, "identity new@x.example", SES_DENIED, "554");
+	assert_false(breaker_ask(b, "identity new@x.example", NULL));
+	assert_int_equal(opened, 258);
+	assert_int_equal(closed, 1);
+	assert_true(breaker_is_open(b, "account"));
+	breakers_free(b);
+	simulated = false;
+}
+
 /* The cause that a breaker keeps becomes the reply to others' mail. */
 static void
 test_long_cause(void **state)
@@ -285,6 +315,7 @@ main(void)
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_endless),
 		cmocka_unit_test(test_breaker),
+		cmocka_unit_test(test_many_denied),
 		cmocka_unit_test(test_long_cause),
 	};
 
