@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/mem.h"
 
@@ -44,19 +45,22 @@ transaction_add(struct transaction *t, const struct address *address)
 	return r;
 }
 
+/* As their keys would be, which are copies. */
+static bool
+same_mailbox(const struct address *a, const struct address *b)
+{
+	return a->local_len == b->local_len &&
+	    memcmp(a->text, b->text, a->local_len) == 0 &&
+	    strcasecmp(address_domain(a), address_domain(b)) == 0;
+}
+
 /* Linear: lmtp.max-recipients bounds it, and most messages have one. */
 struct recipient *
 transaction_find(const struct transaction *t, const struct address *address)
 {
-	struct address key, other;
-
-	address_key(address, &key);
-	for (size_t i = 0; i < t->nrcpts; i++) {
-		if (!t->rcpts[i]->accepted || t->rcpts[i]->same != NULL)
-			continue;
-		address_key(&t->rcpts[i]->address, &other);
-		if (strcmp(key.text, other.text) == 0)
+	for (size_t i = 0; i < t->nrcpts; i++)
+		if (t->rcpts[i]->accepted && t->rcpts[i]->same == NULL &&
+		    same_mailbox(&t->rcpts[i]->address, address))
 			return t->rcpts[i];
-	}
 	return NULL;
 }
