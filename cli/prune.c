@@ -41,41 +41,6 @@ struct prune {
 	struct archive archive;
 };
 
-/* Step 2. */
-static int
-begin(struct prune *p, struct err *err)
-{
-	const struct prune_ask ask = { .file = p->whole,
-		.who = p->keeper.who,
-		.keep_us = prune_keep_us(p->keeper.conf),
-		.may_be_unsettled = p->unsettled };
-	struct buf request, answer;
-	int rc;
-
-	if (p->keeper.journal != NULL)
-		return prune_begin(
-		    p->keeper.journal, &ask, keeper_deadline(), err);
-	buf_init(&request, REQUEST_MAX_BYTES);
-	buf_init(&answer, REQUEST_MAX_BYTES);
-	json_open(&request, '{');
-	json_add_string(&request, "op", "prune-begin");
-	json_add_string(&request, "archive", ask.file);
-	json_add_bool(&request, "unsettled", ask.may_be_unsettled);
-	json_close(&request, '}');
-	rc = keeper_ask(&p->keeper, &request, &answer, err);
-	buf_free(&request);
-	buf_free(&answer);
-	return rc;
-}
-
-/* Messages on their way out, a few at a time. */
-struct going {
-	struct prune *prune;
-	struct prune_watch *watch;
-	struct uuid ids[PRUNE_MESSAGES_MAX];
-	size_t n;
-};
-
 /* A step, which may have to be done again. */
 static int
 ask_step(struct prune *p, struct buf *request, bool *again_r, struct err *err)
@@ -95,6 +60,53 @@ ask_step(struct prune *p, struct buf *request, bool *again_r, struct err *err)
 	buf_free(&value);
 	return rc;
 }
+
+static int
+ask_begin(struct prune *p, const struct prune_ask *ask, bool *again_r,
+    struct err *err)
+{
+	struct buf request;
+	int rc;
+
+	buf_init(&request, REQUEST_MAX_BYTES);
+	json_open(&request, '{');
+	json_add_string(&request, "op", "prune-begin");
+	json_add_string(&request, "archive", ask->file);
+	json_add_bool(&request, "unsettled", ask->may_be_unsettled);
+	json_close(&request, '}');
+	rc = ask_step(p, &request, again_r, err);
+	buf_free(&request);
+	return rc;
+}
+
+/* Step 2. */
+static int
+begin(struct prune *p, struct err *err)
+{
+	const struct prune_ask ask = { .file = p->whole,
+		.who = p->keeper.who,
+		.keep_us = prune_keep_us(p->keeper.conf),
+		.may_be_unsettled = p->unsettled };
+	struct journal *j = p->keeper.journal;
+	struct prune_look look = { .last_seq = 0 };
+	bool again = true;
+	int rc = 0;
+
+	while (rc == 0 && again)
+		rc = j != NULL
+		    ? prune_begin(j, &ask, &look, keeper_deadline(),
+			  keeper_deadline(), &again, err)
+		    : ask_begin(p, &ask, &again, err);
+	return rc;
+}
+
+/* Messages on their way out, a few at a time. */
+struct going {
+	struct prune *prune;
+	struct prune_watch *watch;
+	struct uuid ids[PRUNE_MESSAGES_MAX];
+	size_t n;
+};
 
 static int
 ask_messages(struct going *g, const struct prune_lot *lot, bool *behind_r,

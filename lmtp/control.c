@@ -30,6 +30,7 @@ struct control {
 	struct listen_socket socket;
 	struct server *server;
 	struct listener *listener;
+	struct control_keep keep;
 	pthread_mutex_t lock;
 	unsigned clients;
 };
@@ -43,6 +44,7 @@ control_bind(const char *path, struct err *err)
 
 	free(spec);
 	if (rc == 0) {
+		(void)pthread_mutex_init(&c->keep.lock, NULL);
 		(void)pthread_mutex_init(&c->lock, NULL);
 		return c;
 	}
@@ -365,6 +367,7 @@ serve(struct control *control, int fd)
 	(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	(void)fcntl(fd, F_SETFL, O_NONBLOCK);
 	c->control = control;
+	c->keep = &control->keep;
 	c->server = control->server;
 	c->stream = stream_new(fd);
 	name_peer(c, fd);

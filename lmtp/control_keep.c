@@ -9,6 +9,7 @@
 #include "core/clock.h"
 #include "core/conf.h"
 #include "core/json.h"
+#include "core/thread.h"
 #include "store/forget.h"
 #include "store/prune.h"
 #include "store/search.h"
@@ -21,8 +22,8 @@
 
 #define VALUE_MAX 512
 
-/* How long to wipe before it is said how far it got. */
-#define SCRUB_US (10 * US_PER_SEC)
+/* How long to look or wipe before it is said how far it got. */
+#define SLICE_US (10 * US_PER_SEC)
 
 static int64_t
 deadline(void)
@@ -58,25 +59,49 @@ get_archive(const char *request, struct buf *file, struct err *err)
 	    : err_set(err, ERR_PROTO, "no archive given");
 }
 
+/* One who asks again goes on from where the last one got to. */
+static int
+look_and_begin(struct client *c, const struct prune_ask *ask, bool *again_r,
+    struct err *err)
+{
+	struct control_keep *keep = c->keep;
+	int64_t until = deadline();
+	struct prune_look look;
+	int rc;
+
+	(void)pthread_mutex_lock(&keep->lock);
+	look = keep->look;
+	(void)pthread_mutex_unlock(&keep->lock);
+	rc = prune_begin(c->server->journal, ask, &look,
+	    clock_mono_us() + SLICE_US, until, again_r, err);
+	(void)pthread_mutex_lock(&keep->lock);
+	keep->look = look;
+	(void)pthread_mutex_unlock(&keep->lock);
+	return rc;
+}
+
 int
 control_prune_begin(struct client *c, const char *request, struct buf *out,
     struct err *err)
 {
 	struct prune_ask ask = { .who = c->who };
 	struct conf *conf = conf_current();
+	bool again = false;
 	struct buf file;
 	int rc = -1;
 
-	(void)out;
+	/* This thread is one client's, and mail waits for nothing of it. */
+	thread_give_way();
 	ask.keep_us = prune_keep_us(conf);
 	conf_release(conf);
 	buf_init(&file, CONTROL_REQUEST_MAX);
 	if (get_archive(request, &file, err) == 0 &&
 	    get_bool(request, "unsettled", &ask.may_be_unsettled, err) == 0) {
 		ask.file = file.data;
-		rc = prune_begin(c->server->journal, &ask, deadline(), err);
+		rc = look_and_begin(c, &ask, &again, err);
 	}
 	buf_free(&file);
+	json_add_bool(out, "again", again);
 	return rc;
 }
 
@@ -271,7 +296,7 @@ control_scrub(struct client *c, const char *request, struct buf *out,
 	next = (uint32_t)page;
 	if (next == 1 && search_discard(journal_path(j), err) == -1)
 		return -1;
-	if (forget_wipe(j, &next, true, clock_mono_us() + SCRUB_US, err) == -1)
+	if (forget_wipe(j, &next, true, clock_mono_us() + SLICE_US, err) == -1)
 		return -1;
 	json_add_int(out, "page", next);
 	return 0;

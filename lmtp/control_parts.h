@@ -9,6 +9,7 @@
 #include "core/buf.h"
 #include "core/err.h"
 #include "lmtp/server.h"
+#include "store/prune.h"
 
 #define CONTROL_REQUEST_MAX 4096
 /* Only events come in larger lots. */
@@ -17,8 +18,15 @@
 /* How long a request may wait for the journal, and a client for either of us. */
 #define CONTROL_WAIT_US (30 * US_PER_SEC)
 
+/* What a request leaves to the next, of whoever keeps the journal. */
+struct control_keep {
+	pthread_mutex_t lock;
+	struct prune_look look;
+};
+
 struct client {
 	struct control *control;
+	struct control_keep *keep;
 	struct server *server;
 	struct stream *stream;
 	bool is_keeper; /* root, or who we are */

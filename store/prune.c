@@ -258,14 +258,24 @@ look_at_archive(const char *file, const struct uuid *ids, size_t n,
 
 int
 prune_begin(struct journal *j, const struct prune_ask *ask,
-    int64_t deadline_us, struct err *err)
+    struct prune_look *look, int64_t until_us, int64_t deadline_us,
+    bool *again_r, struct err *err)
 {
+	const char *path = journal_path(j);
 	struct begin b = { .ask = ask };
 
+	*again_r = false;
 	if (look_at_archive(ask->file, NULL, 0, &b.archive, err) == -1 ||
-	    prune_check(journal_path(j), b.archive.last_seq, ask->keep_us,
-		ask->may_be_unsettled, err) == -1)
+	    prune_check(path, b.archive.last_seq, ask->keep_us, err) == -1)
 		return -1;
+	if (!ask->may_be_unsettled) {
+		if (prune_look(path, b.archive.last_seq, look, until_us, err) ==
+		    -1)
+			return -1;
+		*again_r = !look->done;
+		if (*again_r)
+			return 0;
+	}
 	return journal_try(j, begin_op, &b, deadline_us, err);
 }
 

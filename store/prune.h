@@ -44,9 +44,25 @@ int prune_state(const char *path, struct prune_state *, struct err *);
 int prune_plan(const char *path, int64_t before_us, int64_t keep_us,
     bool may_be_unsettled, int64_t *last_seq_r, struct err *);
 
-/* The same for a row: ERR_STATE when it is not the last of its transaction. */
+/*
+ * The same for a row, whatever is unsettled: ERR_STATE when it is not the last of
+ * its transaction.
+ */
 int prune_check(const char *path, int64_t last_seq, int64_t keep_us,
-    bool may_be_unsettled, struct err *);
+    struct err *);
+
+/*
+ * And a look for what is unsettled, which reads all deliveries up to that row's
+ * time: on from *look, zeros at first, until until_us (clock_mono_us) or the end,
+ * when look->done. What becomes unsettled behind it has a later row, and stays.
+ */
+struct prune_look {
+	int64_t last_seq;
+	struct uuid next;
+	bool done;
+};
+int prune_look(const char *path, int64_t last_seq, struct prune_look *look,
+    int64_t until_us, struct err *);
 
 /* The chain of a row that the journal has; ERR_STATE when it has none. */
 int prune_chain(const char *path, int64_t seq,
@@ -60,8 +76,9 @@ int prune_chain(const char *path, int64_t seq,
  * Step 2. ERR_STATE as well when it does not begin where the journal does, its
  * last row is not the journal's and the last of its transaction, or another prune
  * is unfinished, ERR_POLICY when that row is younger than keep_us or a delivery
- * of that time is unsettled, unless they may be. The archive is called by file's
- * last part.
+ * of that time is unsettled, unless they may be: it looks until until_us, and if
+ * it came to no end nothing was done, and it is to be called again with the same
+ * *look, zeros at first. The archive is called by file's last part.
  */
 struct prune_ask {
 	const char *file, *who;
@@ -69,7 +86,8 @@ struct prune_ask {
 	bool may_be_unsettled;
 };
 int prune_begin(struct journal *, const struct prune_ask *,
-    int64_t deadline_us, struct err *);
+    struct prune_look *look, int64_t until_us, int64_t deadline_us,
+    bool *again_r, struct err *);
 
 struct prune_step {
 	bool again;

@@ -22,7 +22,8 @@ enum {
 	SQL_BEFORE,
 	SQL_AT,
 	SQL_CHAIN,
-	SQL_UNSETTLED,
+	SQL_DELIVERIES,
+	SQL_RECEIVED,
 	SQL_LAST,
 	SQL_SINCE
 };
@@ -37,11 +38,12 @@ static const char *const sql_text[] = {
 	[SQL_AT] = "SELECT at FROM journal WHERE seq = ?",
 	[SQL_CHAIN] = "SELECT chain FROM journal WHERE seq = ?",
 	/* Only ids of that time are looked at: deliveries lie in their order. */
-	[SQL_UNSETTLED] = "SELECT d.message, d.n, d.state, m.received_at "
-			  "FROM delivery d JOIN message m ON m.id = d.message "
-			  "WHERE d.message < ?1 AND m.received_at < ?2 "
-			  "AND d.state IN ('waiting', 'sending', 'doubtful') "
-			  "ORDER BY m.received_at LIMIT 1",
+	[SQL_DELIVERIES] =
+	    "SELECT message, n, state, state IN ('waiting', 'sending', "
+	    "'doubtful') FROM delivery WHERE message >= ?1 AND message < ?2 "
+	    "ORDER BY message, n",
+	[SQL_RECEIVED] = "SELECT received_at FROM message "
+			 "WHERE id = ?1 AND received_at < ?2",
 	[SQL_LAST] = "SELECT coalesce(max(seq), 0) FROM journal",
 	[SQL_SINCE] = "SELECT message FROM journal WHERE seq > ?1 "
 		      "AND seq <= ?2 AND message < ?3",
@@ -170,33 +172,65 @@ last_before(struct db *db, int64_t at, int64_t *seq_r, struct err *err)
 	return 0;
 }
 
+/* A delivery of that time is in the way; one of another is not. */
 static int
-check_settled(struct db *db, int64_t before_us, struct err *err)
+is_in_the_way(struct db *db, const struct uuid *id, int64_t n,
+    const char *state, int64_t before_us, struct err *err)
 {
-	struct uuid bound = archive_id_bound(before_us), id = { .bytes = { 0 } };
-	sqlite3_stmt *stmt = db_stmt(db, &sql, SQL_UNSETTLED);
+	sqlite3_stmt *stmt = db_stmt(db, &sql, SQL_RECEIVED);
 	char text[UUID_TEXT_LEN], when[CLOCK_RFC3339_LEN];
 	enum db_result result;
-	const void *p;
-	size_t len;
 
-	db_bind_blob(stmt, 1, bound.bytes, UUID_LEN);
+	db_bind_blob(stmt, 1, id->bytes, UUID_LEN);
 	db_bind_int(stmt, 2, before_us);
 	result = db_step(db, stmt, err);
-	if (result == DB_ROW) {
-		p = db_blob(stmt, 0, &len);
-		if (len == UUID_LEN)
-			memcpy(id.bytes, p, UUID_LEN);
-		(void)clock_rfc3339(db_int(stmt, 3), when);
-		(void)err_set(err, ERR_POLICY,
+	if (result == DB_ROW)
+		(void)clock_rfc3339(db_int(stmt, 0), when);
+	db_reset(stmt);
+	if (result == DB_ROW)
+		return err_set(err, ERR_POLICY,
 		    "recipient %" PRId64 " of %s, of %.10s, is %s: ingest what "
 		    "SES reported about it, prune --before %.10s, or archive "
 		    "it as it is with --unsettled",
-		    db_int(stmt, 1), uuid_text(&id, text), when,
-		    db_text(stmt, 2), when);
+		    n, uuid_text(id, text), when, state, when);
+	return result == DB_DONE ? 0 : -1;
+}
+
+/* The time is asked for so seldom that it costs nothing. */
+#define LOOK_DELIVERIES 1000
+
+static int
+look_on(struct db *db, int64_t before_us, struct prune_look *look,
+    int64_t until_us, struct err *err)
+{
+	struct uuid bound = archive_id_bound(before_us), from = look->next, id;
+	sqlite3_stmt *stmt = db_stmt(db, &sql, SQL_DELIVERIES);
+	enum db_result result;
+	uint64_t seen = 0;
+	const void *p;
+	size_t len;
+	int rc = 0;
+
+	db_bind_blob(stmt, 1, from.bytes, UUID_LEN);
+	db_bind_blob(stmt, 2, bound.bytes, UUID_LEN);
+	while ((result = db_step(db, stmt, err)) == DB_ROW) {
+		p = db_blob(stmt, 0, &len);
+		if (len != UUID_LEN)
+			continue;
+		memcpy(id.bytes, p, UUID_LEN);
+		if (db_int(stmt, 3) != 0)
+			rc = is_in_the_way(db, &id, db_int(stmt, 1),
+			    db_text(stmt, 2), before_us, err);
+		look->next = id;
+		if (rc == -1 ||
+		    (++seen % LOOK_DELIVERIES == 0 &&
+			memcmp(&id, &from, sizeof(id)) != 0 &&
+			clock_mono_us() >= until_us))
+			break;
 	}
 	db_reset(stmt);
-	return result == DB_DONE ? 0 : -1;
+	look->done = result == DB_DONE;
+	return result == DB_ROW || result == DB_DONE ? rc : -1;
 }
 
 int
@@ -204,6 +238,7 @@ prune_plan(const char *path, int64_t before_us, int64_t keep_us,
     bool may_be_unsettled, int64_t *last_seq_r, struct err *err)
 {
 	int64_t latest = clock_wall_us() - keep_us;
+	struct prune_look look = { .last_seq = 0 };
 	char when[CLOCK_RFC3339_LEN];
 	struct db *db;
 	int rc = -1;
@@ -216,7 +251,8 @@ prune_plan(const char *path, int64_t before_us, int64_t keep_us,
 	db = open_reader(path, err);
 	if (db == NULL)
 		return -1;
-	if ((may_be_unsettled || check_settled(db, before_us, err) == 0) &&
+	if ((may_be_unsettled ||
+		look_on(db, before_us, &look, INT64_MAX, err) == 0) &&
 	    last_before(db, before_us, last_seq_r, err) == 0)
 		rc = 0;
 	db_close(db);
@@ -238,19 +274,37 @@ time_of(const char *path, int64_t seq, int64_t *at_r, struct err *err)
 
 /* Rows of one transaction have one time. */
 int
-prune_check(const char *path, int64_t last_seq, int64_t keep_us,
-    bool may_be_unsettled, struct err *err)
+prune_check(
+    const char *path, int64_t last_seq, int64_t keep_us, struct err *err)
 {
 	int64_t at = 0, last = 0;
 
 	if (time_of(path, last_seq, &at, err) == -1 ||
-	    prune_plan(path, at + 1, keep_us, may_be_unsettled, &last, err) ==
-		-1)
+	    prune_plan(path, at + 1, keep_us, true, &last, err) == -1)
 		return -1;
 	if (last != last_seq)
 		return err_set(err, ERR_STATE,
 		    "row %" PRId64 " is not the last of its time", last_seq);
 	return 0;
+}
+
+int
+prune_look(const char *path, int64_t last_seq, struct prune_look *look,
+    int64_t until_us, struct err *err)
+{
+	struct db *db;
+	int64_t at = 0;
+	int rc = -1;
+
+	if (look->last_seq != last_seq)
+		*look = (struct prune_look){ .last_seq = last_seq };
+	if (look->done)
+		return 0;
+	db = open_reader(path, err);
+	if (db != NULL && at_of(db, last_seq, &at, err) == 0)
+		rc = look_on(db, at + 1, look, until_us, err);
+	db_close(db);
+	return rc;
 }
 
 int
