@@ -9,9 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from lib.build import SANITIZER
 from lib.oldjournal import OldJournal, midnight
 from lib.rig import relay, send
 from lib.store import Store, remains
+
+# The plain build fails at every place, a sanitizer sees enough at some of them.
+STEP = 3 if SANITIZER else 1
 
 ANN = "ann@example.org"
 SRS = "SRS0=ab12=T3=example.org=Ann@example.com"
@@ -303,7 +307,7 @@ def test_a_full_disk_is_told_and_it_can_be_run_again(store, file, call):
     forget = ["forget", ANN, "--archive", store.archive()]
     path = f"{store.rundir}/{file}.db"
     told = []
-    for when in range(1, 1000):
+    for when in range(1, 1000, STEP):
         with store.traced(call, f"error=ENOSPC:when={when}", *forget,
                           on=path) as done:
             out, err = done.communicate()
@@ -334,7 +338,7 @@ def test_killed_at_every_sync_it_can_be_run_again(store, rundir):
         for path in remains(store.path) + remains(store.archive()):
             os.unlink(path)
         shutil.copytree(saved, rundir, dirs_exist_ok=True)
-        if not store.killed("fdatasync,fsync", 1 + 2 * kills, *forget):
+        if not store.killed("fdatasync,fsync", 1 + 2 * STEP * kills, *forget):
             break
         kills += 1
         hot = f"{store.archive()}-journal" in remains(store.archive())
@@ -345,7 +349,7 @@ def test_killed_at_every_sync_it_can_be_run_again(store, rundir):
         store.run(*forget)
         assert with_bytes(store, ANN) == []
         store.verify("a")
-    assert kills > 5
+    assert kills > 5 / STEP
 
 
 def test_mail_flows_while_a_large_journal_is_wiped(parts):
