@@ -78,6 +78,10 @@ int cli_time(const struct cli *, const char *option, const char *text,
  * otherwise CLI_NOT_THERE. */
 enum cli_exit cli_fail(const struct cli *, const struct err *);
 
+/* The same with words for who is not let in, where being root is no cure. */
+enum cli_exit cli_fail_closed(
+    const struct cli *, const struct err *, const char *words);
+
 /* Load the configuration, or say why not and set *exit_r. */
 struct conf *cli_conf(struct cli *, unsigned need, enum cli_exit *exit_r);
 

@@ -63,9 +63,16 @@ cli_time(const struct cli *cli, const char *option, const char *text,
 enum cli_exit
 cli_fail(const struct cli *cli, const struct err *err)
 {
+	return cli_fail_closed(cli, err, "you may not: run it as root");
+}
+
+enum cli_exit
+cli_fail_closed(
+    const struct cli *cli, const struct err *err, const char *words)
+{
 	say(cli, err->text);
 	if (geteuid() != 0 && strstr(err->text, strerror(EACCES)) != NULL)
-		say(cli, "you may not: run it as root");
+		say(cli, words);
 	return err->class == ERR_CONFIG || err->class == ERR_POLICY
 		   ? CLI_WRONG
 		   : CLI_NOT_THERE;

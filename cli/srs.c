@@ -3,6 +3,10 @@
 
 #include "cli/cli.h"
 
+#include <sys/stat.h>
+
+#include <grp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,11 +112,39 @@ reverse(const struct srs_question *q, const char *text, struct address *back_r,
 	return -1;
 }
 
+/* The group that may read rewrite.secret, or "". */
+static const char *
+readers(const struct conf *conf)
+{
+	const struct group *g;
+	struct stat st;
+
+	if (stat(conf->rewrite.secret, &st) == -1 || (st.st_mode & S_IRGRP) == 0)
+		return "";
+	g = getgrgid(st.st_gid);
+	return g != NULL ? g->gr_name : "";
+}
+
+/* Who runs maps is not root, and had better not be. */
+static enum cli_exit
+fail_unread(const struct srs_question *q, const struct err *err)
+{
+	const char *group = readers(q->conf);
+	char words[300];
+
+	(void)snprintf(words, sizeof(words),
+	    "rewrite.secret is for root%s%s; others ask postern-milter, which "
+	    "has to run and to let them connect (milter.socketmap)",
+	    *group != '\0' ? " and group " : "", group);
+	return cli_fail_closed(q->cli, err, words);
+}
+
 /* What can't be told now: a map has to be asked again. */
 static enum cli_exit
 fail(const struct srs_question *q, const struct err *err)
 {
-	enum cli_exit status = cli_fail(q->cli, err);
+	enum cli_exit status = q->unread.text[0] != '\0'
+	    ? fail_unread(q, err) : cli_fail(q->cli, err);
 
 	return q->map ? CLI_TRY_AGAIN : status;
 }
