@@ -3,9 +3,9 @@
  *
  * For the lists that operators edit while daemons run. A look costs a stat, and
  * holds nobody else up: who comes while another looks gets what was read before.
- * Another file, renamed into place, is read at once. One that is written in
- * place is half of it at times, and an empty list is one that allows all: it is
- * read when it has stayed the same for a second.
+ * Another file, renamed into place, is read by the next look. One that is
+ * written in place is half of it at times, and an empty list is one that allows
+ * all: it is read when it has stayed the same for a second.
  *
  * A bad new file leaves what was read before in force and is reported once for
  * each change (log, error). One that can't be read (ERR_LOCAL) is tried again
