@@ -431,7 +431,16 @@ def ask_everything(post):
     assert rows_there / verified > 300000 and rows_there / caught_up > 50000
 
 
-def test_mail_while_asked(parts):
+# SES's distance in ms, sessions, by how much mail may fall. Beside Postfix as
+# in the first of these tests; with all that a slow host's processors and disk
+# can do while SES is far away; and with SES at no distance, where the load and the
+# look-alike have the processors to themselves and what is asked has to take
+# from them: that is told only.
+LOADS = [(20, 20, 0.1), (20, 100, 0.1), (0, 20, None)]
+
+
+@pytest.mark.parametrize("latency,sessions,most", LOADS)
+def test_mail_while_asked(parts, latency, sessions, most):
     """Mail at full load beside somebody who asks something of the large journal
     every second; in turns, since a host's pace changes by the minute."""
     questions = itertools.cycle([
@@ -440,25 +449,27 @@ def test_mail_while_asked(parts):
         ("log", "--count", "--by", "domain", "--since", "30d"),
         ("report", "--since", "30d"), ("verify",),
     ])
-    messages = max(int(20000 * SCALE), 200)
-    with record(parts, ses=dict(FREE, save=None, keep=10)) as relay:
+    bound = sessions * 1000 / (4 * latency) if latency else 2500
+    messages = max(int(8 * bound * SCALE), 200)
+    ses = dict(FREE, save=None, keep=10, latency=f"{latency}ms")
+    with record(parts, ses=ses) as relay:
         post = relay.posternd
         post.run("log", "-n", "1")  # the search database, made once
         post.start()
-        load(relay, SESSIONS, messages)
+        load(relay, sessions, messages)
         alone, beside, asked = [], [], 0
         for _ in range(5):
-            alone.append(load(relay, SESSIONS, messages))
+            alone.append(load(relay, sessions, messages))
             with asking(post, questions) as count:
-                beside.append(load(relay, SESSIONS, messages))
+                beside.append(load(relay, sessions, messages))
             asked += count()
     less = 1 - statistics.median(alone) / statistics.median(beside)
-    table(("20 sessions", "messages a second"), [
+    table((f"{sessions} sessions, {latency} ms", "messages a second"), [
         ("alone", f"{messages / statistics.median(alone):.0f}"),
         (f"beside {asked} questions",
          f"{messages / statistics.median(beside):.0f}"),
         ("less by", f"{less:.0%}")])
-    assert asked and less < 0.1
+    assert asked and (most is None or less < most)
 
 
 def idle():
