@@ -32,6 +32,24 @@ def test_defaults_are_those_of_the_build():
     assert f"({build.directory('sysconfdir')}/postern/postern.conf)" in usage
 
 
+@pytest.mark.parametrize("option, refused", [
+    ("--program-prefix=x", True), ("--program-suffix=x", True),
+    ("--program-transform-name=s/postern/x/", True),
+    # As rpm's %configure has it.
+    ("--program-prefix=", False), (None, False),
+])
+def test_programs_have_their_own_names(tmp_path, option, refused):
+    """Pages, units and what programs say of each other name no others."""
+    options = [option] if option else []
+    done = subprocess.run(
+        [build.SOURCE / "configure", *options, "CC=false"], cwd=tmp_path,
+        capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    words = ("programs can't be renamed" if refused
+             else "C compiler cannot create executables")
+    assert words in done.stderr
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
     where = tmp_path_factory.mktemp("dest")
