@@ -47,6 +47,19 @@ postfix_has_tables(void)
 	return run_there("postmap");
 }
 
+/* Whether a table is of that type, or made of one. */
+static bool
+has_type(const char *table, const char *type)
+{
+	const char *s;
+
+	for (s = table; (s = strstr(s, type)) != NULL; s++) {
+		if (s == table || strchr(":{" BLANKS, s[-1]) != NULL)
+			return true;
+	}
+	return false;
+}
+
 /* postmap(1) would try proxymap(8) again and again. */
 static int
 try_proxymap(const char *queue, struct err *err)
@@ -96,8 +109,7 @@ postfix_lookup(
 
 	if (postfix_param("queue_directory", &queue, err) == -1)
 		return -1;
-	rc =
-	    strstr(table, "proxy:") != NULL ? try_proxymap(queue.data, err) : 0;
+	rc = has_type(table, "proxy:") ? try_proxymap(queue.data, err) : 0;
 	if (rc == 0)
 		rc = ask_table(queue.data, table, key, value_r, err);
 	buf_free(&queue);
@@ -127,7 +139,7 @@ has_patterns(const char *table)
 		"socketmap:", "tcp:", "fail:", "randmap:" };
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-		if (strstr(table, types[i]) != NULL)
+		if (has_type(table, types[i]))
 			return true;
 	}
 	return false;

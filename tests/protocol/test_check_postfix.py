@@ -84,20 +84,23 @@ def place(parts):
 
 def test_tables_that_do_not_answer(place):
     p = place()
+    path = f"{p.rundir}/list"
+    p.file("list", f"other.example {path}\n")
     for name, table, words in (
         ("relay_domains", "texthash:/nonexistent", "No such file"),
         ("mydestination", "nosuch:/x", "unsupported dictionary type: nosuch"),
-        ("virtual_mailbox_domains", "socketmap:unix:/nonexistent:x",
+        ("virtual_mailbox_domains", "socketmap:unix:/no/proxy:x",
          "No such file"),
-        ("virtual_alias_domains", "/nonexistent", "No such file"),
+        ("virtual_alias_domains", path, "too many files, one in another"),
     ):
         found = p.check("Way back", **{name: f"other.example {table}"})
         p.postfix.configure(**{name: ""})
         level, text, cure = found[0]
         assert level == "wrong"
-        said = f"{table} does not answer" if ":" in table else f"open {table}"
+        said = f"{table} does not answer" if ":" in table else table
         assert text.startswith(f"Postfix's {name}: {said}: ")
         assert words in text and "put off" in cure
+        assert "proxymap" not in text
         # That it takes no mail is not known then.
         assert "takes no mail" not in str(found)
 
@@ -107,8 +110,10 @@ def test_a_table_is_asked_only_when_postfix_asks_it(place):
     p = place(relay_domains="example.com texthash:/nonexistent")
     assert p.takes()[0] == "ok"
     level, text, _ = p.takes(
-        mydestination="texthash:/nonexistent", relay_domains="example.com")
-    assert level == "wrong" and "mydestination" in text
+        mydestination="/nonexistent", relay_domains="example.com")
+    assert level == "wrong"
+    assert text == ("Postfix's mydestination: open /nonexistent: No such file "
+                    "or directory")
 
 
 def test_a_table_of_milters_that_does_not_answer(place):
