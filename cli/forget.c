@@ -205,7 +205,8 @@ check_pruned(struct forget *f, struct err *err)
 	if (s.unfinished)
 		rc = err_set(err, ERR_STATE,
 		    "the prune into %s is unfinished: finish it first, with "
-		    "postern prune --before DATE --archive .../%s",
+		    "postern prune --before DATE --archive .../%s, or if that "
+		    "is lost with --archive-lost",
 		    s.archive, s.archive);
 	free(s.archive);
 	return rc;

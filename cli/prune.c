@@ -37,8 +37,10 @@ struct prune {
 	const char *path, *file;
 	char *whole; /* file's whole path */
 	int64_t before_us;
-	bool unsettled;
+	bool unsettled, lost;
 	struct archive archive;
+	char *instead; /* of which it was made, or NULL */
+	struct prune_gone gone;
 };
 
 /* A step, which may have to be done again. */
@@ -73,10 +75,18 @@ ask_begin(struct prune *p, const struct prune_ask *ask, bool *again_r,
 	json_add_string(&request, "op", "prune-begin");
 	json_add_string(&request, "archive", ask->file);
 	json_add_bool(&request, "unsettled", ask->may_be_unsettled);
+	json_add_bool(&request, "instead", ask->instead);
+	json_add_bool(&request, "remains", ask->remains);
 	json_close(&request, '}');
 	rc = ask_step(p, &request, again_r, err);
 	buf_free(&request);
 	return rc;
+}
+
+static bool
+is_gone(const struct prune_gone *gone)
+{
+	return gone->last_seq > 0 || gone->messages > 0;
 }
 
 /* Step 2. */
@@ -86,7 +96,9 @@ begin(struct prune *p, struct err *err)
 	const struct prune_ask ask = { .file = p->whole,
 		.who = p->keeper.who,
 		.keep_us = prune_keep_us(p->keeper.conf),
-		.may_be_unsettled = p->unsettled };
+		.may_be_unsettled = p->unsettled,
+		.instead = p->instead != NULL,
+		.remains = is_gone(&p->gone) };
 	struct journal *j = p->keeper.journal;
 	struct prune_look look = { .last_seq = 0 };
 	bool again = true;
@@ -260,21 +272,61 @@ find_whole(struct prune *p, struct err *err)
 	return rc;
 }
 
+static bool
+is_its_archive(struct prune *p, const struct prune_state *s)
+{
+	struct err ignored;
+
+	return access(p->file, F_OK) == 0 &&
+	    archive_read(p->file, &p->archive, &ignored) == 0 &&
+	    p->archive.last_seq == s->last_seq &&
+	    memcmp(p->archive.last_chain, s->last_chain, CHAIN_LEN) == 0;
+}
+
 /* Go on with what was begun: FILE has to be the archive it was begun with. */
 static int
 resume(struct prune *p, const struct prune_state *s, struct err *err)
 {
-	if (access(p->file, F_OK) == -1 ||
-	    archive_read(p->file, &p->archive, err) == -1 ||
-	    p->archive.last_seq != s->last_seq ||
-	    memcmp(p->archive.last_chain, s->last_chain, CHAIN_LEN) != 0)
+	if (!is_its_archive(p, s))
 		return err_set(err, ERR_STATE,
 		    "the prune into %s is unfinished: run it again with "
-		    "--archive and that file first",
+		    "--archive and that file first, or if that is lost with "
+		    "--archive-lost and another",
 		    s->archive);
-	if (archive_check(p->file, err) == -1)
+	if (archive_check(p->file, s->remains, err) == -1)
 		return -1;
 	return s->messages_gone ? 0 : drop_messages(p, err);
+}
+
+/* What an interrupted one left is as good. */
+static int
+build_again(struct prune *p, const struct prune_state *s, struct err *err)
+{
+	bool remains = is_gone(&p->gone);
+
+	if (access(p->file, F_OK) == -1)
+		return archive_build(p->path, p->file, s->last_seq, remains,
+		    &p->archive, err);
+	if (!is_its_archive(p, s) || p->archive.first_seq != s->first_seq)
+		return err_set(err, ERR_STATE, "%s exists already", p->file);
+	return archive_check(p->file, remains, err);
+}
+
+/* Go on without the archive, with one of what is still there. */
+static int
+replace(struct prune *p, const struct prune_state *s, struct err *err)
+{
+	if (strcmp(strrchr(p->whole, '/') + 1, s->archive) == 0)
+		return access(p->file, F_OK) == 0
+		    ? resume(p, s, err)
+		    : err_set(err, ERR_POLICY,
+			  "what is made instead of %s needs a name of its own",
+			  s->archive);
+	if (prune_gone(p->path, s, &p->gone, err) == -1 ||
+	    build_again(p, s, err) == -1)
+		return -1;
+	p->instead = mem_strdup(s->archive);
+	return begin(p, err) == -1 ? -1 : drop_messages(p, err);
 }
 
 /* posternd may be about to begin a prune into it which we don't know of, asked
@@ -334,8 +386,8 @@ start(struct prune *p, const struct prune_state *s, struct err *err)
 	if (last_seq == 0)
 		return 0;
 	if (remove_leftover(p, s, err) == -1 ||
-	    archive_build(p->path, p->file, last_seq, &p->archive, err) ==
-		-1 ||
+	    archive_build(
+		p->path, p->file, last_seq, false, &p->archive, err) == -1 ||
 	    begin(p, err) == -1 || drop_messages(p, err) == -1)
 		return -1;
 	return 1;
@@ -351,14 +403,47 @@ prune(void *arg, struct err *err)
 
 	if (find_whole(p, err) == -1 || prune_state(p->path, &s, err) == -1)
 		return -1;
-	if (s.unfinished)
-		rc = resume(p, &s, err) == -1 ? -1 : 1;
-	else
+	if (!s.unfinished)
 		rc = start(p, &s, err);
+	else if (p->lost)
+		rc = replace(p, &s, err) == -1 ? -1 : 1;
+	else
+		rc = resume(p, &s, err) == -1 ? -1 : 1;
 	if (rc == 1 && drop_rows(p, err) == -1)
 		rc = -1;
 	free(s.archive);
 	return rc;
+}
+
+static void
+tell_lost(const struct prune *p)
+{
+	struct output *out = &p->cli->out;
+
+	if (!is_gone(&p->gone))
+		output_printf(out, "Nothing is lost with %s.\n", p->instead);
+	if (p->gone.last_seq > 0)
+		output_printf(out,
+		    "Lost with %s: rows %" PRId64 " to %" PRId64
+		    ", and who was in their messages.\n",
+		    p->instead, p->gone.first_seq, p->gone.last_seq);
+	if (p->gone.messages > 0)
+		output_printf(out,
+		    "Lost with %s: who was in %" PRId64
+		    " messages that have rows still.\n",
+		    p->instead, p->gone.messages);
+}
+
+static void
+add_lost(const struct prune *p, struct buf *json)
+{
+	json_add_string(json, "instead", p->instead);
+	json_key(json, "lost");
+	json_open(json, '{');
+	json_add_int(json, "first_seq", p->gone.first_seq);
+	json_add_int(json, "last_seq", p->gone.last_seq);
+	json_add_int(json, "messages", p->gone.messages);
+	json_close(json, '}');
 }
 
 static void
@@ -375,6 +460,8 @@ tell(const struct prune *p)
 		    " messages, head %" PRId64 ":%s\n",
 		    p->file, p->archive.first_seq, p->archive.last_seq,
 		    p->archive.messages, p->archive.last_seq, chain);
+		if (p->instead != NULL)
+			tell_lost(p);
 		return;
 	}
 	buf_init(&json, 8192);
@@ -384,6 +471,8 @@ tell(const struct prune *p)
 	json_add_int(&json, "last_seq", p->archive.last_seq);
 	json_add_string(&json, "last_chain", chain);
 	json_add_int(&json, "messages", p->archive.messages);
+	if (p->instead != NULL)
+		add_lost(p, &json);
 	json_close(&json, '}');
 	output_json(out, &json);
 	buf_free(&json);
@@ -397,7 +486,6 @@ run_with(struct prune *p, const struct conf *conf)
 
 	p->path = conf->store.path;
 	rc = keeper_run(&p->keeper, p->cli, conf, prune, p, &status);
-	free(p->whole);
 	if (rc == 1)
 		tell(p);
 	else if (rc == 0 && p->cli->out.json)
@@ -405,6 +493,8 @@ run_with(struct prune *p, const struct conf *conf)
 	else if (rc == 0)
 		output_printf(
 		    &p->cli->out, "The journal has nothing before that day.\n");
+	free(p->whole);
+	free(p->instead);
 	return status;
 }
 
@@ -416,6 +506,7 @@ run(struct cli *cli, int argc, char **argv)
 	const struct cli_option options[] = {
 		{ .name = "before", .value = &before },
 		{ .name = "archive", .value = &p.file },
+		{ .name = "archive-lost", .flag = &p.lost },
 		{ .name = "unsettled", .flag = &p.unsettled }, { 0 }
 	};
 	enum cli_exit status;
@@ -442,7 +533,8 @@ const struct verb verb_prune = {
 	.name = "prune",
 	.summary = "move old days of the journal into an archive",
 	.usage =
-	    "prune --before DATE --archive FILE [--unsettled]\n\n"
+	    "prune --before DATE --archive FILE [--unsettled]\n"
+	    "       [--archive-lost]\n\n"
 	    "Moves what is older than DATE (YYYY-MM-DD, UTC, or 400d ago; whole\n"
 	    "days) out of the journal into FILE, a new database that reads and\n"
 	    "verifies as the journal does, and prints its head. The chain goes on\n"
@@ -450,7 +542,9 @@ const struct verb verb_prune = {
 	    "the same command. Refuses while a delivery of that time is waiting\n"
 	    "or doubtful, unless --unsettled archives it as it is, and what is\n"
 	    "younger than store.repeat-window and quota.daily-window. Mail flows\n"
-	    "meanwhile. FILE is the only place where those rows are then.\n",
+	    "meanwhile. FILE is the only place where those rows are then. If it\n"
+	    "was lost while its prune was interrupted, --archive-lost goes on\n"
+	    "with another of what the journal still has.\n",
 	.gives_way = true,
 	.run = run,
 };

@@ -14,8 +14,8 @@
  *	search-catch-up	bring the search database up to date; rows read
  *	events		events (an array, as event_json writes them): into the
  *			journal; what became of how many
- *	prune-begin	archive (its whole path), unsettled: see store/prune.h;
- *			answers whether it has to look on, and nothing done: again
+ *	prune-begin	archive (its whole path), unsettled, instead, remains: see
+ *			store/prune.h; answers whether it has to look on, and nothing done: again
  *	prune-messages	archive, as_of, messages (an array of ids), whether they
  *			are the last; answers whether as_of was too far behind,
  *			and nothing done: again

@@ -96,7 +96,9 @@ control_prune_begin(struct client *c, const char *request, struct buf *out,
 	conf_release(conf);
 	buf_init(&file, CONTROL_REQUEST_MAX);
 	if (get_archive(request, &file, err) == 0 &&
-	    get_bool(request, "unsettled", &ask.may_be_unsettled, err) == 0) {
+	    get_bool(request, "unsettled", &ask.may_be_unsettled, err) == 0 &&
+	    get_bool(request, "instead", &ask.instead, err) == 0 &&
+	    get_bool(request, "remains", &ask.remains, err) == 0) {
 		ask.file = file.data;
 		rc = look_and_begin(c, &ask, &again, err);
 	}

@@ -43,9 +43,10 @@ static const char *const fill_text[] = {
 		     "AND id NOT IN (SELECT id FROM temp.staying)",
 	[AS_TABLES] = "INSERT INTO main.journal SELECT * FROM other.journal "
 		      "WHERE seq <= ?1 AND seq > (SELECT "
-		      "coalesce(max(last_seq), 0) FROM other.pruned) "
-		      "ORDER BY seq",
-	"INSERT INTO main.pruned SELECT * FROM other.pruned",
+		      "coalesce(max(last_seq), 0) FROM other.pruned "
+		      "WHERE last_seq < ?1) ORDER BY seq",
+	"INSERT INTO main.pruned SELECT * FROM other.pruned "
+	"WHERE last_seq < ?1",
 	"INSERT INTO main.suppression SELECT * FROM other.suppression "
 	"WHERE seq <= ?1",
 	"INSERT INTO main.erased SELECT * FROM other.erased "
@@ -174,30 +175,33 @@ make(const char *path, const char *part, int64_t last_seq, struct err *err)
 
 struct first_fault {
 	char words[256];
+	struct verify_result result;
+	bool remains;
 };
 
+/* What stood before the first row of what remains is lost. */
 static void
 keep_first(void *arg, int64_t seq, const char *words)
 {
 	struct first_fault *f = arg;
 
-	(void)seq;
+	if (f->remains && seq == f->result.first_seq)
+		return;
 	if (f->words[0] == '\0')
 		(void)snprintf(f->words, sizeof(f->words), "%s", words);
 }
 
 /* Nothing leaves the journal for what would not verify. */
 static int
-check(const char *part, struct err *err)
+check(const char *part, bool remains, struct err *err)
 {
-	const struct verify_ask ask = { .projections = true };
-	struct first_fault fault = { .words = "" };
-	struct verify_result result;
+	const struct verify_ask ask = { .projections = !remains };
+	struct first_fault fault = { .words = "", .remains = remains };
 
-	if (verify_journal(&part, 1, &ask, keep_first, &fault, &result, err) ==
-	    -1)
+	if (verify_journal(&part, 1, &ask, keep_first, &fault, &fault.result,
+		err) == -1)
 		return -1;
-	if (result.faults > 0)
+	if (fault.words[0] != '\0')
 		return err_set(err, ERR_STATE,
 		    "what it would hold does not verify: %s; see postern "
 		    "verify --projections",
@@ -220,9 +224,9 @@ look_before(const char *file, struct err *err)
 }
 
 int
-archive_check(const char *file, struct err *err)
+archive_check(const char *file, bool remains, struct err *err)
 {
-	if (look_before(file, err) == 0 && check(file, err) == 0 &&
+	if (look_before(file, err) == 0 && check(file, remains, err) == 0 &&
 	    place_sync(file, err) == 0)
 		return 0;
 	return err_context(err, "%s", file);
@@ -244,12 +248,12 @@ publish(const char *part, const char *file, struct err *err)
 /* What is published is read, so that it is what anything is pruned for. */
 int
 archive_build(const char *path, const char *file, int64_t last_seq,
-    struct archive *archive_r, struct err *err)
+    bool remains, struct archive *archive_r, struct err *err)
 {
 	char *part = mem_printf("%s.part", file);
 	int rc = -1;
 
-	if (make(path, part, last_seq, err) == 0 && check(part, err) == 0 &&
+	if (make(path, part, last_seq, err) == 0 && check(part, remains, err) == 0 &&
 	    publish(part, file, err) == 0)
 		rc = archive_read(file, archive_r, err);
 	if (rc == -1) {

@@ -10,6 +10,7 @@
 #ifndef STORE_ARCHIVE_H
 #define STORE_ARCHIVE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,14 +34,16 @@ struct archive {
  * which is whole, verified and on disk when it appears there: ERR_STATE when
  * there is a file of that name by then. The caller has store_lock_keeping, since
  * file.part is whoever's who builds. Mail flows meanwhile. last_seq is the last row of its
- * transaction, as prune_plan finds it.
+ * transaction, as prune_plan finds it. What remains of rows that an archive had
+ * which was lost verifies without what is lost: what stood before its first row,
+ * and who was in messages.
  */
 int archive_build(const char *path, const char *file, int64_t last_seq,
-    struct archive *archive_r, struct err *);
+    bool remains, struct archive *archive_r, struct err *);
 
 /* That an archive from before verifies still, and is on disk: rows are going to
  * be taken away for it. ERR_STATE when it does not. */
-int archive_check(const char *file, struct err *);
+int archive_check(const char *file, bool remains, struct err *);
 
 /* What a file is an archive of; ERR_STATE when it is none. */
 int archive_read(const char *file, struct archive *archive_r, struct err *);

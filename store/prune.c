@@ -35,6 +35,8 @@ enum {
 	SQL_ROW,
 	SQL_FIRST,
 	SQL_LAST,
+	SQL_BEFORE,
+	SQL_LATEST,
 	SQL_ADD,
 	SQL_INTO,
 	SQL_SINCE,
@@ -58,6 +60,9 @@ static const char *const sql_text[] = {
 	[SQL_ROW] = "SELECT at, boot, mono, chain FROM journal WHERE seq = ?",
 	[SQL_FIRST] = "SELECT coalesce(min(seq), 1) FROM journal",
 	[SQL_LAST] = "SELECT coalesce(max(seq), 0) FROM journal",
+	[SQL_BEFORE] = "SELECT coalesce(max(last_seq), 0) FROM pruned "
+		       "WHERE last_seq < " BOUND,
+	[SQL_LATEST] = "SELECT coalesce(max(seq), 0) FROM pruned",
 	[SQL_ADD] = "INSERT INTO pruned (seq, last_seq, last_chain, archive) "
 		    "VALUES (?, ?, ?, ?)",
 	[SQL_INTO] = "SELECT 1 FROM pruned WHERE last_seq = ?1 "
@@ -175,7 +180,14 @@ check_finished(struct db *db, const struct begin *b, struct err *err)
 	if (get_int(db, SQL_BOUND, &bound, err) == -1 ||
 	    get_int(db, SQL_FIRST, &first, err) == -1)
 		return -1;
-	if (first <= bound)
+	if (b->ask->instead && first > bound)
+		return err_set(err, ERR_STATE, "no prune is unfinished");
+	if (b->ask->instead && b->archive.last_seq != bound)
+		return err_set(err, ERR_STATE,
+		    "the archive ends at row %" PRId64
+		    ", the unfinished prune at row %" PRId64,
+		    b->archive.last_seq, bound);
+	if (!b->ask->instead && first <= bound)
 		return err_set(err, ERR_STATE, "an earlier prune is unfinished");
 	if (b->archive.last_seq < first)
 		return err_set(err, ERR_STATE,
@@ -208,6 +220,22 @@ add_bound(struct db *db, const struct begin *b, int64_t seq, struct err *err)
 	return db_run(db, stmt, err);
 }
 
+/* Which one it takes the place of, and whether something is lost with that. */
+static int
+add_instead(
+    struct db *db, const struct begin *b, struct buf *detail, struct err *err)
+{
+	int64_t before, latest;
+
+	if (get_int(db, SQL_BEFORE, &before, err) == -1 ||
+	    get_int(db, SQL_LATEST, &latest, err) == -1)
+		return -1;
+	json_add_int(detail, "instead", latest);
+	if (b->ask->remains || b->archive.first_seq > before + 1)
+		json_add_bool(detail, "remains", true);
+	return 0;
+}
+
 static int
 begin_op(struct journal_tx *tx, void *arg, struct err *err)
 {
@@ -216,7 +244,7 @@ begin_op(struct journal_tx *tx, void *arg, struct err *err)
 	char chain[CHAIN_TEXT_LEN];
 	struct buf detail;
 	int64_t seq;
-	int rc;
+	int rc = 0;
 
 	if (check_finished(db, b, err) == -1 || check_row(db, b, err) == -1)
 		return -1;
@@ -231,11 +259,15 @@ begin_op(struct journal_tx *tx, void *arg, struct err *err)
 	json_add_string(&detail, "archive", name_of(b->ask->file));
 	if (b->ask->may_be_unsettled)
 		json_add_bool(&detail, "unsettled", true);
+	if (b->ask->instead)
+		rc = add_instead(db, b, &detail, err);
 	json_add_string(&detail, "who", b->ask->who);
 	json_close(&detail, '}');
-	rc = detail.overflow
-	    ? err_set(err, ERR_POLICY, "the archive's name is too long")
-	    : journal_append(tx, "pruned", NULL, 0, detail.data, &seq, err);
+	if (rc == 0)
+		rc = detail.overflow
+		    ? err_set(err, ERR_POLICY, "the archive's name is too long")
+		    : journal_append(
+			  tx, "pruned", NULL, 0, detail.data, &seq, err);
 	buf_free(&detail);
 	return rc == 0 ? add_bound(db, b, seq, err) : -1;
 }
@@ -268,7 +300,7 @@ prune_begin(struct journal *j, const struct prune_ask *ask,
 	if (look_at_archive(ask->file, NULL, 0, &b.archive, err) == -1 ||
 	    prune_check(path, b.archive.last_seq, ask->keep_us, err) == -1)
 		return -1;
-	if (!ask->may_be_unsettled) {
+	if (!ask->may_be_unsettled && !ask->instead) {
 		if (prune_look(path, b.archive.last_seq, look, until_us, err) ==
 		    -1)
 			return -1;

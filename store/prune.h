@@ -9,6 +9,10 @@
  *	3. prune_messages takes out messages, a few at a time;
  *	4. prune_rows takes out rows of the journal, a few at a time. As long as
  *	   there are some, the prune is unfinished.
+ *
+ * An archive that is lost before that can be made again of what is still there
+ * (prune_gone): it begins where the journal does, and `pruned` says instead of
+ * which.
  */
 #ifndef STORE_PRUNE_H
 #define STORE_PRUNE_H
@@ -33,8 +37,21 @@ struct prune_state {
 	int64_t first_seq; /* the journal's first row now */
 	bool unfinished;   /* rows up to last_seq are still there */
 	bool messages_gone; /* the unfinished one's: step 3 is done */
+	bool remains;	    /* of what was in an archive that is lost */
 };
 int prune_state(const char *path, struct prune_state *, struct err *);
+
+/*
+ * What an unfinished prune has taken out already, which is lost with its archive:
+ * rows, and how many messages of which there are rows still. Reads all of these.
+ */
+struct prune_gone {
+	int64_t first_seq, last_seq; /* 0: none */
+	int64_t messages;
+};
+int prune_gone(
+    const char *path, const struct prune_state *, struct prune_gone *,
+    struct err *);
 
 /*
  * The last row before before_us, a midnight (UTC): 0 when there is none.
@@ -79,11 +96,15 @@ int prune_chain(const char *path, int64_t seq,
  * of that time is unsettled, unless they may be: it looks until until_us, and if
  * it came to no end nothing was done, and it is to be called again with the same
  * *look, zeros at first. The archive is called by file's last part.
+ *
+ * With instead, file takes the place of the unfinished prune's, and must end where
+ * that does. remains: not all that was there is in it.
  */
 struct prune_ask {
 	const char *file, *who;
 	int64_t keep_us;
 	bool may_be_unsettled;
+	bool instead, remains;
 };
 int prune_begin(struct journal *, const struct prune_ask *,
     struct prune_look *look, int64_t until_us, int64_t deadline_us,

@@ -18,6 +18,7 @@
 
 enum {
 	SQL_STATE,
+	SQL_GONE,
 	SQL_FIRST,
 	SQL_BEFORE,
 	SQL_AT,
@@ -31,8 +32,15 @@ enum {
 static const char *const sql_text[] = {
 	[SQL_STATE] = "SELECT last_seq, last_chain, archive, "
 		      "EXISTS (SELECT 1 FROM mark WHERE name = 'prune' "
-		      "AND value = CAST(last_seq AS BLOB)) FROM pruned "
-		      "ORDER BY last_seq DESC LIMIT 1",
+		      "AND value = CAST(last_seq AS BLOB)), "
+		      "(SELECT json_extract(detail, '$.remains') FROM journal j "
+		      "WHERE j.seq = p.seq) FROM pruned p "
+		      "ORDER BY seq DESC LIMIT 1",
+	[SQL_GONE] = "SELECT (SELECT coalesce(max(last_seq), 0) FROM pruned "
+		     "WHERE last_seq < ?1), (SELECT count(DISTINCT message) "
+		     "FROM journal j WHERE seq <= ?1 AND message IS NOT NULL "
+		     "AND event <> 'erased' AND NOT EXISTS "
+		     "(SELECT 1 FROM message m WHERE m.id = j.message))",
 	[SQL_FIRST] = "SELECT coalesce(min(seq), 1) FROM journal",
 	[SQL_BEFORE] = SEEK_HALF "SELECT min(lo), max(lo), max(gap) FROM half",
 	[SQL_AT] = "SELECT at FROM journal WHERE seq = ?",
@@ -101,6 +109,7 @@ read_state(struct db *db, struct prune_state *s, struct err *err)
 			memcpy(s->last_chain, chain, CHAIN_LEN);
 		s->archive = db_text_dup(stmt, 2);
 		s->messages_gone = db_int(stmt, 3) != 0;
+		s->remains = db_int(stmt, 4) != 0;
 	}
 	db_reset(stmt);
 	if ((result != DB_ROW && result != DB_DONE) ||
@@ -123,6 +132,30 @@ prune_state(const char *path, struct prune_state *state_r, struct err *err)
 	rc = read_state(db, state_r, err);
 	db_close(db);
 	return rc;
+}
+
+int
+prune_gone(const char *path, const struct prune_state *s,
+    struct prune_gone *gone, struct err *err)
+{
+	struct db *db = open_reader(path, err);
+	enum db_result result;
+	sqlite3_stmt *stmt;
+
+	memset(gone, 0, sizeof(*gone));
+	if (db == NULL)
+		return -1;
+	stmt = db_stmt(db, &sql, SQL_GONE);
+	db_bind_int(stmt, 1, s->last_seq);
+	result = db_step(db, stmt, err);
+	if (result == DB_ROW && s->first_seq > db_int(stmt, 0) + 1) {
+		gone->first_seq = db_int(stmt, 0) + 1;
+		gone->last_seq = s->first_seq - 1;
+	}
+	if (result == DB_ROW)
+		gone->messages = db_int(stmt, 1);
+	db_close(db);
+	return result == DB_ROW ? 0 : -1;
 }
 
 static int

@@ -514,6 +514,129 @@ def test_an_archive_that_was_damaged_takes_nothing_more(store):
     assert everything(store, "a") == before
 
 
+def interrupted(store, until):
+    """A prune into a.db, one step a time, until something is so; what there was
+    before."""
+    store.run("suppress", "add", "ann@example.org")  # and so it is posternd's
+    before = everything(store)
+    while not store.get(f"SELECT 1 FROM pruned WHERE {until}"):
+        assert store.killed("fdatasync", 2, "prune", "--before", day(15),
+                            "--archive", store.archive(), on=store.path + "-wal")
+    return before
+
+
+def run_killed(store, *args):
+    """Killed at ever later commits, it is run again until it comes to its end."""
+    n = 2
+    while store.killed("fdatasync", n, *args, on=store.path + "-wal"):
+        n += 1
+    assert n > 3
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="no strace")
+def test_a_lost_archive_is_made_again(store):
+    store.fill(20, 8).close()
+    before = interrupted(store, "1")
+    os.unlink(store.archive())
+    for args in (["prune", "--before", day(15), "--archive", store.archive("b")],
+                 ["forget", "bob@example.org"]):
+        text = store.run(*args, expect=1)
+        assert "prune into a.db is unfinished" in text and "--archive-lost" in text
+    assert "a name of its own" in store.prune(15, "a", "--archive-lost", expect=1)
+    assert "exists already" in store.run(
+        "prune", "--before", day(15), "--archive", store.conf, "--archive-lost",
+        expect=1)
+    run_killed(store, "prune", "--before", day(15), "--archive",
+               store.archive("b"), "--archive-lost")
+    store.verify()
+    store.verify("b")
+    assert everything(store, "b") == before
+    (first,), (again,) = store.get("SELECT seq FROM pruned ORDER BY seq")
+    assert store.get("SELECT json_extract(detail, '$.instead'),"
+                     " json_extract(detail, '$.remains'),"
+                     " json_extract(detail, '$.archive') FROM journal"
+                     f" WHERE seq = {again}") == [(first, None, "b.db")]
+    store.run("forget", "bob@example.org", "--archive", store.archive("b"))
+    store.prune(10, "c")
+    store.verify("b", "c")
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="no strace")
+@pytest.mark.parametrize("until, rows", [
+    ("(SELECT count(*) FROM message) < 300", False),
+    ("(SELECT min(seq) FROM journal) > 1", True)])
+def test_what_is_lost_with_an_archive_is_told(store, verifier, until, rows):
+    store.fill(25, 16).close()
+    whole = interrupted(store, until)
+    os.unlink(store.archive())
+    there = everything(store)
+    ((first,),) = store.get("SELECT min(seq) FROM journal")
+    text = store.prune(15, "b", "--archive-lost", *([] if rows else ["--json"]))
+    messages = len(
+        {ident for (ident,) in store.get("SELECT message FROM journal WHERE message"
+                                         " IS NOT NULL", store.archive("b"))}
+        - {ident for name in (store.path, store.archive("b"))
+           for (ident,) in store.get("SELECT id FROM message", name)})
+    if rows:
+        assert f"Lost with a.db: rows 1 to {first - 1}," in text
+        assert f"who was in {messages} messages" in text
+    else:
+        told = json.loads(text)
+        assert told["instead"] == "a.db" and told["first_seq"] == first == 1
+        assert told["lost"] == {"first_seq": 0, "last_seq": 0, "messages": messages}
+    assert messages > 0
+    assert {name: there[name] for name in there if name != "journal"} == \
+        {name: rest for name, rest in everything(store, "b").items()
+         if name != "journal"}
+    assert there["journal"] == everything(store, "b")["journal"]
+    assert set(there["journal"]) <= set(whole["journal"])
+    assert store.get("SELECT json_extract(detail, '$.remains') FROM journal"
+                     " WHERE event = 'pruned' ORDER BY seq DESC")[0] == (1,)
+    store.verify()
+    verifier(store.path, status=0)
+    text = store.run("verify", "--archive", store.archive("b"),
+                     expect=1 if rows else 0)
+    assert (f"rows 1 to {first - 1} are missing" in text) == rows
+    store.run("forget", "bob@example.org", "--archive", store.archive("b"))
+    store.prune(10, "c")
+    store.verify()
+    store.run("verify", "--projections", store.archive("c"))
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="no strace")
+def test_an_archive_of_what_remains_is_taken_up_again(store):
+    store.fill(25, 16).close()
+    interrupted(store, "(SELECT min(seq) FROM journal) > 1")
+    os.unlink(store.archive())
+    run_killed(store, "prune", "--before", day(15), "--archive",
+               store.archive("b"), "--archive-lost")
+    store.verify()
+    assert store.get("SELECT min(seq) FROM journal") == store.get(
+        "SELECT max(last_seq) + 1 FROM pruned")
+
+
+def test_a_lost_archive_is_made_again_through_posternd(parts):
+    post, _ = old_relay(parts, lambda old: old.days(40, 5))
+    (good,) = archives_of(parts, post, "good", 20)
+    (shorter,) = archives_of(parts, post, "shorter", 30)
+    post.start()
+    with Control(post) as control:
+        def begin(archive, **keys):
+            return str(control.ask("prune-begin", archive=archive, **keys))
+
+        assert "no prune is unfinished" in begin(good, instead=True)
+        assert "'ok': True" in begin(good)
+        assert "is unfinished" in begin(good)
+        assert "the archive ends at row" in begin(shorter, instead=True)
+    os.unlink(good)
+    archive = os.path.join(parts.rundir, "b.db")
+    prune = ["prune", "--before", day(20), "--archive", archive]
+    status, _, err = post.run(*prune, expect=None)
+    assert status == 1 and "--archive-lost" in err
+    assert "Nothing is lost with a0.db." in post.run(*prune, "--archive-lost")
+    post.run("verify", "--projections", "--archive", archive)
+
+
 @pytest.mark.parametrize("call, step, on", KILLS)
 def test_killed_at_every_step_it_loses_nothing(store, rundir, call, step, on):
     if shutil.which("strace") is None:
