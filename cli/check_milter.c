@@ -35,7 +35,9 @@ struct milters {
 	struct buf seen;	/* addresses looked at, each between blanks */
 	bool smtpd, local;	/* mail by SMTP, by sendmail(1) passes ours */
 	bool unseen;		/* or may do so, by smtpd_milter_maps */
-	bool common;		/* one of ours goes by milter_default_action */
+	bool common;		/* one of ours goes by milter_default_action, */
+	bool smtpd_common, local_common; /* one that main.cf has, */
+	struct buf services; /* or one of a list in master.cf: " LINE+ " */
 };
 
 /* What Postfix does with mail while its milter is away, and what is wrong with
@@ -264,31 +266,30 @@ look_maps(struct milters *m)
 }
 
 /* What stands in master.cf instead, for the submission service only, say. */
-static bool
-look_overrides(struct milters *m, const char *name)
+static void
+look_override(
+    void *arg, const char *where, const char *service, const char *value)
 {
-	bool found = false;
-	char *line, *end, *equals, *service;
-	struct buf lines;
+	struct milters *m = arg;
+	bool found;
+
+	m->common = false;
+	found = look(m, where, service, value);
+	buf_addf(&m->services, " %s%c ", where, m->common ? '+' : '-');
+	if (strstr(where, "/non_smtpd_milters") != NULL)
+		m->local |= found;
+	else
+		m->smtpd |= found;
+}
+
+static void
+look_overrides(struct milters *m, const char *name, postfix_override_fn *fn)
+{
 	struct err err;
 
-	if (postfix_overrides(name, &lines, &err) == -1) {
+	if (postfix_overrides(name, fn, m, &err) == -1)
 		check_warn(m->c, "see for yourself whether it is right", "%s",
 		    err.text);
-		return false;
-	}
-	for (line = lines.data; (end = strchr(line, '\n')) != NULL;
-	     line = end + 1) {
-		*end = '\0';
-		if ((equals = strstr(line, " =")) == NULL)
-			continue;
-		*equals = '\0';
-		service = mem_strndup(line, strlen(line) - strlen(name) - 1);
-		found = look(m, line, service, equals + 2) || found;
-		free(service);
-	}
-	buf_free(&lines);
-	return found;
 }
 
 /* Mail that passes no milter is rewritten all the same when it leaves. */
@@ -319,17 +320,50 @@ check_ways(const struct milters *m)
 }
 
 static void
-check_action(const struct milters *m)
+check_action(const struct milters *m, const char *name, const char *action)
 {
-	const char *warning = actions[find_action(m->action.data)].warning;
+	const char *warning = actions[find_action(action)].warning;
 
-	if (!m->common)
-		return;
 	if (warning != NULL)
 		check_warn(m->c, "set milter_default_action = tempfail",
-		    "milter_default_action = %s: %s", m->action.data, warning);
+		    "%s = %s: %s", name, action, warning);
 	else
-		check_fine(m->c, "milter_default_action = %s", m->action.data);
+		check_fine(m->c, "%s = %s", name, action);
+}
+
+/* Whether a service asks ours by a list of its own or by that of main.cf. */
+static bool
+is_common(const struct milters *m, const char *service)
+{
+	const char *type = strrchr(service, '/');
+	bool smtpd = type != NULL && strcmp(type, "/unix") != 0, own, common;
+	char *key = mem_printf(
+	    " %s/%s", service, smtpd ? "smtpd_milters" : "non_smtpd_milters");
+	const char *at = strstr(m->services.data, key);
+
+	own = at != NULL;
+	common = own && at[strlen(key)] == '+';
+	free(key);
+	return own ? common : smtpd ? m->smtpd_common : m->local_common;
+}
+
+static void
+check_service(
+    void *arg, const char *where, const char *service, const char *value)
+{
+	const struct milters *m = arg;
+
+	if (is_common(m, service))
+		check_action(m, where, value);
+}
+
+static void
+check_actions(struct milters *m)
+{
+	if (m->smtpd_common || m->local_common ||
+	    strstr(m->services.data, "+ ") != NULL)
+		check_action(m, "milter_default_action", m->action.data);
+	look_overrides(m, "milter_default_action", check_service);
 }
 
 void
@@ -346,13 +380,18 @@ check_milter(struct check *c)
 	if (postfix_param("milter_default_action", &m.action, &err) == -1)
 		buf_init(&m.action, 1);
 	buf_init(&m.seen, SEEN_MAX);
+	buf_init(&m.services, SEEN_MAX);
 	m.smtpd = look_param(&m, "smtpd_milters", "*/inet");
 	m.smtpd = look_maps(&m) || m.smtpd;
-	m.smtpd = look_overrides(&m, "smtpd_milters") || m.smtpd;
+	m.smtpd_common = m.common;
+	m.common = false;
 	m.local = look_param(&m, "non_smtpd_milters", "cleanup/unix");
-	m.local = look_overrides(&m, "non_smtpd_milters") || m.local;
+	m.local_common = m.common;
+	look_overrides(&m, "smtpd_milters", look_override);
+	look_overrides(&m, "non_smtpd_milters", look_override);
 	check_ways(&m);
-	check_action(&m);
+	check_actions(&m);
+	buf_free(&m.services);
 	buf_free(&m.seen);
 	buf_free(&m.action);
 }

@@ -63,19 +63,44 @@ postfix_param(const char *name, struct buf *value, struct err *err)
 	return ask("-x", name, value, err);
 }
 
-int
-postfix_overrides(const char *name, struct buf *lines_r, struct err *err)
+/* Cut SERVICE/NAME = VALUE. */
+static void
+call_override(char *line, const char *name, postfix_override_fn *fn, void *arg)
 {
-	char field[160];
-	const char *const argv[] = { "postconf", "-Px", field, NULL };
+	char *equals = strstr(line, " ="), *service;
+	const char *value;
 
-	buf_init(lines_r, VALUE_MAX);
+	if (equals == NULL || equals <= line + strlen(name))
+		return;
+	*equals = '\0';
+	value = equals + strlen(" =");
+	service = mem_strndup(line, strlen(line) - strlen(name) - 1);
+	fn(arg, line, service, value + strspn(value, " "));
+	free(service);
+}
+
+int
+postfix_overrides(const char *name, postfix_override_fn *fn, void *arg,
+    struct err *err)
+{
+	char field[160], *line, *end;
+	const char *const argv[] = { "postconf", "-Px", field, NULL };
+	struct buf lines;
+	bool overflow;
+
+	buf_init(&lines, VALUE_MAX);
 	(void)snprintf(field, sizeof(field), "*/*/%s", name);
-	if (run_program(argv, lines_r, err) == -1)
-		buf_reset(lines_r);
-	if (!lines_r->overflow)
+	if (run_program(argv, &lines, err) == -1)
+		buf_reset(&lines);
+	overflow = lines.overflow;
+	for (line = lines.data; !overflow && (end = strchr(line, '\n')) != NULL;
+	     line = end + 1) {
+		*end = '\0';
+		call_override(line, name, fn, arg);
+	}
+	buf_free(&lines);
+	if (!overflow)
 		return 0;
-	buf_free(lines_r);
 	return err_set(err, ERR_LOCAL,
 	    "what master.cf has for %s is too long to be read here", name);
 }

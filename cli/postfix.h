@@ -24,10 +24,14 @@ int postfix_time(const char *name, int64_t *us_r, struct err *);
 int postfix_number(const char *name, int64_t *n_r, struct err *);
 
 /*
- * What master.cf sets instead for single services, a line each: "SERVICE/TYPE/
- * NAME = VALUE". Empty where there is none. -1 and err when that is too long.
+ * Call fn for each service for which master.cf sets a parameter, as
+ * "submission/inet"; where is that with the parameter's name behind it. -1 and
+ * err when that is too long.
  */
-int postfix_overrides(const char *name, struct buf *lines_r, struct err *);
+typedef void postfix_override_fn(
+    void *arg, const char *where, const char *service, const char *value);
+int postfix_overrides(
+    const char *name, postfix_override_fn *, void *arg, struct err *);
 
 /*
  * Whether a service ("lmtp/unix"; "*" for any name: the first) sees the queue

@@ -269,3 +269,23 @@ def test_a_table_of_main_cf_has_settings(place):
     first, second, _ = p.check("Milter")
     assert f"smtpd_milter_maps = {OURS}, which is" in first[1]
     assert "passes without it" in first[1] and second[0] == "warn"
+
+
+@pytest.mark.parametrize("options, warned", [
+    (["milter_default_action=accept"], True),
+    (["milter_default_action=accept", "smtpd_milters="], False),
+    (["milter_default_action=accept", f"smtpd_milters={OURS}"], True),
+    (["milter_default_action=accept",
+      f"smtpd_milters={{{OURS},default_action=tempfail}}"], False),
+])
+def test_a_service_has_its_own_default_action(place, options, warned):
+    p = place(milter_default_action="tempfail", smtpd_milters=OURS,
+              non_smtpd_milters=OURS)
+    p.postfix.smtpd_options = options
+    found = p.check("Milter")
+    assert "milter_default_action = tempfail" in [text for _, text, _ in found]
+    warnings = [(text, cure) for level, text, cure in found if level == "warn"]
+    assert len(warnings) == warned
+    for text, cure in warnings:
+        assert "inet/milter_default_action = accept: while" in text
+        assert cure == "set milter_default_action = tempfail"
