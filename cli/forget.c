@@ -22,11 +22,12 @@
  * postern forget: a person out of the journal and its archives
  * (store/forget.h).
  *
- * What is erased is journalled, one row a message, by the keeper. Then what
+ * What is erased is journalled, one row a message, by the keeper, some messages
+ * at a time. Then what
  * rows left behind between others is wiped (store/wipe.h), and at the end the
  * bytes of all files are searched.
  */
-#define REQUEST_MAX_BYTES 4096
+#define REQUEST_MAX_BYTES 32768
 
 struct forget {
 	struct cli *cli;
@@ -37,18 +38,67 @@ struct forget {
 	char address[sizeof(((struct address *)0)->text)]; /* in lower case */
 	bool suppression_too;
 	struct forget_archive *archive; /* in hand, or NULL */
+
+	/* Found, and to be erased together. */
+	struct forget_item items[FORGET_ITEMS_MAX];
+	size_t n, nparties;
+
 	int64_t messages, parties, suppressions;
 	int64_t others; /* values of others that the address is part of */
 	bool erased; /* all of it, what is left to do is to wipe */
 	bool traces;
 };
 
+static void
+add_item(struct buf *json, const struct forget_item *item)
+{
+	char text[UUID_TEXT_LEN];
+
+	json_open(json, '{');
+	json_add_string(json, "message",
+	    item->of_message ? uuid_text(&item->message, text) : NULL);
+	json_key(json, "parties");
+	json_open(json, '[');
+	for (size_t i = 0; i < item->nparties; i++) {
+		json_open(json, '{');
+		json_add_int(json, "n", item->parties[i].n);
+		json_add_string(json, "role", item->parties[i].role);
+		json_close(json, '}');
+	}
+	json_close(json, ']');
+	json_close(json, '}');
+}
+
 static int
-ask_erase(struct forget *f, const struct forget_item *item, int64_t *seq_r,
+read_seqs(const char *answer, int64_t *seqs, size_t n, struct err *err)
+{
+	struct buf array, value;
+	enum json_type type;
+	const char *at;
+	int rc;
+
+	buf_init(&array, REQUEST_MAX_BYTES);
+	buf_init(&value, REQUEST_MAX_BYTES);
+	rc = json_get(answer, "seqs", &type, &array, err);
+	at = array.data;
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		rc = json_next(&at, &type, &value, err) == 1 &&
+			type == JSON_NUMBER
+		    ? 0
+		    : err_set(err, ERR_PROTO, "posternd has not said enough");
+		if (rc == 0)
+			seqs[i] = strtoll(value.data, NULL, 10);
+	}
+	buf_free(&array);
+	buf_free(&value);
+	return rc;
+}
+
+static int
+ask_erase(struct forget *f, const struct forget_ask *ask, int64_t *seqs,
     struct err *err)
 {
 	struct buf request, answer;
-	char text[UUID_TEXT_LEN];
 	int rc;
 
 	buf_init(&request, REQUEST_MAX_BYTES);
@@ -57,52 +107,90 @@ ask_erase(struct forget *f, const struct forget_item *item, int64_t *seq_r,
 	json_add_string(&request, "op", "forget");
 	json_add_string(&request, "address", f->address);
 	json_add_bool(&request, "suppression_too", f->suppression_too);
-	json_add_string(&request, "message",
-	    item->of_message ? uuid_text(&item->message, text) : NULL);
-	json_key(&request, "parties");
+	json_key(&request, "items");
 	json_open(&request, '[');
-	for (size_t i = 0; i < item->nparties; i++) {
-		json_open(&request, '{');
-		json_add_int(&request, "n", item->parties[i].n);
-		json_add_string(&request, "role", item->parties[i].role);
-		json_close(&request, '}');
-	}
+	for (size_t i = 0; i < ask->n; i++)
+		add_item(&request, &ask->items[i]);
 	json_close(&request, ']');
 	json_close(&request, '}');
 	rc = keeper_ask(&f->keeper, &request, &answer, err);
-	if (rc == 0 && json_get_int(answer.data, "seq", seq_r, err) == -1)
-		rc = -1;
+	if (rc == 0)
+		rc = read_seqs(answer.data, seqs, ask->n, err);
 	buf_free(&request);
 	buf_free(&answer);
 	return rc;
 }
 
-static int
-erase(void *arg, const struct forget_item *item, struct err *err)
+static void
+count_item(struct forget *f, const struct forget_item *item)
 {
-	struct forget *f = arg;
-	const struct forget_ask ask = { .item = item,
-		.address = f->address,
-		.suppression_too = f->suppression_too,
-		.who = f->keeper.who };
-	struct forget_done done = { .seq = 0 };
-	int rc;
-
-	rc = f->keeper.journal != NULL
-	    ? forget_erase(
-		  f->keeper.journal, &ask, keeper_deadline(), &done, err)
-	    : ask_erase(f, item, &done.seq, err);
-	if (rc == 0 && f->archive != NULL)
-		rc = forget_archive_erase(f->archive, item, done.seq, err);
-	if (rc == -1)
-		return -1;
 	if (item->of_message) {
 		f->messages++;
 		f->parties += (int64_t)item->nparties;
 	} else {
 		f->suppressions += (int64_t)item->nparties;
 	}
+}
+
+static int
+erase(struct forget *f, const struct forget_item *items, size_t n,
+    struct err *err)
+{
+	const struct forget_ask ask = { .items = items,
+		.n = n,
+		.address = f->address,
+		.suppression_too = f->suppression_too,
+		.who = f->keeper.who };
+	struct forget_done done = { .busy_us = 0 };
+	int rc;
+
+	rc = f->keeper.journal != NULL
+	    ? forget_erase(
+		  f->keeper.journal, &ask, keeper_deadline(), &done, err)
+	    : ask_erase(f, &ask, done.seqs, err);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		if (f->archive != NULL)
+			rc = forget_archive_erase(
+			    f->archive, &items[i], done.seqs[i], err);
+		if (rc == 0)
+			count_item(f, &items[i]);
+	}
+	return rc;
+}
+
+static int
+erase_found(struct forget *f, struct err *err)
+{
+	int rc = f->n > 0 ? erase(f, f->items, f->n, err) : 0;
+
+	f->n = f->nparties = 0;
+	return rc;
+}
+
+/* What is of no message goes by itself. */
+static int
+take(void *arg, const struct forget_item *item, struct err *err)
+{
+	struct forget *f = arg;
+
+	if (!item->of_message)
+		return erase(f, item, 1, err);
+	if ((f->n == FORGET_ITEMS_MAX ||
+		f->nparties + item->nparties > FORGET_ITEMS_PARTIES_MAX) &&
+	    erase_found(f, err) == -1)
+		return -1;
+	f->items[f->n++] = *item;
+	f->nparties += item->nparties;
 	return 0;
+}
+
+static int
+erase_in(struct forget *f, const char *file, const char *hidden,
+    struct err *err)
+{
+	int rc = forget_find(file, f->address, hidden, take, f, err);
+
+	return rc == 0 ? erase_found(f, err) : -1;
 }
 
 static int
@@ -120,7 +208,7 @@ in_archive(struct forget *f, const char *file, struct err *err)
 	f->archive = rc == -1 ? NULL : forget_archive_open(file, err);
 	if (f->archive == NULL)
 		return -1;
-	rc = forget_find(file, f->address, hidden, erase, f, err);
+	rc = erase_in(f, file, hidden, err);
 	if (forget_archive_close(f->archive, rc == 0, err) == -1)
 		rc = -1;
 	f->archive = NULL;
@@ -220,11 +308,11 @@ forget(void *arg, struct err *err)
 	int rc = check_pruned(f, err);
 
 	if (rc == 0)
-		rc = forget_find(f->path, f->address, NULL, erase, f, err);
+		rc = erase_in(f, f->path, NULL, err);
 
 	/* What an earlier time has kept is only known to who has the key. */
 	if (rc == 0 && f->suppression_too)
-		rc = erase(f, &kept, err);
+		rc = erase(f, &kept, 1, err);
 	for (size_t i = 0; rc == 0 && i < f->narchives; i++)
 		rc = in_archive(f, f->archives[i], err);
 	f->erased = rc == 0;

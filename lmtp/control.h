@@ -21,8 +21,9 @@
  *			and nothing done: again
  *	prune-rows	archive, after the last messages; answers whether some are
  *			left: again
- *	forget		address, message (or none), parties (an array of n and
- *			role), suppression_too: see store/forget.h; seq
+ *	forget		address, items (an array of message, or none, and
+ *			parties: an array of n and role), suppression_too: see
+ *			store/forget.h; seqs
  *	scrub		page, 1 at first: forget_wipe; answers which page is next,
  *			0 at the end. The search database is discarded
  */

@@ -135,9 +135,9 @@ read_ids(const char *array, struct uuid *ids, size_t max, struct err *err)
 #define LEAVE_US_MAX (2 * US_PER_SEC)
 
 static void
-leave_to_mail(const struct prune_step *step)
+leave_to_mail(int64_t busy_us)
 {
-	int64_t us = 9 * step->busy_us;
+	int64_t us = 9 * busy_us;
 
 	clock_sleep_until(
 	    clock_mono_us() + (us < LEAVE_US_MAX ? us : LEAVE_US_MAX));
@@ -170,7 +170,7 @@ control_prune_messages(struct client *c, const char *request, struct buf *out,
 		n = -1;
 	buf_free(&array);
 	buf_free(&file);
-	leave_to_mail(&step);
+	leave_to_mail(step.busy_us);
 	json_add_bool(out, "again", step.again);
 	return n == -1 ? -1 : 0;
 }
@@ -189,7 +189,7 @@ control_prune_rows(struct client *c, const char *request, struct buf *out,
 		rc = prune_rows(
 		    c->server->journal, file.data, &step, deadline(), err);
 	buf_free(&file);
-	leave_to_mail(&step);
+	leave_to_mail(step.busy_us);
 	json_add_bool(out, "again", step.again);
 	return rc;
 }
@@ -232,7 +232,7 @@ read_parties(const char *array, struct forget_item *item, struct err *err)
 }
 
 static int
-read_item(const char *request, struct forget_item *item, struct err *err)
+read_item(const char *object, struct forget_item *item, struct err *err)
 {
 	struct buf message, parties;
 	enum json_type type;
@@ -241,12 +241,12 @@ read_item(const char *request, struct forget_item *item, struct err *err)
 	memset(item, 0, sizeof(*item));
 	buf_init(&message, VALUE_MAX);
 	buf_init(&parties, CONTROL_REQUEST_MAX);
-	rc = json_get_string(request, "message", &message, err);
+	rc = json_get_string(object, "message", &message, err);
 	item->of_message = rc == 1;
 	if (rc == 1 && uuid_parse(message.data, &item->message) == -1)
 		rc = err_set(err, ERR_PROTO, "not a message");
 	if (rc != -1)
-		rc = json_get(request, "parties", &type, &parties, err);
+		rc = json_get(object, "parties", &type, &parties, err);
 	if (rc == 0)
 		rc = type == JSON_NESTED
 		    ? read_parties(parties.data, item, err)
@@ -256,21 +256,78 @@ read_item(const char *request, struct forget_item *item, struct err *err)
 	return rc;
 }
 
+static int
+bad_items(struct err *err)
+{
+	return err_set(err, ERR_PROTO,
+	    "not a list of up to %d messages, or one item without",
+	    FORGET_ITEMS_MAX);
+}
+
+/* How many, or -1 and err. */
+static int
+read_items(const char *array, struct forget_item items[FORGET_ITEMS_MAX],
+    struct err *err)
+{
+	enum json_type type;
+	struct buf value;
+	size_t n = 0, parties = 0;
+	int rc;
+
+	buf_init(&value, CONTROL_REQUEST_MAX);
+	while ((rc = json_next(&array, &type, &value, err)) == 1) {
+		if (n == FORGET_ITEMS_MAX || type != JSON_NESTED)
+			rc = bad_items(err);
+		else
+			rc = read_item(value.data, &items[n], err);
+		if (rc == -1)
+			break;
+		parties += items[n++].nparties;
+		if (parties > FORGET_ITEMS_PARTIES_MAX ||
+		    (n > 1 && (!items[0].of_message || !items[n - 1].of_message))) {
+			rc = bad_items(err);
+			break;
+		}
+	}
+	buf_free(&value);
+	if (rc == 0 && n == 0)
+		rc = bad_items(err);
+	return rc == 0 ? (int)n : -1;
+}
+
+static int
+get_items(const char *request, struct forget_item items[FORGET_ITEMS_MAX],
+    struct err *err)
+{
+	enum json_type type;
+	struct buf array;
+	int n;
+
+	buf_init(&array, CONTROL_LINE_MAX);
+	n = json_get(request, "items", &type, &array, err);
+	if (n == 0)
+		n = type == JSON_NESTED ? read_items(array.data, items, err)
+					: bad_items(err);
+	buf_free(&array);
+	return n;
+}
+
 int
 control_forget(struct client *c, const char *request, struct buf *out,
     struct err *err)
 {
-	struct forget_item item;
-	struct forget_ask ask = { .item = &item, .who = c->who };
+	struct forget_item items[FORGET_ITEMS_MAX];
+	struct forget_ask ask = { .items = items, .who = c->who };
+	struct forget_done done = { .busy_us = 0 };
+	int n = get_items(request, items, err), rc = -1;
 	struct buf address;
-	struct forget_done done = { .seq = 0 };
-	int rc = -1;
 
 	buf_init(&address, VALUE_MAX);
-	if (read_item(request, &item, err) == 0 &&
+	if (n != -1 &&
 	    get_bool(request, "suppression_too", &ask.suppression_too, err) ==
 		0 &&
 	    json_get_string(request, "address", &address, err) != -1) {
+		ask.n = (size_t)n;
 		ask.address = address.data;
 		rc = forget_erase(
 		    c->server->journal, &ask, deadline(), &done, err);
@@ -279,7 +336,12 @@ control_forget(struct client *c, const char *request, struct buf *out,
 		suppressions_drop(c->server->suppressions, address.data,
 		    done.suppression);
 	buf_free(&address);
-	json_add_int(out, "seq", done.seq);
+	leave_to_mail(done.busy_us);
+	json_key(out, "seqs");
+	json_open(out, '[');
+	for (int i = 0; i < n; i++)
+		json_int(out, done.seqs[i]);
+	json_close(out, ']');
 	return rc;
 }
 

@@ -134,11 +134,11 @@ erase(const struct erasing *e, struct err *err)
 
 struct op {
 	const struct forget_ask *ask;
-	const struct forget_item *item;
+	const struct forget_item *items;
+	size_t n;
 	char hidden[HIDDEN_LEN]; /* "" when nobody is, or none of it is meant */
 	bool more;		 /* under the hidden name, than one row tells */
-	int64_t seq;		 /* 0: there was nothing to erase */
-	int64_t suppression;	 /* the last that was erased, or 0 */
+	struct forget_done done;
 	struct kept kept[FORGET_PARTIES_MAX];
 };
 
@@ -199,8 +199,8 @@ keep_those_in_force(struct journal_tx *tx, struct op *op,
 }
 
 static int
-append(struct journal_tx *tx, struct op *op, const struct forget_item *item,
-    struct err *err)
+append(struct journal_tx *tx, const struct op *op,
+    const struct forget_item *item, int64_t *seq_r, struct err *err)
 {
 	struct buf detail;
 	int rc;
@@ -222,7 +222,7 @@ append(struct journal_tx *tx, struct op *op, const struct forget_item *item,
 	json_add_string(&detail, "who", op->ask->who);
 	json_close(&detail, '}');
 	rc = journal_append(tx, "erased",
-	    item->of_message ? &item->message : NULL, 0, detail.data, &op->seq,
+	    item->of_message ? &item->message : NULL, 0, detail.data, seq_r,
 	    err);
 	buf_free(&detail);
 	return rc;
@@ -240,19 +240,15 @@ last_party(const struct forget_item *item)
 }
 
 static int
-erase_op(struct journal_tx *tx, void *arg, struct err *err)
+erase_item(struct journal_tx *tx, struct op *op, size_t which, struct err *err)
 {
-	struct op *op = arg;
-	struct forget_item item = *op->item;
+	struct forget_item item = op->items[which];
 	struct erasing e = { .db = journal_tx_db(tx),
 		.item = &item,
 		.hidden = op->hidden,
 		.kept = op->kept };
 	int rc = 0;
 
-	op->seq = op->suppression = 0;
-	op->more = false;
-	keep_none(op);
 	if (!item.of_message)
 		rc = op->ask->suppression_too
 		    ? add_hidden(tx, op, &item, err)
@@ -262,11 +258,27 @@ erase_op(struct journal_tx *tx, void *arg, struct err *err)
 	if (item.nparties == 0)
 		return 0;
 	if (!item.of_message && op->ask->suppression_too)
-		op->suppression = last_party(&item);
-	if (append(tx, op, &item, err) == -1)
+		op->done.suppression = last_party(&item);
+	if (append(tx, op, &item, &e.seq, err) == -1)
 		return -1;
-	e.seq = op->seq;
+	op->done.seqs[which] = e.seq;
 	return erase(&e, err);
+}
+
+static int
+erase_op(struct journal_tx *tx, void *arg, struct err *err)
+{
+	int64_t began = clock_mono_us();
+	struct op *op = arg;
+
+	memset(&op->done, 0, sizeof(op->done));
+	op->more = false;
+	keep_none(op);
+	for (size_t i = 0; i < op->n; i++)
+		if (erase_item(tx, op, i, err) == -1)
+			return -1;
+	op->done.busy_us = clock_mono_us() - began;
+	return 0;
 }
 
 /* What the first row can't tell, of the hidden ones, others do. */
@@ -282,11 +294,12 @@ erase_all(struct journal *j, struct op *op, int64_t deadline_us,
 		keep_none(op);
 		if (rc == -1)
 			return -1;
-		if (done->seq == 0)
-			done->seq = op->seq;
-		if (done->suppression < op->suppression)
-			done->suppression = op->suppression;
-		op->item = &none;
+		if (done->suppression < op->done.suppression)
+			done->suppression = op->done.suppression;
+		done->busy_us += op->done.busy_us;
+		if (op->items != &none)
+			memcpy(done->seqs, op->done.seqs, sizeof(done->seqs));
+		op->items = &none;
 	} while (op->more);
 	return 0;
 }
@@ -295,18 +308,19 @@ int
 forget_erase(struct journal *j, const struct forget_ask *ask,
     int64_t deadline_us, struct forget_done *done, struct err *err)
 {
-	struct op op = { .ask = ask, .item = ask->item };
+	struct op op = { .ask = ask, .items = ask->items, .n = ask->n };
+	bool of_message = ask->items[0].of_message;
 	struct hidden_key key;
 	int rc = 0;
 
 	memset(done, 0, sizeof(*done));
-	if (!ask->item->of_message)
+	if (!of_message)
 		rc = ask->suppression_too
 		    ? hidden_key_load(journal_path(j), &key, err)
 		    : hidden_key_make(journal_path(j), &key, err);
 	if (rc == -1)
 		return -1;
-	if (!ask->item->of_message && (rc == 1 || !ask->suppression_too))
+	if (!of_message && (rc == 1 || !ask->suppression_too))
 		(void)hidden_name(&key, ask->address, op.hidden);
 	return erase_all(j, &op, deadline_us, done, err);
 }

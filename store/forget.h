@@ -45,21 +45,27 @@ int forget_find(const char *path, const char *address, const char *hidden,
     struct err *);
 
 /*
- * An op of its own: journal that this is erased, and erase what of it lies in
- * the journal's file. A suppression in force is kept under a hidden name
+ * An op of its own: journal that these are erased, a row each, and erase what of
+ * them lies in the journal's file. They are of messages, as many as mail may wait
+ * for, or it is one without. A suppression in force is kept under a hidden name
  * (store/hidden.h) unless suppression_too is set, which with an item without a
  * message, an empty one even, also erases those that were kept so.
  */
+#define FORGET_ITEMS_MAX 50
+#define FORGET_ITEMS_PARTIES_MAX 200
 struct forget_ask {
-	const struct forget_item *item;
+	const struct forget_item *items;
+	size_t n;
 	const char *address; /* in lower case */
 	bool suppression_too;
 	const char *who;
 };
 /* Is set in any case: what was done before an error stays done. */
 struct forget_done {
-	int64_t seq;	     /* of the item's row; 0: there was nothing to erase */
+	/* Of the items' rows; 0: there was nothing to erase. */
+	int64_t seqs[FORGET_ITEMS_MAX];
 	int64_t suppression; /* the last that does not stay in force, or 0 */
+	int64_t busy_us;     /* for so long nobody else could write */
 };
 int forget_erase(struct journal *, const struct forget_ask *,
     int64_t deadline_us, struct forget_done *, struct err *);

@@ -5,13 +5,14 @@ import os
 import re
 import shutil
 import sqlite3
+import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from lib.build import SANITIZER
 from lib.oldjournal import OldJournal, midnight
-from lib.rig import relay, send
+from lib.rig import Control, relay, send
 from lib.store import Store, remains
 
 # The plain build fails at every place, a sanitizer sees enough at some of them.
@@ -379,6 +380,56 @@ def test_mail_flows_while_a_large_journal_is_wiped(parts):
                       os.path.dirname(post.store)) == []
     post.start()
     post.run("verify", "--projections")
+
+
+def erasures(get):
+    """How many rows tell of messages, and how often they were committed."""
+    return get("SELECT count(*) AS n, count(DISTINCT at) AS times FROM journal"
+               " WHERE event = 'erased' AND message IS NOT NULL")[0]
+
+
+def test_many_messages_go_together(store):
+    fill(store, 40, 30)
+    store.prune(20)
+    store.run("forget", ANN, "--archive", store.archive())
+    assert with_bytes(store, ANN) == []
+    store.verify("a")
+    n, times = erasures(store.get)
+    assert n > 500 and times < n / 20
+
+
+def test_many_messages_go_together_through_posternd(parts):
+    post, _ = relay(parts)
+    post.stop()
+    owner = os.stat(post.store)
+    for path in remains(post.store):
+        os.unlink(path)
+    old = OldJournal(post.store)
+    old.days(20, 10, 2, [ANN, "bob@example.org"])
+    ident = old.message(midnight(2), [ANN] * 150)
+    old.close()
+    os.chown(post.store, owner.st_uid, owner.st_gid)
+    post.start()
+    with Control(post) as control:
+        def ask(items):
+            return str(control.ask("forget", address=ANN, items=items))
+
+        item = {"message": str(uuid.UUID(bytes=ident)),
+                "parties": [{"n": 1, "role": "recipient"}]}
+        alone = {"parties": [{"n": 1, "role": "suppression"}]}
+        for items in ([], None, "x", [item] * 51, [item, alone], [alone, item],
+                      [item, 1], [{**item, "parties": item["parties"] * 30}] * 7):
+            assert "not a list of up to 50 messages" in ask(items), items
+        assert "not a list of parties" in ask(
+            [{**item, "parties": item["parties"] * 33}])
+        assert "not a message" in ask([{**item, "message": "x"}])
+    assert erasures(post.sql) == {"n": 0, "times": 0}
+    post.run("forget", ANN)
+    done = erasures(post.sql)
+    assert done["n"] > 100 and done["times"] < done["n"] / 10
+    post.run("verify", "--projections")
+    assert with_bytes(Store(parts.rundir, make=False), ANN,
+                      os.path.dirname(post.store)) == []
 
 
 def test_through_posternd(parts):
