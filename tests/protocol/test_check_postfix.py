@@ -65,6 +65,7 @@ class Place:
             env=env, capture_output=True, text=True, check=False,
             timeout=PATIENCE, cwd="/", user=user,
             extra_groups=[] if user else None)
+        assert done.stderr == ""
         return [(f["level"], f["text"], f.get("cure"))
                 for f in json.loads(done.stdout)["findings"]
                 if f["area"] == area]
