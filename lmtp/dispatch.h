@@ -149,9 +149,10 @@ bool dispatch_may_dot(struct dispatch *, struct delivery *);
 void dispatch_drop(struct dispatch *, struct delivery *);
 
 /*
- * SES has accepted it and the journal can't be told so yet, for the reason in
- * so_far: that is what those hear who can't wait any longer. The claim stays,
- * so that it is not sent again, until dispatch_finish.
+ * SES has answered its dot and the journal can't be told so yet, for the reason
+ * in so_far: that is what those hear who can't wait any longer. The claim stays
+ * until dispatch_finish, so that nobody who does not know the answer decides
+ * about another dot.
  */
 void dispatch_unwritten(struct dispatch *, struct delivery *,
     const struct verdict *so_far);

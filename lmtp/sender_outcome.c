@@ -73,19 +73,29 @@ log_outcome(const struct delivery *d, const struct verdict *v,
 }
 
 /*
- * SES has it, and while we live nobody shall send it again for want of a
- * journal: the MTA is put off, and its next try waits here for the record.
+ * What SES answered to a dot says whether it has the message, and while we live
+ * nobody shall send that again, or hold it back, for want of a journal: the MTA
+ * is put off, and its next try waits here for the record. -1 only without a dot.
  */
-static void
-insist(struct sender *s, struct delivery *d, const struct verdict *sent,
-    unsigned attempt, const struct verdict *trouble)
+static int
+write_down(struct sender *s, struct delivery *d, const struct verdict *v,
+    unsigned attempt, struct verdict *trouble_r)
 {
 	struct err err;
 
-	dispatch_unwritten(s->server->dispatch, d, trouble);
+	if (record(s, d, v, attempt, OUTCOME_WITHIN_US, &err) == 0)
+		return 0;
+	log_error(d->mail->id_text, "journal", "n", LOG_NUM(d->n), "outcome",
+	    record_state_name(v->state), "ses-id",
+	    v->state == RECORD_SENT ? v->ses_id : NULL, "reason", err.text);
+	verdict_local(&err, trouble_r);
+	if (attempt == 0)
+		return -1;
+	dispatch_unwritten(s->server->dispatch, d, trouble_r);
 	do
 		clock_sleep_until(clock_mono_us() + OUTCOME_AGAIN_US);
-	while (record(s, d, sent, attempt, OUTCOME_WITHIN_US, &err) == -1);
+	while (record(s, d, v, attempt, OUTCOME_WITHIN_US, &err) == -1);
+	return 0;
 }
 
 void
@@ -93,20 +103,10 @@ sender_conclude(struct sender *s, struct delivery *d, struct verdict *v,
     unsigned attempt)
 {
 	struct verdict trouble;
-	struct err err;
 
 	log_outcome(d, v, s->connection);
-	if (record(s, d, v, attempt, OUTCOME_WITHIN_US, &err) == -1) {
-		log_error(d->mail->id_text, "journal", "n", LOG_NUM(d->n),
-		    "outcome", record_state_name(v->state), "ses-id",
-		    v->state == RECORD_SENT ? v->ses_id : NULL, "reason",
-		    err.text);
-		verdict_local(&err, &trouble);
-		if (v->state == RECORD_SENT)
-			insist(s, d, v, attempt, &trouble);
-		else
-			*v = trouble;
-	}
+	if (write_down(s, d, v, attempt, &trouble) == -1)
+		*v = trouble;
 	dispatch_finish(s->server->dispatch, d, v);
 }
 
@@ -114,22 +114,15 @@ void
 sender_again(struct sender *s, struct delivery *d,
     const struct ses_result *result, int64_t after_us, unsigned attempt)
 {
-	struct verdict v;
-	struct err err;
+	struct verdict v, trouble;
 
 	verdict_from_ses(result, &v);
 	v.state = RECORD_DEFERRED;
 	log_info(d->mail->id_text, "retry", "n", LOG_NUM(d->n), "class",
 	    ses_class_name(result->class), "phase",
 	    ses_phase_name(result->phase), "reply", result->text);
-	if (attempt > 0 &&
-	    record(s, d, &v, attempt, OUTCOME_WITHIN_US, &err) == -1) {
-		log_error(d->mail->id_text, "journal", "n", LOG_NUM(d->n),
-		    "outcome", "deferred", "reason", err.text);
-		verdict_local(&err, &v);
-		dispatch_finish(s->server->dispatch, d, &v);
-		return;
-	}
+	if (attempt > 0)
+		(void)write_down(s, d, &v, attempt, &trouble);
 	dispatch_requeue(s->server->dispatch, d, clock_mono_us() + after_us,
 	    &v);
 }

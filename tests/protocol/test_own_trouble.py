@@ -419,6 +419,48 @@ def test_journal_moved_away_past_the_dot(parts):
 
 
 @pytest.mark.soak
+@pytest.mark.parametrize(
+    "trouble, reply, state",
+    [
+        (lambda ses: ses.remove("identity", "example.com"),
+         "550 5.7.1", "refused"),
+        (lambda ses: ses.set(rate="0.01"), "250 2.0.0", "sent"),
+        (lambda ses: ses.fault("dot stall nth=1"), "451 4.4.2", "doubtful"),
+    ],
+    ids=["refused", "throttled", "lost"],
+)
+def test_journal_moved_away_past_the_dot_for_long(parts, trouble, reply, state):
+    """The next try finds what SES said, whatever that was. A delivery that the
+    journal takes for sending would be held for ever."""
+    post, ses = make(parts, conf={
+        "lmtp": {"answer-within": "10s"}, "store": {"doubtful": "hold"},
+        "ses": {"data-timeout": "1s"},
+    })
+    assert send(post, TO)[0].code == 250
+    ses.set(latency="500ms")
+    trouble(ses)
+    text = message(SENDER, TO)
+    with in_data(post, timeout=120) as client:
+        client.body(text)
+        patience = time.monotonic() + PATIENCE
+        while states(post) != ["sent", "sending"]:
+            assert time.monotonic() < patience
+            time.sleep(0.01)
+        os.rename(post.store, post.store + ".away")
+        answer = client.reply()
+    assert (answer.code, answer.enhanced) == (451, "4.3.0"), answer
+    ses.set(latency="0s", rate="unlimited")
+    with in_data(post) as client:
+        client.body(text)
+        os.rename(post.store + ".away", post.store)
+        answer = client.reply()
+    assert f"{answer.code} {answer.enhanced}" == reply, answer
+    assert states(post) == ["sent", state]
+    assert ses.counters()["messages"] == 1 + (state == "sent")
+    post.run("verify", "--projections")
+
+
+@pytest.mark.soak
 def test_stopped_while_in_trouble(parts):
     """It ends all the same, and what it could not write down is in doubt."""
     post, ses = make(parts)
