@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/clock.h"
 #include "core/cut.h"
@@ -75,7 +76,7 @@ find(struct breakers *b, const char *key)
 {
 	struct breaker **at = &b->first;
 
-	while (*at != NULL && strcmp((*at)->key, key) != 0)
+	while (*at != NULL && strcasecmp((*at)->key, key) != 0)
 		at = &(*at)->next;
 	return at;
 }

@@ -3,7 +3,7 @@
  * when it is mended.
  *
  * Keyed by what is in trouble: "account", "endpoint HOST:PORT", "identity
- * ADDRESS", "configuration-set NAME". An open breaker lets one caller through
+ * ADDRESS", "configuration-set NAME"; case does not count. An open breaker lets one caller through
  * as a probe after 15 s, then after twice that, up to 5 min. Each change of
  * state is reported once. Safe from any thread.
  */

@@ -257,6 +257,23 @@ test_breaker(void **state)
 	simulated = false;
 }
 
+/* Senders write their domain as they like. */
+static void
+test_case(void **state)
+{
+	struct breakers *b = breakers_new(changed, NULL);
+
+	(void)state;
+	opened = closed = 0;
+	breaker_fail(b, "identity X.Example", SES_DENIED, "554");
+	breaker_fail(b, "identity x.example", SES_DENIED, "554");
+	assert_int_equal(opened, 1);
+	assert_false(breaker_ask(b, "identity x.EXAMPLE", NULL));
+	breaker_ok(b, "identity x.example");
+	assert_int_equal(closed, 1);
+	breakers_free(b);
+}
+
 /* However many senders are denied, the account's own trouble is told. */
 static void
 test_many_denied(void **state)
@@ -315,6 +332,7 @@ main(void)
 		cmocka_unit_test(test_lines),
 		cmocka_unit_test(test_endless),
 		cmocka_unit_test(test_breaker),
+		cmocka_unit_test(test_case),
 		cmocka_unit_test(test_many_denied),
 		cmocka_unit_test(test_long_cause),
 	};
