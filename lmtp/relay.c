@@ -83,13 +83,8 @@ refuse(struct relay *r, size_t i)
 	struct recipient *to = r->s->txn->rcpts[i];
 	struct verdict last;
 
-	to->verdict.state = r->refusal->code < 500 ? RECORD_DEFERRED
-						   : RECORD_REFUSED;
-	to->verdict.code = r->refusal->code;
-	(void)snprintf(to->verdict.dsn, sizeof(to->verdict.dsn), "%s",
-	    r->refusal->dsn);
-	(void)snprintf(to->verdict.text, sizeof(to->verdict.text), "%s",
-	    r->refusal->text);
+	verdict_answer(r->refusal->code, r->refusal->dsn, r->refusal->text,
+	    &to->verdict);
 	dispatch_finish(r->s->server->dispatch, r->deliveries[i],
 	    &to->verdict);
 	(void)dispatch_leave(r->turn, r->deliveries[i], true, &last);

@@ -151,10 +151,7 @@ static void
 refuse_with(struct session *s, struct recipient *r, unsigned code,
     const char *dsn, const char *words)
 {
-	r->verdict.state = code < 500 ? RECORD_DEFERRED : RECORD_REFUSED;
-	r->verdict.code = code;
-	(void)snprintf(r->verdict.dsn, sizeof(r->verdict.dsn), "%s", dsn);
-	(void)snprintf(r->verdict.text, sizeof(r->verdict.text), "%s", words);
+	verdict_answer(code, dsn, words, &r->verdict);
 	refuse(s, r);
 }
 

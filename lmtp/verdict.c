@@ -146,6 +146,14 @@ verdict_stopping(struct verdict *v)
 }
 
 void
+verdict_answer(unsigned code, const char *dsn, const char *words,
+    struct verdict *v)
+{
+	set(v, code < 500 ? RECORD_DEFERRED : RECORD_REFUSED, code, dsn, "%s",
+	    words);
+}
+
+void
 verdict_local(const struct err *err, struct verdict *v)
 {
 	if (err->class == ERR_FULL)

@@ -45,6 +45,10 @@ void verdict_day_full(int64_t spent, int64_t daily, int64_t next_at_us,
 /* posternd is stopping; the client went away. */
 void verdict_stopping(struct verdict *);
 
+/* An answer of our own: refused with 5xx, deferred with 4xx. */
+void verdict_answer(unsigned code, const char *dsn, const char *words,
+    struct verdict *);
+
 /* Our own trouble: 452 4.3.1 when something is full, else 451 4.3.0. */
 void verdict_local(const struct err *, struct verdict *);
 
