@@ -32,6 +32,7 @@ cli_postern_SOURCES = \
 	cli/postfix_milter.c \
 	cli/metrics.c \
 	cli/prune.c \
+	cli/prune_steps.c cli/prune_steps.h \
 	cli/quota.c cli/quota.h \
 	cli/report.c cli/report.h \
 	cli/report_html.c \

@@ -10,26 +10,21 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/keeper.h"
+#include "cli/prune_steps.h"
 #include "cli/when.h"
 #include "core/json.h"
 #include "core/mem.h"
-#include "store/prune.h"
 
 /*
  * postern prune: the journal's oldest days into an archive (store/prune.h).
  *
  * What is read and the archive are this program's; what the journal's writer
- * has to do goes through the keeper, bit by bit. One prune at a time: only so an
- * archive at FILE that no `pruned` row knows is what an interrupted one left,
- * and all that it has still in the journal, so that it can be made anew.
+ * has to do goes through the keeper (cli/prune_steps.h). One prune at a time:
+ * only so an archive at FILE that no `pruned` row knows is what an interrupted
+ * one left, and all that it has still in the journal, so that it can be made
+ * anew.
  */
 #define DAY_US (86400 * US_PER_SEC)
-/* Its path may be longer in JSON than it is. */
-#define REQUEST_MAX_BYTES (4096 + 6 * ARCHIVE_PATH_MAX)
-
-/* How often mail may be faster than a few messages on their way out. */
-#define TRIES 100
 
 struct prune {
 	struct cli *cli;
@@ -43,53 +38,12 @@ struct prune {
 	struct prune_gone gone;
 };
 
-/* A step, which may have to be done again. */
-static int
-ask_step(struct prune *p, struct buf *request, bool *again_r, struct err *err)
-{
-	struct buf answer, value;
-	enum json_type type;
-	int rc;
-
-	buf_init(&answer, REQUEST_MAX_BYTES);
-	buf_init(&value, REQUEST_MAX_BYTES);
-	rc = keeper_ask(&p->keeper, request, &answer, err);
-	if (rc == 0)
-		rc = json_get(answer.data, "again", &type, &value, err);
-	if (rc == 0)
-		*again_r = type == JSON_BOOL && strcmp(value.data, "true") == 0;
-	buf_free(&answer);
-	buf_free(&value);
-	return rc;
-}
-
-static int
-ask_begin(struct prune *p, const struct prune_ask *ask, bool *again_r,
-    struct err *err)
-{
-	struct buf request;
-	int rc;
-
-	buf_init(&request, REQUEST_MAX_BYTES);
-	json_open(&request, '{');
-	json_add_string(&request, "op", "prune-begin");
-	json_add_string(&request, "archive", ask->file);
-	json_add_bool(&request, "unsettled", ask->may_be_unsettled);
-	json_add_bool(&request, "instead", ask->instead);
-	json_add_bool(&request, "remains", ask->remains);
-	json_close(&request, '}');
-	rc = ask_step(p, &request, again_r, err);
-	buf_free(&request);
-	return rc;
-}
-
 static bool
 is_gone(const struct prune_gone *gone)
 {
 	return gone->last_seq > 0 || gone->messages > 0;
 }
 
-/* Step 2. */
 static int
 begin(struct prune *p, struct err *err)
 {
@@ -99,151 +53,14 @@ begin(struct prune *p, struct err *err)
 		.may_be_unsettled = p->unsettled,
 		.instead = p->instead != NULL,
 		.remains = is_gone(&p->gone) };
-	struct journal *j = p->keeper.journal;
-	struct prune_look look = { .last_seq = 0 };
-	bool again = true;
-	int rc = 0;
 
-	while (rc == 0 && again)
-		rc = j != NULL
-		    ? prune_begin(j, &ask, &look, keeper_deadline(),
-			  keeper_deadline(), &again, err)
-		    : ask_begin(p, &ask, &again, err);
-	return rc;
+	return prune_steps_begin(&p->keeper, &ask, err);
 }
 
-/* Messages on their way out, a few at a time. */
-struct going {
-	struct prune *prune;
-	struct prune_watch *watch;
-	struct uuid ids[PRUNE_MESSAGES_MAX];
-	size_t n;
-};
-
-static int
-ask_messages(struct going *g, const struct prune_lot *lot, bool *behind_r,
-    struct err *err)
-{
-	char text[UUID_TEXT_LEN];
-	struct buf request;
-	int rc;
-
-	buf_init(&request, REQUEST_MAX_BYTES);
-	json_open(&request, '{');
-	json_add_string(&request, "op", "prune-messages");
-	json_add_string(&request, "archive", g->prune->whole);
-	json_add_int(&request, "as_of", lot->as_of);
-	json_add_bool(&request, "last", lot->last);
-	json_key(&request, "messages");
-	json_open(&request, '[');
-	for (size_t i = 0; i < lot->n; i++)
-		json_string(&request, uuid_text(&lot->ids[i], text));
-	json_close(&request, ']');
-	json_close(&request, '}');
-	rc = ask_step(g->prune, &request, behind_r, err);
-	buf_free(&request);
-	return rc;
-}
-
-/* Those that may go as of now: *behind_r says that now has passed. */
-static int
-try_messages(struct going *g, bool last, bool *behind_r, struct err *err)
-{
-	struct journal *j = g->prune->keeper.journal;
-	struct prune_lot lot = { .as_of = prune_watch_read(g->watch, err),
-		.ids = g->ids,
-		.last = last };
-	struct prune_step step;
-
-	*behind_r = false;
-	if (lot.as_of == -1)
-		return -1;
-	for (size_t i = 0; i < g->n; i++)
-		if (!prune_watch_has(g->watch, &g->ids[i]))
-			g->ids[lot.n++] = g->ids[i];
-	g->n = lot.n;
-	if (lot.n == 0 && !last)
-		return 0;
-	if (j == NULL)
-		return ask_messages(g, &lot, behind_r, err);
-	if (prune_messages(j, g->prune->whole, &lot, &step, keeper_deadline(),
-		err) == -1)
-		return -1;
-	*behind_r = step.again;
-	return 0;
-}
-
-static int
-send_messages(struct going *g, bool last, struct err *err)
-{
-	bool behind = true;
-
-	for (int i = 0; i < TRIES && behind; i++)
-		if (try_messages(g, last, &behind, err) == -1)
-			return -1;
-	if (behind)
-		return err_set(err, ERR_STATE,
-		    "the journal grows too fast now: prune again later");
-	g->n = 0;
-	return 0;
-}
-
-static int
-take_message(void *arg, const struct uuid *id, struct err *err)
-{
-	struct going *g = arg;
-
-	g->ids[g->n++] = *id;
-	return g->n < PRUNE_MESSAGES_MAX ? 0 : send_messages(g, false, err);
-}
-
-/* Step 3. */
 static int
 drop_messages(struct prune *p, struct err *err)
 {
-	struct going g = { .prune = p };
-	int rc;
-
-	g.watch = prune_watch_open(p->path, &p->archive, err);
-	if (g.watch == NULL)
-		return -1;
-	rc = archive_messages(p->file, take_message, &g, err);
-	if (rc == 0)
-		rc = send_messages(&g, true, err);
-	prune_watch_close(g.watch);
-	return rc;
-}
-
-static int
-ask_rows(struct prune *p, bool *again_r, struct err *err)
-{
-	struct buf request;
-	int rc;
-
-	buf_init(&request, REQUEST_MAX_BYTES);
-	json_open(&request, '{');
-	json_add_string(&request, "op", "prune-rows");
-	json_add_string(&request, "archive", p->whole);
-	json_close(&request, '}');
-	rc = ask_step(p, &request, again_r, err);
-	buf_free(&request);
-	return rc;
-}
-
-/* Step 4. */
-static int
-drop_rows(struct prune *p, struct err *err)
-{
-	struct prune_step step = { .again = true };
-	struct journal *j = p->keeper.journal;
-	int rc = 0;
-
-	while (rc == 0 && step.again)
-		rc = j != NULL
-		    ? prune_rows(
-			  j, p->whole, &step, keeper_deadline(), err)
-		    : ask_rows(p, &step.again, err);
-	return rc;
+	return prune_steps_messages(&p->keeper, p->whole, &p->archive, err);
 }
 
 /* Its directory has to be there, it need not. */
@@ -409,7 +226,7 @@ prune(void *arg, struct err *err)
 		rc = replace(p, &s, err) == -1 ? -1 : 1;
 	else
 		rc = resume(p, &s, err) == -1 ? -1 : 1;
-	if (rc == 1 && drop_rows(p, err) == -1)
+	if (rc == 1 && prune_steps_rows(&p->keeper, p->whole, err) == -1)
 		rc = -1;
 	free(s.archive);
 	return rc;

@@ -33,7 +33,8 @@ store_libstore_a_SOURCES = \
 	store/numbering.c store/numbering.h \
 	store/place.c store/place.h \
 	store/prune.c store/prune.h \
-	store/prune_plan.c \
+	store/prune_begin.c store/prune_parts.h \
+	store/prune_plan.c store/prune_watch.c \
 	store/report.c store/report.h \
 	store/report_times.c store/report_times.h \
 	store/quota.c store/quota.h \

@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config.h"
 
-#include "store/prune.h"
+#include "store/prune_parts.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/clock.h"
-#include "core/mem.h"
-#include "store/db.h"
 #include "store/ledger.h"
 #include "store/seek.h"
 
-/* What is read: how far a prune may go, and what happens meanwhile. */
+/* What is read: how far a prune may go, and has gone. */
 
 enum {
 	SQL_STATE,
@@ -24,9 +21,7 @@ enum {
 	SQL_AT,
 	SQL_CHAIN,
 	SQL_DELIVERIES,
-	SQL_RECEIVED,
-	SQL_LAST,
-	SQL_SINCE
+	SQL_RECEIVED
 };
 
 static const char *const sql_text[] = {
@@ -52,9 +47,6 @@ static const char *const sql_text[] = {
 	    "ORDER BY message, n",
 	[SQL_RECEIVED] = "SELECT received_at FROM message "
 			 "WHERE id = ?1 AND received_at < ?2",
-	[SQL_LAST] = "SELECT coalesce(max(seq), 0) FROM journal",
-	[SQL_SINCE] = "SELECT message FROM journal WHERE seq > ?1 "
-		      "AND seq <= ?2 AND message < ?3",
 };
 static const struct db_sql sql = { DB_SLOT_OTHER,
 	sizeof(sql_text) / sizeof(*sql_text), sql_text };
@@ -292,8 +284,8 @@ prune_plan(const char *path, int64_t before_us, int64_t keep_us,
 	return rc;
 }
 
-static int
-time_of(const char *path, int64_t seq, int64_t *at_r, struct err *err)
+int
+prune_time_of(const char *path, int64_t seq, int64_t *at_r, struct err *err)
 {
 	struct db *db = open_reader(path, err);
 	int rc;
@@ -312,7 +304,7 @@ prune_check(
 {
 	int64_t at = 0, last = 0;
 
-	if (time_of(path, last_seq, &at, err) == -1 ||
+	if (prune_time_of(path, last_seq, &at, err) == -1 ||
 	    prune_plan(path, at + 1, keep_us, true, &last, err) == -1)
 		return -1;
 	if (last != last_seq)
@@ -364,92 +356,4 @@ prune_chain(const char *path, int64_t seq, unsigned char chain_r[CHAIN_LEN],
 	db_reset(stmt);
 	db_close(db);
 	return chain != NULL && len == CHAIN_LEN ? 0 : -1;
-}
-
-struct prune_watch {
-	struct db *db;
-	struct uuid bound; /* ids from here on are of no interest */
-	int64_t seq;	   /* read up to here */
-	struct uuid *ids;  /* sorted */
-	size_t n, cap;
-};
-
-struct prune_watch *
-prune_watch_open(
-    const char *path, const struct archive *archive, struct err *err)
-{
-	struct prune_watch *w = mem_new(sizeof(*w));
-	int64_t at = 0;
-
-	w->seq = archive->as_of;
-	w->db = open_reader(path, err);
-	if (w->db != NULL &&
-	    at_of(w->db, archive->last_seq, &at, err) == 0) {
-		w->bound = archive_id_bound(at);
-		return w;
-	}
-	prune_watch_close(w);
-	return NULL;
-}
-
-void
-prune_watch_close(struct prune_watch *w)
-{
-	if (w == NULL)
-		return;
-	db_close(w->db);
-	free(w->ids);
-	free(w);
-}
-
-static int
-by_id(const void *a, const void *b)
-{
-	return memcmp(a, b, UUID_LEN);
-}
-
-static void
-add_id(struct prune_watch *w, const void *id)
-{
-	if (w->n == w->cap) {
-		w->cap = w->cap > 0 ? 2 * w->cap : 64;
-		w->ids = mem_grow(w->ids, w->cap, sizeof(*w->ids));
-	}
-	memcpy(w->ids[w->n++].bytes, id, UUID_LEN);
-}
-
-int64_t
-prune_watch_read(struct prune_watch *w, struct err *err)
-{
-	sqlite3_stmt *stmt = db_stmt(w->db, &sql, SQL_LAST);
-	enum db_result result = db_step(w->db, stmt, err);
-	size_t len, before = w->n;
-	const void *id;
-	int64_t last;
-
-	last = result == DB_ROW ? db_int(stmt, 0) : -1;
-	db_reset(stmt);
-	if (last == -1)
-		return -1;
-	stmt = db_stmt(w->db, &sql, SQL_SINCE);
-	db_bind_int(stmt, 1, w->seq);
-	db_bind_int(stmt, 2, last);
-	db_bind_blob(stmt, 3, w->bound.bytes, UUID_LEN);
-	while ((result = db_step(w->db, stmt, err)) == DB_ROW)
-		if ((id = db_blob(stmt, 0, &len)) != NULL && len == UUID_LEN)
-			add_id(w, id);
-	db_reset(stmt);
-	if (result != DB_DONE)
-		return -1;
-	if (w->n > before)
-		qsort(w->ids, w->n, sizeof(*w->ids), by_id);
-	w->seq = last;
-	return last;
-}
-
-bool
-prune_watch_has(const struct prune_watch *w, const struct uuid *id)
-{
-	return w->n > 0 &&
-	    bsearch(id, w->ids, w->n, sizeof(*w->ids), by_id) != NULL;
 }
