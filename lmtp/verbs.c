@@ -240,12 +240,30 @@ may_receive(struct session *s, struct recipient *r)
 }
 
 static void
+take_recipient(struct session *s, const struct address *address)
+{
+	struct recipient *r = transaction_add(s->txn, address);
+
+	r->same = transaction_find(s->txn, address);
+	if (r->same == NULL) {
+		if (!may_receive(s, r))
+			return;
+		if (day_is_full(s, r)) {
+			refuse(s, r);
+			return;
+		}
+		s->txn->naccepted++;
+	}
+	r->accepted = true;
+	session_reply(s, 250, "2.1.5", "Ok");
+}
+
+static void
 rcpt(struct session *s, const char *arg)
 {
 	char key[32], value[512];
 	struct address address;
 	enum address_fault bad;
-	struct recipient *r;
 	const char *params;
 	struct err err;
 
@@ -275,19 +293,7 @@ rcpt(struct session *s, const char *arg)
 		fault(s, 555, "5.5.4", "Unknown parameter of RCPT");
 		return;
 	}
-	r = transaction_add(s->txn, &address);
-	r->same = transaction_find(s->txn, &address);
-	if (r->same == NULL) {
-		if (!may_receive(s, r))
-			return;
-		if (day_is_full(s, r)) {
-			refuse(s, r);
-			return;
-		}
-		s->txn->naccepted++;
-	}
-	r->accepted = true;
-	session_reply(s, 250, "2.1.5", "Ok");
+	take_recipient(s, &address);
 }
 
 static void
