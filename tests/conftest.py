@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 import tempfile
+import zlib
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -24,6 +25,9 @@ def pytest_configure(config):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
+    # Workers are given neighbours: those of one file, slow alike, must not be.
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: zlib.crc32(item.nodeid.encode()))
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
     # Without parts no daemon runs, and the command line by itself has threads
     # only where it writes to a journal.

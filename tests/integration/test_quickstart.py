@@ -11,6 +11,7 @@ import pytest
 from lib.build import SOURCE
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not shutil.which("swaks"), reason="swaks is not installed")
 def test_quickstart_shows_it_all():
     before = set(glob.glob("/tmp/postern.??????"))

@@ -617,7 +617,7 @@ class Ses:
         self.listener.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def certs(tmp_path_factory):
     path = tmp_path_factory.mktemp("certs")
     subprocess.run(

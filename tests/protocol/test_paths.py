@@ -50,7 +50,7 @@ def test_programs_have_their_own_names(tmp_path, option, refused):
     assert words in done.stderr
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def installed(tmp_path_factory):
     where = tmp_path_factory.mktemp("dest")
     with open(build.BUILD / "Makefile", "rb") as lock:

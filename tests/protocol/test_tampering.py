@@ -132,7 +132,7 @@ class Tamperer:
             self.db.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def kept(tmp_path_factory):
     """An archive, and a copy of the journal without the triggers."""
     store = Store(tmp_path_factory.mktemp("kept"))
