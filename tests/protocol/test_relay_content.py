@@ -127,7 +127,7 @@ def test_tags_and_configuration_set(parts):
     }})
     reply = deliver(post, HEAD + b"\r\nHello.\r\n.\r\n")
     entry = accepted(ses, reply)
-    [sent] = post.daemon.events("sent")
+    sent = post.daemon.wait_event("sent")
     assert entry["configuration_set"] == "tracking"
     assert entry["tags"] == {
         "postern": [f"{sent['id']}-1-1"], "site": ["main"], "kind": ["bulk_1"],

@@ -197,7 +197,7 @@ def test_doubtful_is_sent_again_and_marked(parts):
     entry = accepted(ses, again)
     assert post.daemon.wait_event("resend")["reason"].startswith("in doubt")
     assert ses.counters()["messages"] == 2
-    [sent] = post.daemon.events("sent")
+    sent = post.daemon.wait_event("sent")
     assert entry["tags"]["postern"] == [f"{sent['id']}-1-2"]
     assert states(post) == ["sent"]
 
