@@ -84,8 +84,9 @@ static const char *const read_text[] = {
 	[SQL_COUNT] = "SELECT count(*) FROM message",
 	[SQL_IDS] = "SELECT id FROM message ORDER BY id",
 	[SQL_HAS] = "SELECT 1 FROM message WHERE id = ?",
-	[SQL_CHAINS] = "SELECT seq, chain FROM journal WHERE seq >= ? "
-		       "ORDER BY seq LIMIT ?",
+	/* In parentheses for clang, which suspects a missing comma. */
+	[SQL_CHAINS] = ("SELECT seq, chain FROM journal WHERE seq >= ? "
+			"ORDER BY seq LIMIT ?"),
 };
 static const struct db_sql read_sql = { DB_SLOT_OTHER,
 	sizeof(read_text) / sizeof(*read_text), read_text };

@@ -23,8 +23,9 @@ static const char *const sql_text[] = {
 	[SQL_BEFORE] = "SELECT coalesce(max(last_seq), 0) FROM pruned "
 		       "WHERE last_seq < " PRUNE_BOUND,
 	[SQL_LATEST] = "SELECT coalesce(max(seq), 0) FROM pruned",
-	[SQL_ADD] = "INSERT INTO pruned (seq, last_seq, last_chain, archive) "
-		    "VALUES (?, ?, ?, ?)",
+	/* In parentheses for clang, which suspects a missing comma. */
+	[SQL_ADD] = ("INSERT INTO pruned (seq, last_seq, last_chain, archive) "
+		     "VALUES (?, ?, ?, ?)"),
 };
 
 const struct db_sql prune_begin_sql = { DB_SLOT_PRUNE_BEGIN,

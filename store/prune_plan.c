@@ -45,8 +45,9 @@ static const char *const sql_text[] = {
 	    "SELECT message, n, state, state IN ('waiting', 'sending', "
 	    "'doubtful') FROM delivery WHERE message >= ?1 AND message < ?2 "
 	    "ORDER BY message, n",
-	[SQL_RECEIVED] = "SELECT received_at FROM message "
-			 "WHERE id = ?1 AND received_at < ?2",
+	/* In parentheses for clang, which suspects a missing comma. */
+	[SQL_RECEIVED] = ("SELECT received_at FROM message "
+			  "WHERE id = ?1 AND received_at < ?2"),
 };
 static const struct db_sql sql = { DB_SLOT_OTHER,
 	sizeof(sql_text) / sizeof(*sql_text), sql_text };
