@@ -383,6 +383,7 @@ def test_many_at_once(site):
     recipients = [f"r{n}@elsewhere.example" for n in range(200)]
     assert submit_all(s, recipients) == []
     check_each_once(s, recipients)
+    s.milter.daemon.wait_events("rewritten", 200)
     assert len(s.milter.daemon.events("rewritten")) == 200
 
 

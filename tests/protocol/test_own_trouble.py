@@ -137,6 +137,7 @@ def test_disk_full(parts):
             [reply] = client.deliver(SENDER, [TO], text)
         assert (reply.code, reply.enhanced) == (452, "4.3.1"), reply
         assert "full" in reply.text or "No space" in reply.text, reply
+    post.daemon.wait_event("journal-trouble", mark)
     [trouble] = post.daemon.events("journal-trouble", mark)
     assert "full" in trouble["reason"]
     disk.free()
@@ -215,6 +216,7 @@ def test_file_system_turned_read_only(parts):
     for _ in range(2):
         [reply] = send(post, TO)
         assert (reply.code, reply.enhanced) == (451, "4.3.0"), reply
+    post.daemon.wait_event("journal-trouble", mark)
     assert len(post.daemon.events("journal-trouble", mark)) == 1
     post.kill()
     disk.unmount()
@@ -284,6 +286,7 @@ def test_locked_for_a_while(parts, seconds):
         with locked(post):
             late.body(message(SENDER, TO))
             threading.Event().wait(seconds)
+            post.daemon.wait_event("journal-trouble", mark)
             [trouble] = post.daemon.events("journal-trouble", mark)
             assert "locked" in trouble["reason"]
         assert early.reply().code == 250
@@ -553,6 +556,7 @@ def test_no_thread_for_a_session(parts):
             with unserved(post) as client:
                 reply = client.reply()
             assert reply.code == 421 and "thread" in reply.text, reply
+    post.daemon.wait_event("no-session", mark)
     assert len(post.daemon.events("no-session", mark)) == 1
     assert send(post, TO)[0].code == 250
     assert ses.counters()["messages"] == 1
@@ -568,6 +572,7 @@ def test_no_thread_for_a_connection_to_ses(parts):
             reply = client.reply()
         assert (reply.code, reply.enhanced) == (451, "4.3.0"), reply
         assert "thread" in reply.text
+        post.daemon.wait_event("no-thread", mark)
         assert len(post.daemon.events("no-thread", mark)) == 1
         assert client.deliver(SENDER, [TO], message(SENDER, TO))[0].code == 250
     assert ses.counters()["messages"] == 1
@@ -626,6 +631,7 @@ def test_no_descriptor_for_a_connection_to_ses(parts):
             reply = client.reply()
         assert reply.code == 451, reply
         assert "Too many open files" in reply.text
+        post.daemon.wait_event("alarm")
         assert len(post.daemon.events("alarm")) == 1
         # It would look again by itself, after a while.
         mark = post.daemon.mark()
