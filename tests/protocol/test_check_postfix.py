@@ -14,9 +14,10 @@ from lib.postfix import SBIN, Postfix, why_not
 from lib.posternd import UNPRIVILEGED, conf_text
 from lib.proc import PATIENCE
 
-pytestmark = pytest.mark.skipif(
+# What it adds to parts is Postfix.
+pytestmark = [pytest.mark.single, pytest.mark.skipif(
     bool(why_not()) or build.program("postern") is None,
-    reason=why_not() or "postern is not built")
+    reason=why_not() or "postern is not built")]
 
 
 class Place:
