@@ -261,6 +261,9 @@ if [ ! -x configure ] && ! ./autogen.sh >build/autogen.log 2>&1; then
 	show_end build/autogen.log
 fi
 
+# Most tests wait about as long as they work: that many at once leave no processor
+# idle. Those that judge pace are not among them.
+crowd=$((jobs * 3))
 export POSTERN_SANITIZER=
 if build gcc-openssl CC=gcc --with-tls=openssl; then
 	if [ $# -gt 0 ]; then
@@ -268,7 +271,7 @@ if build gcc-openssl CC=gcc --with-tls=openssl; then
 	else
 		unit
 		man_pages
-		python_tests "protocol and integration" $((jobs * 2)) \
+		python_tests "protocol and integration" $crowd \
 			"not pace and not soak and not bench" protocol integration
 		python_tests "pace" 1 "pace and not soak and not bench" protocol
 		# These wait more than they work.
@@ -283,7 +286,7 @@ if $all; then
 	if build gcc-gnutls-asan CC=gcc CFLAGS='-g -O1' --with-tls=gnutls \
 		--enable-sanitizer=address,undefined; then
 		unit
-		python_tests "protocol" $((jobs * 2)) \
+		python_tests "protocol" $crowd \
 			"not pace and not soak and not bench" protocol
 	fi
 
@@ -294,7 +297,7 @@ if $all; then
 	if build clang-tsan CC=clang CFLAGS='-g -O1' --with-tls=openssl \
 		--enable-sanitizer=thread; then
 		unit
-		python_tests "protocol" $((jobs * 2)) \
+		python_tests "protocol" $crowd \
 			"not single and not pace and not soak and not bench" \
 			protocol
 	fi
