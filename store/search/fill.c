@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "core/clock.h"
-#include "store/search/shared.h"
 #include "store/search/term.h"
 #include "store/search/words.h"
 
@@ -160,7 +159,7 @@ find_delivery(struct search_fill *f, const struct uuid *message, int64_t n,
 
 static int
 add_delivery(struct search_fill *f, const struct uuid *message, int64_t n,
-    const char *recipient, const struct search_shared *shared, struct err *err)
+    const char *recipient, struct err *err)
 {
 	sqlite3_stmt *stmt = db_stmt(f->search, &search_sql, S_ADD_FOUND);
 	int64_t id = f->next_id;
@@ -175,7 +174,7 @@ add_delivery(struct search_fill *f, const struct uuid *message, int64_t n,
 	if (sqlite3_changes(db_handle(f->search)) == 0)
 		return 0; /* known from an earlier arrival */
 	f->next_id++;
-	add_shared(f, shared, id);
+	add_shared(f, &f->shared, id);
 	add_posting(f, TERM_RECIPIENT, recipient, id);
 	at = recipient != NULL ? strrchr(recipient, '@') : NULL;
 	add_posting(f, TERM_DOMAIN, at != NULL ? at + 1 : NULL, id);
@@ -186,16 +185,15 @@ static int
 add_message(struct search_fill *f, const struct uuid *message, struct err *err)
 {
 	enum db_result result;
-	struct search_shared shared;
 	sqlite3_stmt *stmt;
 
-	if (search_shared_load(f->journal, message, &shared, err) == -1)
+	if (search_shared_load(f->journal, message, &f->shared, err) == -1)
 		return -1;
 	stmt = db_stmt(f->journal, &journal_sql, J_RECIPIENTS);
 	db_bind_blob(stmt, 1, message->bytes, UUID_LEN);
 	while ((result = db_step(f->journal, stmt, err)) == DB_ROW)
 		if (add_delivery(f, message, db_int(stmt, 0), db_text(stmt, 1),
-			&shared, err) == -1)
+			err) == -1)
 			break;
 	db_reset(stmt);
 	return result == DB_DONE ? 0 : -1;
@@ -369,6 +367,7 @@ void
 search_fill_close(struct search_fill *f)
 {
 	free(f->postings.list);
+	free(f->shared.terms);
 	free(f->days.days);
 	db_close(f->journal);
 }

@@ -12,6 +12,7 @@
 #include "store/journal.h"
 #include "store/search/days.h"
 #include "store/search/postings.h"
+#include "store/search/shared.h"
 
 /* Rows in one lot: one transaction. */
 #define SEARCH_LOT_ROWS 100000
@@ -21,6 +22,7 @@ struct search_fill {
 	struct db *search; /* for writing, the caller's */
 	struct search_days days;
 	struct search_postings postings;
+	struct search_shared shared; /* the message's in hand */
 	int64_t seq, at, next_id; /* seq and at of the row in hand */
 	unsigned char chain[CHAIN_LEN];
 };

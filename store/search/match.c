@@ -16,21 +16,18 @@ same(const char *wanted, const char *value)
 	    (value != NULL && strcasecmp(wanted, value) == 0);
 }
 
-/* Among words with blanks or commas between. */
 static bool
-among(const char *wanted, const char *words)
+among(const char *wanted, const char *names)
 {
+	const char *name;
 	size_t len;
 
 	if (wanted == NULL)
 		return true;
-	for (; words != NULL && *words != '\0'; words += len) {
-		words += strspn(words, " ,");
-		len = strcspn(words, " ,");
-		if (len > 0 && strlen(wanted) == len &&
-		    strncasecmp(wanted, words, len) == 0)
+	while (names != NULL && search_name(&names, &name, &len))
+		if (strlen(wanted) == len &&
+		    strncasecmp(wanted, name, len) == 0)
 			return true;
-	}
 	return false;
 }
 

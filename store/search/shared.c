@@ -20,31 +20,52 @@ const struct db_sql search_shared_sql = { DB_SLOT_SHARED,
 	sizeof(sql_text) / sizeof(*sql_text), sql_text };
 
 static void
+share_term(struct search_shared *s, int64_t term)
+{
+	if (s->n == s->cap) {
+		s->cap = s->cap > 0 ? 2 * s->cap : 16;
+		s->terms = mem_grow(s->terms, s->cap, sizeof(*s->terms));
+	}
+	s->terms[s->n++] = term;
+}
+
+static void
 share(struct search_shared *s, enum term_kind kind, const char *value)
 {
-	if (value != NULL && s->n < SEARCH_SHARED_MAX)
-		s->terms[s->n++] = search_term(kind, value);
+	if (value != NULL)
+		share_term(s, search_term(kind, value));
 }
 
 static void
-share_words(struct search_shared *s, enum term_kind kind, const char *words)
+share_names(struct search_shared *s, enum term_kind kind, const char *names)
 {
-	char *copy = mem_strdup(words), *rest = copy, *word;
+	const char *name;
+	size_t len;
 
-	while (rest != NULL && (word = strsep(&rest, " ,")) != NULL)
-		if (*word != '\0')
-			share(s, kind, word);
-	free(copy);
+	while (names != NULL && search_name(&names, &name, &len))
+		share_term(s, search_term_len(kind, name, len));
 }
 
-/* From may hold several; the null sender can be asked for, too. */
 static void
-share_sender(struct search_shared *s, const char *value)
+share_client(struct search_shared *s, const char *client)
 {
-	if (*value == '\0')
-		share(s, TERM_SENDER, value);
+	char *address = search_client_address(client);
+
+	share(s, TERM_CLIENT, client);
+	share(s, TERM_CLIENT, address);
+	free(address);
+}
+
+/* Whoever stands in From can be asked for as the sender. */
+static void
+share_own(struct search_shared *s, const char *role, const char *value)
+{
+	if (strcmp(role, "client") == 0)
+		share_client(s, value);
+	else if (strcmp(role, "from") == 0)
+		share_names(s, TERM_SENDER, value);
 	else
-		share_words(s, TERM_SENDER, value);
+		share(s, TERM_SENDER, value);
 }
 
 static int
@@ -53,23 +74,10 @@ load_own(struct db *db, const struct uuid *id, struct search_shared *s,
 {
 	sqlite3_stmt *stmt = db_stmt(db, &search_shared_sql, SQL_OWN);
 	enum db_result result;
-	char *address;
 
 	db_bind_blob(stmt, 1, id->bytes, UUID_LEN);
-	while ((result = db_step(db, stmt, err)) == DB_ROW) {
-		if (strcmp(db_text(stmt, 0), "user") == 0) {
-			share(s, TERM_SENDER, db_text(stmt, 1));
-			continue;
-		}
-		if (strcmp(db_text(stmt, 0), "client") != 0) {
-			share_sender(s, db_text(stmt, 1));
-			continue;
-		}
-		share(s, TERM_CLIENT, db_text(stmt, 1));
-		address = search_client_address(db_text(stmt, 1));
-		share(s, TERM_CLIENT, address);
-		free(address);
-	}
+	while ((result = db_step(db, stmt, err)) == DB_ROW)
+		share_own(s, db_text(stmt, 0), db_text(stmt, 1));
 	db_reset(stmt);
 	return result == DB_DONE ? 0 : -1;
 }
@@ -85,7 +93,7 @@ search_shared_load(struct db *db, const struct uuid *id,
 	db_bind_blob(stmt, 1, id->bytes, UUID_LEN);
 	result = db_step(db, stmt, err);
 	if (result == DB_ROW) {
-		share_words(s, TERM_QUEUE_ID, db_text(stmt, 0));
+		share_names(s, TERM_QUEUE_ID, db_text(stmt, 0));
 		share(s, TERM_MESSAGE_ID, db_text(stmt, 1));
 	}
 	db_reset(stmt);

@@ -7,17 +7,18 @@
 #include "store/db.h"
 #include "store/journal.h"
 
-/* More are not looked up: an MTA's queue ids and a From's addresses are few. */
-#define SEARCH_SHARED_MAX 64
-
+/*
+ * All that the journal has of a message, which the gate bounds. Zeroed to begin
+ * with; terms is freed by the owner.
+ */
 struct search_shared {
-	int64_t terms[SEARCH_SHARED_MAX];
-	size_t n;
+	int64_t *terms;
+	size_t n, cap;
 };
 
 /* From the journal's tables: queue ids, Message-ID, senders, client, user. */
 int search_shared_load(struct db *journal, const struct uuid *message,
-    struct search_shared *shared_r, struct err *);
+    struct search_shared *, struct err *);
 
 /* The statements, to be prepared on the journal's connection. */
 extern const struct db_sql search_shared_sql;

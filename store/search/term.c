@@ -31,6 +31,31 @@ search_term(enum term_kind kind, const char *value)
 	return search_term_len(kind, value, strlen(value));
 }
 
+/* Of a quoted string with its quotes; 1 when it does not end. */
+static size_t
+quoted_len(const char *s)
+{
+	size_t n = 1;
+
+	while (s[n] != '\0' && s[n] != '"')
+		n += s[n] == '\\' && s[n + 1] != '\0' ? 2 : 1;
+	return s[n] == '"' ? n + 1 : 1;
+}
+
+int
+search_name(const char **at, const char **name_r, size_t *len_r)
+{
+	const char *name = *at + strspn(*at, " ,");
+	size_t len = 0;
+
+	while (name[len] != '\0' && name[len] != ' ' && name[len] != ',')
+		len += name[len] == '"' ? quoted_len(name + len) : 1;
+	*name_r = name;
+	*len_r = len;
+	*at = name + len;
+	return len > 0;
+}
+
 char *
 search_client_address(const char *client)
 {

@@ -29,6 +29,13 @@ int64_t search_term_len(enum term_kind, const char *value, size_t len);
 #define SEARCH_PART(id) ((int64_t)(id) >> SEARCH_PART_BITS)
 
 /*
+ * The next of names with blanks or commas between, which may also stand in
+ * quotes: addresses of From, queue ids. *at moves on. 1 and the name, or 0 at
+ * the end.
+ */
+int search_name(const char **at, const char **name_r, size_t *len_r);
+
+/*
  * From "host[192.0.2.1]" what stands between the brackets, to be freed, or
  * NULL.
  */
