@@ -35,7 +35,7 @@ struct forget {
 	const char *path;
 	char **archives;
 	size_t narchives;
-	char address[sizeof(((struct address *)0)->text)]; /* in lower case */
+	char address[ADDRESS_WRITTEN_MAX + 1]; /* in lower case */
 	bool suppression_too;
 	struct forget_archive *archive; /* in hand, or NULL */
 
@@ -369,11 +369,23 @@ run_with(struct forget *f, const struct conf *conf)
 	return rc == 0 && f->traces ? CLI_WRONG : status;
 }
 
+/*
+ * What is no address may still have been written for one: of a recipient that
+ * was refused for it, the journal has what was written.
+ */
+static bool
+take_address(struct forget *f, const char *operand)
+{
+	address_written(operand, f->address);
+	for (char *c = f->address; *c != '\0'; c++)
+		*c = (char)tolower((unsigned char)*c);
+	return f->address[0] != '\0';
+}
+
 static enum cli_exit
 run(struct cli *cli, int argc, char **argv)
 {
 	struct forget f = { .cli = cli };
-	struct address address;
 	bool archive = false;
 	const struct cli_option options[] = {
 		{ .name = "archive", .flag = &archive },
@@ -381,18 +393,14 @@ run(struct cli *cli, int argc, char **argv)
 	};
 	enum cli_exit status;
 	struct conf *conf;
-	struct err err;
 
 	if (!cli_options(cli, options, &argc, argv, &status))
 		return status;
 	if (argc < 2 || (argc > 2) != archive)
 		return cli_usage(cli,
 		    "one ADDRESS, and its archives' FILEs after --archive");
-	if (address_parse(argv[1], strlen(argv[1]), &address, &err) !=
-	    ADDRESS_OK)
-		return cli_usage(cli, "%s: %s", argv[1], err.text);
-	for (size_t i = 0; address.text[i] != '\0'; i++)
-		f.address[i] = (char)tolower((unsigned char)address.text[i]);
+	if (!take_address(&f, argv[1]))
+		return cli_usage(cli, "%s: no address", argv[1]);
 	f.archives = argv + 2;
 	f.narchives = (size_t)(argc - 2);
 	conf = cli_conf(cli, CONF_NEED_STORE, &status);

@@ -285,9 +285,9 @@ address_parse(const char *s, size_t len, struct address *a, struct err *err)
 	return why;
 }
 
-/* The offset of the ">" that ends a path; a quoted string may hold others. */
+/* The offset of a character, or len; quoted strings may hold others. */
 static size_t
-path_end(const char *s, size_t len)
+find_unquoted(const char *s, size_t len, char wanted)
 {
 	bool quoted = false;
 
@@ -296,7 +296,7 @@ path_end(const char *s, size_t len)
 			i++;
 		else if (s[i] == '"')
 			quoted = !quoted;
-		else if (s[i] == '>' && !quoted)
+		else if (s[i] == wanted && !quoted)
 			return i;
 	}
 	return len;
@@ -318,7 +318,7 @@ address_parse_path(const char *s, size_t len, struct address *a,
 	if (len == 0 || s[0] != '<')
 		return fault(err, ADDRESS_SYNTAX,
 		    "an address must stand in angle brackets");
-	if ((end = path_end(s, len)) == len)
+	if ((end = find_unquoted(s, len, '>')) == len)
 		return fault(err, ADDRESS_SYNTAX,
 		    "an address without its closing angle bracket");
 	*used_r = end + 1;
@@ -332,6 +332,36 @@ address_parse_path(const char *s, size_t len, struct address *a,
 		start = (size_t)(colon - s) + 1;
 	}
 	return address_parse(s + start, end - start, a, err);
+}
+
+void
+address_written(const char *s, char written_r[ADDRESS_WRITTEN_MAX + 1])
+{
+	size_t len = strlen(s), open = find_unquoted(s, len, '<'), at, n;
+	struct address address;
+	struct err ignored;
+	const char *colon;
+
+	s += open < len ? open + 1 : strspn(s, " \t");
+	len = strlen(s);
+	n = find_unquoted(s, len, '>');
+	if (n == len) {
+		at = find_unquoted(s, len, '@');
+		n = at + strcspn(s + at, " \t");
+	}
+	if (s[0] == '@' && (colon = memchr(s, ':', n)) != NULL) {
+		n -= (size_t)(colon + 1 - s);
+		s = colon + 1;
+	}
+	if (n > ADDRESS_WRITTEN_MAX)
+		for (n = ADDRESS_WRITTEN_MAX; n > 0 && (s[n] & 0xc0) == 0x80;)
+			n--;
+	if (address_parse(s, n, &address, &ignored) == ADDRESS_OK) {
+		s = address.text;
+		n = strlen(s);
+	}
+	memcpy(written_r, s, n);
+	written_r[n] = '\0';
 }
 
 const char *

@@ -50,6 +50,14 @@ enum address_fault address_parse(const char *, size_t len, struct address *,
 enum address_fault address_parse_path(const char *, size_t len,
     struct address *, size_t *used_r, struct err *);
 
+/*
+ * What is kept of a path or text that is none: what looks most like an address,
+ * between the angle brackets if there are any, without source route and
+ * parameters; cut between characters. If this is an address, its one text.
+ */
+#define ADDRESS_WRITTEN_MAX 500
+void address_written(const char *, char written_r[ADDRESS_WRITTEN_MAX + 1]);
+
 /* "" for the null sender. */
 const char *address_domain(const struct address *);
 

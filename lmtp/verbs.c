@@ -156,11 +156,12 @@ refuse_with(struct session *s, struct recipient *r, unsigned code,
 }
 
 static void
-refuse_malformed(struct session *s, const char *arg, enum address_fault bad,
+refuse_malformed(struct session *s, const char *path, enum address_fault bad,
     const struct err *err)
 {
 	struct address none = { .text = "" };
 	struct recipient *r = transaction_add(s->txn, &none);
+	char written[ADDRESS_WRITTEN_MAX + 1];
 	static const struct {
 		unsigned code;
 		const char *dsn;
@@ -172,7 +173,8 @@ refuse_malformed(struct session *s, const char *arg, enum address_fault bad,
 		[ADDRESS_BAD_DOMAIN] = { 501, "5.1.2" },
 	};
 
-	r->raw = mem_strndup(arg, ADDRESS_MAX);
+	address_written(path, written);
+	r->raw = mem_strdup(written);
 	refuse_with(s, r, replies[bad].code, replies[bad].dsn, err->text);
 }
 
@@ -286,7 +288,7 @@ rcpt(struct session *s, const char *arg)
 		(void)err_set(&err, ERR_PROTO, "A recipient is needed");
 	}
 	if (bad != ADDRESS_OK) {
-		refuse_malformed(s, arg, bad, &err);
+		refuse_malformed(s, arg + strlen("TO:"), bad, &err);
 		return;
 	}
 	if (command_param(&params, key, value)) {

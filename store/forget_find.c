@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/address.h"
 #include "core/mem.h"
 #include "store/db.h"
 
@@ -20,10 +21,15 @@
  */
 enum { SQL_FIND, SQL_REST };
 
+/* Refused at RCPT for its syntax: no other person's, if hers is in it. */
+#define REFUSED                                        \
+	"(role = 'recipient' AND places(value, ?1) > 0 " \
+	"AND is_within(value, ?1) AND NOT is_address(value))"
+
 static const char *const sql_text[] = {
 	[SQL_FIND] =
 	    "WITH hit AS MATERIALIZED (SELECT message, n, role FROM party "
-	    "WHERE is_person(value, ?1)) "
+	    "WHERE is_person(value, ?1) OR " REFUSED ") "
 	    "SELECT message, n, role FROM hit "
 	    "UNION SELECT p.message, p.n, p.role FROM hit h CROSS JOIN party p "
 	    "ON p.message = h.message AND p.n = 0 "
@@ -40,7 +46,8 @@ static const char *const sql_text[] = {
 	[SQL_REST] =
 	    "SELECT coalesce(sum(own), 0), coalesce(sum(NOT own), 0), "
 	    "coalesce(sum(places), 0) FROM ("
-	    "SELECT is_person(value, ?1) AS own, places(value, ?1) AS places "
+	    "SELECT is_person(value, ?1) OR " REFUSED " AS own, "
+	    "places(value, ?1) AS places "
 	    "FROM party WHERE places(value, ?1) > 0 OR is_person(value, ?1) "
 	    "UNION ALL SELECT is_within(header_message_id, ?1), "
 	    "places(header_message_id, ?1) FROM message "
@@ -124,7 +131,7 @@ is_within(const char *text, const char *address)
 {
 	size_t len = strlen(address);
 
-	for (const char *p = text; (p = strchr(p, *address)) != NULL; p++)
+	for (const char *p = text; *p != '\0'; p++)
 		if (starts_with(p, address, len) &&
 		    (p == text || !is_part_of_address(p[-1])) &&
 		    !is_part_of_address(p[len]))
@@ -132,16 +139,18 @@ is_within(const char *text, const char *address)
 	return false;
 }
 
-/* By its @, in how many places that begin in the first `within` bytes. */
+/*
+ * By its @, in how many places that begin in the first `within` bytes. A name
+ * without one is not looked for: it may be any word.
+ */
 static int64_t
 places(const char *bytes, size_t len, size_t within, const char *address)
 {
-	size_t local = (size_t)(strchr(address, '@') - address);
-	size_t rest = strlen(address) - local;
+	size_t local = strcspn(address, "@"), rest = strlen(address) - local;
 	const char *end = bytes + len, *p = bytes + local;
 	int64_t n = 0;
 
-	if (len < local + rest)
+	if (rest == 0 || len < local + rest)
 		return 0;
 	for (; (p = memchr(p, '@', (size_t)(end - p))) != NULL; p++)
 		if ((size_t)(p - bytes) - local < within &&
@@ -172,9 +181,7 @@ sql_places(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 
 	(void)argc;
 	sqlite3_result_int64(ctx,
-	    address != NULL && strchr(address, '@') != NULL && len > 0
-		? places(text, len, len, address)
-		: 0);
+	    address != NULL ? places(text, len, len, address) : 0);
 }
 
 static void
@@ -189,25 +196,41 @@ sql_is_person(sqlite3_context *ctx, int argc, sqlite3_value **argv)
 		(is_among(value, address) || is_srs_of(value, address)));
 }
 
+static void
+sql_is_address(sqlite3_context *ctx, int argc, sqlite3_value **argv)
+{
+	const char *value = (const char *)sqlite3_value_text(argv[0]);
+	struct address address;
+	struct err ignored;
+
+	(void)argc;
+	sqlite3_result_int(ctx,
+	    value != NULL &&
+		address_parse(value, strlen(value), &address, &ignored) ==
+		    ADDRESS_OK);
+}
+
 static struct db *
 open_reader(const char *path, struct err *err)
 {
 	static const struct {
 		const char *name;
+		int args;
 		void (*fn)(sqlite3_context *, int, sqlite3_value **);
 	} fns[] = {
-		{ "is_person", sql_is_person },
-		{ "is_within", sql_is_within },
-		{ "places", sql_places },
+		{ "is_person", 2, sql_is_person },
+		{ "is_within", 2, sql_is_within },
+		{ "is_address", 1, sql_is_address },
+		{ "places", 2, sql_places },
 	};
 	struct db *db = db_open_journal(path, err);
 
 	if (db == NULL)
 		return NULL;
 	for (size_t i = 0; i < sizeof(fns) / sizeof(*fns); i++)
-		(void)sqlite3_create_function(db_handle(db), fns[i].name, 2,
-		    SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, fns[i].fn, NULL,
-		    NULL);
+		(void)sqlite3_create_function(db_handle(db), fns[i].name,
+		    fns[i].args, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL,
+		    fns[i].fn, NULL, NULL);
 	if (db_prepare(db, &sql, err) == 0)
 		return db;
 	db_close(db);

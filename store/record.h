@@ -29,7 +29,7 @@ const char *record_state_name(enum record_state);
  */
 struct record_rcpt {
 	/*
-	 * As address_key writes it; for a malformed one the raw text (bounded).
+	 * As address_key writes it; for a malformed one address_written's.
 	 */
 	const char *address;
 	/*

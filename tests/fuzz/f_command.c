@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
 static void
 take_apart(const char *arg, const char *keyword)
 {
-	char key[32], value[512];
+	char key[32], value[512], written[ADDRESS_WRITTEN_MAX + 1];
 	struct address address;
 	enum address_fault fault;
 	const char *params;
@@ -24,8 +24,11 @@ take_apart(const char *arg, const char *keyword)
 	if (command_path(arg, keyword, &address, &params, &fault, &err) == -1)
 		return;
 	assert(params >= arg && params <= arg + strlen(arg));
-	if (fault != ADDRESS_OK)
+	if (fault != ADDRESS_OK) {
 		assert(address.text[0] == '\0');
+		address_written(arg + strlen(keyword), written);
+		assert(strlen(written) < sizeof(written));
+	}
 	while (command_param(&params, key, value)) {
 		assert(strlen(key) < sizeof(key));
 		assert(strlen(value) < sizeof(value));

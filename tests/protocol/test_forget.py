@@ -198,6 +198,17 @@ def test_what_is_hers_and_what_is_not(store):
     store.verify()
 
 
+def test_a_message_id_in_whatever_case(store):
+    old = OldJournal(store.path)
+    for message_id in ("<Ann@Example.org>", "<ANN@example.org>", "<joAnn@example.org>"):
+        old.message(midnight(9), ["bob@example.org"], message_id=message_id)
+    old.close()
+    assert store.run("forget", ANN).startswith("erased 2 in 2 messages")
+    assert store.get("SELECT header_message_id FROM message ORDER BY id") == [
+        (None,), (None,), ("<joAnn@example.org>",)]
+    store.verify()
+
+
 @pytest.mark.parametrize("address", [
     '"john doe"@example.org', '"a,b"@example.org', '"o\\"b; <"@example.org'])
 def test_quoted_addresses(store, address):
@@ -449,4 +460,39 @@ def test_through_posternd(parts):
         post.restart()
     post.run("forget", "ann@example.com", "--suppression-too")
     assert [r.code for r in send(post, "ann@example.com")] == [250]
+    post.run("verify", "--projections")
+
+
+NONE = [  # what comes with RCPT, what the journal keeps of it, the person in it
+    ("TO:<山田太郎@例え.jp>", "山田太郎@例え.jp", "山田太郎@例え.jp"),
+    ("TO:<" + "x" * 65 + "@example.org>", "x" * 65 + "@example.org", None),
+    ("TO:<" + "山" * 300 + "@example.org>", "山" * 166, "山" * 300 + "@example.org"),
+    ("TO:dora@example.org", "dora@example.org", "Dora@Example.org"),
+    ("TO: <eve@example.org FOO=BAR", "eve@example.org", "eve@example.org"),
+    ("TO:Fay Roe <fay@example.org", "fay@example.org", "fay@example.org"),
+    ("TO:<gus@example.org;hal@example.org>", "gus@example.org;hal@example.org",
+     "hal@example.org"),
+    ("TO:<Ian Poe>", "Ian Poe", "ian poe"),
+]
+
+
+def test_recipients_that_were_refused_as_no_addresses(parts):
+    post, _ = relay(parts)
+    with post.client() as client:
+        client.mail("a@example.com")
+        for command, _, _ in NONE:
+            assert client.cmd(f"RCPT {command}").code in (501, 553)
+        client.cmd("RSET")
+
+    def kept():
+        return {row["value"] for row in post.sql(
+            "SELECT value FROM party WHERE role = 'recipient'")} - {None}
+
+    values = {value for _, value, _ in NONE}
+    assert kept() == values
+    for _, value, person in NONE:
+        assert value in post.run("log", "--recipient", value)
+        assert post.run("forget", person or value).startswith("erased 1 in 1 messages")
+        values.remove(value)
+        assert kept() == values
     post.run("verify", "--projections")

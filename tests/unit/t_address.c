@@ -308,6 +308,39 @@ pasteable(void **state)
 	}
 }
 
+static void
+written_of_none(void **state)
+{
+	static const struct {
+		const char *in, *out;
+	} writings[] = {
+		{ "<山田@例え.jp>", "山田@例え.jp" },
+		{ "<山田@例え.jp> SIZE=5", "山田@例え.jp" },
+		{ " <a b@x.example", "a b@x.example" },
+		{ "a@x.example SIZE=5", "a@x.example" },
+		{ " a@x.example>", "a@x.example" },
+		{ "info@日本語.jp", "info@xn--wgv71a119e.jp" },
+		{ "A B <a@x.example> SIZE=5", "a@x.example" },
+		{ "<@r.example,@s.example:é@x.example>", "é@x.example" },
+		{ "<\"a> <b\"@[x]>", "\"a> <b\"@[x]" },
+		{ "somebody else", "somebody else" },
+		{ "<>", "" },
+		{ "<", "" },
+		{ "@:", "" },
+	};
+	char out[ADDRESS_WRITTEN_MAX + 1], in[2 * ADDRESS_WRITTEN_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < N(writings); i++) {
+		address_written(writings[i].in, out);
+		assert_string_equal(out, writings[i].out);
+	}
+	memset(in, 'a', sizeof(in));
+	memcpy(in + ADDRESS_WRITTEN_MAX - 2, "山", 4);
+	address_written(in, out);
+	assert_int_equal(strlen(out), ADDRESS_WRITTEN_MAX - 2);
+}
+
 int
 main(void)
 {
@@ -321,6 +354,7 @@ main(void)
 		cmocka_unit_test(simulator),
 		cmocka_unit_test(unquoted),
 		cmocka_unit_test(pasteable),
+		cmocka_unit_test(written_of_none),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
