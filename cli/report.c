@@ -310,7 +310,7 @@ struct wish {
 static int
 verify_chain(const char *journal, struct report_page *p, struct err *err)
 {
-	const struct verify_ask ask = { .projections = false };
+	const struct verify_ask ask = { .live = true };
 	struct verify_result result;
 
 	if (verify_journal(

@@ -71,6 +71,7 @@ tell(struct report *r, const struct verify_result *v)
 	json_add_int(&r->json, "rows", v->rows);
 	json_add_int(&r->json, "first_seq", v->first_seq);
 	json_add_int(&r->json, "faults", (int64_t)v->faults);
+	json_add_bool(&r->json, "archive", v->archive);
 	json_add_int(&r->json, "head_seq", v->last_seq);
 	json_add_string(&r->json, "head_chain", head);
 	json_close(&r->json, '}');
@@ -87,6 +88,9 @@ tell(struct report *r, const struct verify_result *v)
 				   "one before\n", v->rows);
 	}
 	tell_span(out, v);
+	if (v->archive)
+		output_printf(out, "end    of an archive: what came after it "
+				   "was not looked at\n");
 	output_printf(out, "head   %" PRId64 ":%s\n", v->last_seq, head);
 }
 
@@ -116,7 +120,7 @@ verify(struct cli *cli, const char *const *paths, size_t n,
 /* The journal of the configuration, with those of its archives. */
 static enum cli_exit
 verify_own(struct cli *cli, char **archives, size_t n,
-    const struct verify_ask *ask)
+    struct verify_ask *ask)
 {
 	enum cli_exit status;
 	const char **paths;
@@ -127,6 +131,7 @@ verify_own(struct cli *cli, char **archives, size_t n,
 		return status;
 	paths = mem_array(n + 1, sizeof(*paths));
 	paths[0] = conf->store.path;
+	ask->live = true;
 	for (size_t i = 0; i < n; i++)
 		paths[i + 1] = archives[i];
 	status = verify(cli, paths, n + 1, ask);

@@ -76,7 +76,9 @@ struct part {
 	int64_t bound;	   /* up to here it was pruned */
 	int64_t first_seq; /* after that; 0: it has no rows */
 	int64_t last_seq;
-	bool archive; /* the chain goes on elsewhere */
+	bool live;	   /* the journal, by the configuration */
+	bool marked;	   /* it says that it is an archive */
+	bool archive;	   /* the chain goes on elsewhere */
 };
 
 struct walk {
@@ -346,7 +348,8 @@ read_span(struct db *db, struct part *p, struct err *err)
 		p->bound = db_int(stmt, 0);
 		p->first_seq = db_int(stmt, 1);
 		p->last_seq = db_int(stmt, 2);
-		p->archive = db_int(stmt, 3) != 0;
+		p->marked = db_int(stmt, 3) != 0;
+		p->archive = p->marked && !p->live;
 	}
 	db_reset(stmt);
 	return result == DB_ROW ? 0 : -1;
@@ -355,7 +358,7 @@ read_span(struct db *db, struct part *p, struct err *err)
 static int
 check_part(struct walk *w, struct part *p, struct err *err)
 {
-	const struct verify_span span = { p->bound, p->last_seq };
+	const struct verify_span span = { p->bound, p->last_seq, p->archive };
 
 	if (db_prepare(w->db, &sql, err) == -1 ||
 	    read_span(w->db, p, err) == -1 || walk_rows(w, p, err) == -1 ||
@@ -395,12 +398,31 @@ look_at_part(struct walk *w, struct part *p, struct err *err)
 	return read_span(w->db, p, err);
 }
 
+/* The journal comes last, even if it has lost all of its rows. */
 static int
 by_place(const void *a, const void *b)
 {
 	const struct part *p = a, *q = b;
 
+	if (p->live != q->live)
+		return p->live ? 1 : -1;
 	return p->first_seq < q->first_seq ? -1 : p->first_seq > q->first_seq;
+}
+
+/* A file's own word decides only where nobody else knows. */
+static void
+check_kind(struct walk *w, const struct part *p, bool last)
+{
+	if (p->live && p->marked)
+		tell(w, 0,
+		    "%s is marked as an archive, and is the journal: `mark` "
+		    "was changed",
+		    p->path);
+	if (!p->live && !p->archive && (!last || w->ask->live))
+		tell(w, 0, "%s is not marked as an archive", p->path);
+	if (p->archive && p->first_seq == 0)
+		tell(w, 0, "%s is marked as an archive, and has no rows",
+		    p->path);
 }
 
 /* In the chain's order. */
@@ -411,13 +433,16 @@ check_parts(struct walk *w, struct part *parts, size_t n, struct err *err)
 		if (with_part(w, &parts[i], look_at_part, err) == -1)
 			return -1;
 	qsort(parts, n, sizeof(*parts), by_place);
+	for (size_t i = 0; i < n; i++)
+		check_kind(w, &parts[i], i == n - 1);
 	if (w->ask->projections && verify_tables_begin(w->db, err) == -1)
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (with_part(w, &parts[i], check_part, err) == -1)
 			return -1;
 	check_tail(w);
-	if (!w->ask->projections || parts[n - 1].archive)
+	w->result->archive = parts[n - 1].archive;
+	if (!w->ask->projections || w->result->archive)
 		return 0;
 	return verify_tables_end(w->db, count_fault, w, err);
 }
@@ -438,6 +463,7 @@ verify_journal(const char *const *paths, size_t n,
 	memset(result, 0, sizeof(*result));
 	for (size_t i = 0; i < n; i++)
 		parts[i].path = paths[i];
+	parts[0].live = ask->live;
 	buf_init(&w.scratch, ROW_MAX_BYTES);
 	w.db = db_open_scratch(err);
 	if (w.db != NULL)

@@ -19,12 +19,16 @@ struct verify_ask {
 	unsigned char head_chain[CHAIN_LEN];
 	bool projections; /* also build the other tables anew and compare */
 	bool from_start;  /* a chain that does not begin at row 1 is wrong */
+	/* The first path is the journal, no archive whatever it says of itself;
+	 * and any others are none but archives. */
+	bool live;
 };
 
 struct verify_result {
 	int64_t rows;
 	int64_t first_seq, last_seq; /* 0 in an empty journal */
 	unsigned char head[CHAIN_LEN];
+	bool archive; /* what was named last is one: the chain goes on */
 	uint64_t faults;
 };
 

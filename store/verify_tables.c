@@ -76,6 +76,9 @@ static const char *const take_text[] = {
 	"FROM told WHERE seq > ?1 AND NOT EXISTS "
 	"(SELECT 1 FROM start) ORDER BY seq LIMIT 1",
 
+	/* Without rows there is nothing that the tables may have. */
+	"INSERT INTO start SELECT -1, 1 WHERE NOT EXISTS (SELECT 1 FROM start)",
+
 	"INSERT OR IGNORE INTO introduced SELECT message, seq, at, "
 	"json_extract(detail, '$.digest'), "
 	"coalesce(json_extract(detail, '$.size'), 0), "
@@ -166,10 +169,12 @@ static const struct db_sql build_sql = { DB_SLOT_RECORD,
 	"EXISTS (SELECT 1 FROM other.erased e WHERE e.message = " id        \
 	" AND e.n = " number " AND e.role = " what ")"
 
-#define IS_ARCHIVE \
-	"EXISTS (SELECT 1 FROM other.mark WHERE name = 'archive')"
+#define IN_ARCHIVE "?3"
 
-/* Each row is a fault: seq, words. All are bound: ?1 bound, ?2 last_seq. */
+/*
+ * Each row is a fault: seq, words. All are bound: ?1 bound, ?2 last_seq, ?3
+ * whether it is an archive.
+ */
 static const char *const compare_text[] = {
 	"SELECT 0, 'delivery ' || uuid(message) || ' ' || n || "
 	"' is not what the journal says' FROM ("
@@ -230,7 +235,7 @@ static const char *const compare_text[] = {
 	"LEFT JOIN lifted l ON l.seq = j.seq "
 	"WHERE CASE WHEN s.seq IS NULL THEN j.seq > ?1 "
 	"WHEN s.since IS NOT j.at OR s.reason IS NOT j.reason THEN true "
-	"WHEN NOT " IS_ARCHIVE " AND CASE WHEN l.seq IS NOT NULL "
+	"WHEN NOT " IN_ARCHIVE " AND CASE WHEN l.seq IS NOT NULL "
 	"THEN s.until IS NOT l.at ELSE s.until IS NOT j.until AND "
 	"coalesce(s.until NOT IN (SELECT at FROM suppressed), true) END "
 	"THEN true "
@@ -248,7 +253,7 @@ static const char *const compare_text[] = {
 	"WHERE e.seq = (SELECT max(seq) FROM erasure WHERE message = x'' "
 	"AND n = s.seq AND role = 'suppression') "
 	"AND CASE WHEN s.address IS NULL "
-	"THEN e.hidden IS NOT NULL AND NOT " IS_ARCHIVE " "
+	"THEN e.hidden IS NOT NULL AND NOT " IN_ARCHIVE " "
 	"ELSE commitment(s.salt, s.address) IS NOT e.hidden END",
 
 	"SELECT s.seq, 'the suppression of row ' || s.seq || "
@@ -274,7 +279,7 @@ static const char *const compare_text[] = {
 	"FROM reported r LEFT JOIN other.event e ON e.message = r.message "
 	"AND e.n = r.n AND e.key = r.key "
 	"WHERE r.message IN (SELECT id FROM other.message) "
-	"AND NOT " IS_ARCHIVE " AND (e.seq IS NOT r.seq "
+	"AND NOT " IN_ARCHIVE " AND (e.seq IS NOT r.seq "
 	"OR e.attempt IS NOT r.attempt) AND NOT coalesce("
 	"r.again IS NOT NULL AND e.seq < (SELECT seq FROM start), false)",
 
@@ -285,7 +290,7 @@ static const char *const compare_text[] = {
 	"AND (u.seq > ?1 OR (SELECT at FROM start) = -1)",
 
 	"SELECT l.seq, 'the unmatched event of row ' || l.seq || "
-	"' is missing' FROM lone l WHERE l.seq > ?1 AND NOT " IS_ARCHIVE
+	"' is missing' FROM lone l WHERE l.seq > ?1 AND NOT " IN_ARCHIVE
 	" AND l.seq NOT IN (SELECT seq FROM other.unmatched)",
 };
 #define NCOMPARE (sizeof(compare_text) / sizeof(*compare_text))
@@ -441,6 +446,8 @@ bound_stmt(struct db *db, const struct db_sql *sql, size_t which,
 		db_bind_int(stmt, 1, span->bound);
 	if (sqlite3_bind_parameter_count(stmt) >= 2)
 		db_bind_int(stmt, 2, span->last_seq);
+	if (sqlite3_bind_parameter_count(stmt) >= 3)
+		db_bind_int(stmt, 3, span->archive);
 	return stmt;
 }
 

@@ -8,6 +8,7 @@
 #ifndef STORE_VERIFY_TABLES_H
 #define STORE_VERIFY_TABLES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/err.h"
@@ -24,6 +25,7 @@ int verify_tables_begin(struct db *, struct err *);
  */
 struct verify_span {
 	int64_t bound, last_seq;
+	bool archive;
 };
 int verify_tables_part(struct db *, const struct verify_span *, verify_fault *,
     void *arg, struct err *);

@@ -1,6 +1,8 @@
-"""A thousand ways to change one row, and postern verify sees each."""
+"""A thousand ways to change one row, and others to change more, and postern verify
+sees each."""
 
 import random
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -186,3 +188,92 @@ def test_each_is_found(kept, rundir, lot):
         if looks_good(store, head, path):
             missed.append(what)
     assert "\n".join(missed) == ""
+
+
+MARKED = "INSERT INTO mark VALUES ('archive', x'31');"
+EMPTIED = " ".join(f"DELETE FROM {table};"
+                   for table in ("message", "party", "delivery", "event"))
+
+
+class Files:
+    """The files of `kept`, of which one is tampered with at a time."""
+
+    def __init__(self, store, journal, rundir):
+        self.store = store
+        self.paths = {"live": journal, "a0": store.archive("a0"),
+                      "a": store.archive()}
+        self.rundir = rundir
+
+    def tampered(self, name, sql):
+        """Paths of all of them, with that one changed."""
+        path = f"{self.rundir}/tampered.db"
+        shutil.copy(self.paths[name], path)
+        change(path, sql)
+        return {**self.paths, name: path}
+
+    def own(self, paths, *named, status):
+        """What verify says of these archives and what it takes for the journal."""
+        conf = f"{self.rundir}/own.conf"
+        with open(self.store.conf, encoding="utf-8") as f:
+            text = f.read().replace(self.store.path, str(paths["live"]))
+        with open(conf, "w", encoding="utf-8") as f:
+            f.write(text)
+        return self.verify("-c", conf, "verify", "--projections",
+                           *(["--archive"] if named else []),
+                           *(paths[name] for name in named), status=status)
+
+    def alone(self, *paths, status):
+        return self.verify("verify", "--projections", *paths, status=status)
+
+    def verify(self, *args, status):
+        done = subprocess.run([self.store.postern[0], *args], capture_output=True,
+                              text=True, check=False)
+        assert done.returncode == status, done.stdout + done.stderr
+        return re.sub(r"\s+", " ", done.stdout)
+
+
+def change(path, sql):
+    """Run this without what the triggers have to say, which are there again then."""
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("PRAGMA synchronous = OFF")
+    db.execute("PRAGMA ignore_check_constraints = ON")
+    triggers = db.execute("SELECT name, sql FROM sqlite_schema"
+                          " WHERE type = 'trigger'").fetchall()
+    for name, _ in triggers:
+        db.execute(f"DROP TRIGGER {name}")
+    db.executescript(sql)
+    for _, trigger in triggers:
+        db.execute(trigger)
+    db.close()
+
+
+@pytest.fixture
+def files(kept, rundir):
+    store, copy, _ = kept
+    return Files(store, copy, rundir)
+
+
+def test_untouched_all_of_them_are_good(files):
+    assert "archive" not in files.own(files.paths, "a0", "a", status=0)
+    assert "lie in archives" in files.own(files.paths, status=0)
+    assert "end of an archive" in files.alone(files.paths["a0"], status=0)
+
+
+@pytest.mark.parametrize("sql", [
+    MARKED, MARKED + EMPTIED, MARKED + EMPTIED + "DELETE FROM journal;",
+    MARKED + EMPTIED + "DELETE FROM journal; DELETE FROM pruned;",
+    EMPTIED + "DELETE FROM journal; DELETE FROM pruned; DELETE FROM suppression"])
+def test_the_journal_is_no_archive_by_its_own_word(files, sql):
+    paths = files.tampered("live", sql)
+    for names in ((), ("a0", "a")):
+        if "DELETE FROM suppression" in sql and not names:
+            continue  # as new
+        assert "wrong" in files.own(paths, *names, status=1)
+
+
+def test_an_archive_without_its_mark(files):
+    unmarked = files.tampered("a0", "DELETE FROM mark")
+    assert "is not marked as an archive" in files.own(unmarked, "a0", "a", status=1)
+    assert "is not marked as an archive" in files.alone(
+        *unmarked.values(), status=1)
+    assert "wrong" in files.alone(unmarked["a0"], status=1)
