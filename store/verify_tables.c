@@ -98,11 +98,11 @@ static const char *const take_text[] = {
 	"FROM told j, json_each(j.detail, '$.recipient') r "
 	"WHERE j.seq > ?1 AND j.event IN ('received', 'offered')",
 
-	"INSERT INTO delivery (message, n, state, attempts, updated_at) "
+	"INSERT OR IGNORE INTO delivery "
+	"(message, n, state, attempts, updated_at) "
 	"SELECT j.message, CAST(r.key AS INTEGER), 'waiting', 0, j.at "
 	"FROM told j, json_each(j.detail, '$.recipient') r "
-	"WHERE j.seq > ?1 AND j.event IN ('received', 'offered') "
-	"ON CONFLICT DO NOTHING",
+	"WHERE j.seq > ?1 AND j.event IN ('received', 'offered')",
 
 	"INSERT OR IGNORE INTO suppressed SELECT seq, at, "
 	"json_extract(detail, '$.reason'), json_extract(detail, '$.address'), "

@@ -1,6 +1,7 @@
 """A thousand ways to change one row, and others to change more, and postern verify
 sees each."""
 
+import json
 import random
 import re
 import shutil
@@ -140,9 +141,9 @@ def kept(tmp_path_factory):
     store = Store(tmp_path_factory.mktemp("kept"))
     old = OldJournal(store.path)
     old.suppress(midnight(26), "gone@example.org", midnight(25))
-    old.days(25, 4, 12)
+    old.days(25, 4, 12, reports=True)
     old.suppress(midnight(12), "ann@example.org")
-    old.days(11, 4, 3)
+    old.days(11, 4, 3, reports=True)
     for n in range(3):
         old.suppress(midnight(3) + n, f"dan{n}@example.org")
     old.close()
@@ -277,3 +278,17 @@ def test_an_archive_without_its_mark(files):
     assert "is not marked as an archive" in files.alone(
         *unmarked.values(), status=1)
     assert "wrong" in files.alone(unmarked["a0"], status=1)
+
+
+@pytest.mark.parametrize("event", ["received", "sending", "sent", "event",
+                                   "suppressed", "pruned"])
+@pytest.mark.parametrize("what", ["message = NULL", "message = x'01'",
+                                  "detail = '{'", "detail = '[]'", "n = -1"])
+def test_rows_that_make_no_sense_are_told(files, event, what):
+    changed = what.replace(" =", " IS NOT")
+    paths = files.tampered("live", f"""UPDATE journal SET {what} WHERE seq = (
+        SELECT max(seq) FROM journal WHERE event = '{event}' AND {changed})""")
+    untouched = what == "message = NULL" and event in ("suppressed", "pruned")
+    told = json.loads(files.verify("verify", "--projections", "--json",
+                                   *paths.values(), status=0 if untouched else 1))
+    assert (told["faults"] == 0) == untouched
