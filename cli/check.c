@@ -171,6 +171,7 @@ check(struct cli *cli)
 		check_store(&c);
 		check_mta(&c);
 		check_milter(&c);
+		check_world(&c);
 		check_srs(&c);
 		check_ses(&c);
 		check_trouble(&c);

@@ -46,6 +46,7 @@ void check_sockets(struct check *);
 void check_store(struct check *);
 void check_mta(struct check *);
 void check_milter(struct check *);
+void check_world(struct check *);
 void check_srs(struct check *);
 void check_ses(struct check *);
 void check_trouble(struct check *);

@@ -77,29 +77,12 @@ away(const struct milters *m, const struct milter *one)
 	return actions[find_action(own != NULL ? own : m->action.data)].words;
 }
 
-static bool
-same(const struct socket_spec *a, const struct socket_spec *b)
-{
-	if (a->is_unix != b->is_unix)
-		return false;
-	return a->is_unix ? strcmp(a->path, b->path) == 0
-			  : strcmp(a->port, b->port) == 0;
-}
-
-/* The one that milter.listen names, or one that must have been meant. */
-static bool
-is_ours(const struct milters *m, const struct socket_spec *spec)
-{
-	return same(spec, &m->own) ||
-	       (spec->is_unix && strstr(spec->path, "postern") != NULL);
-}
-
 static void
 not_there(const struct milters *m, const struct milter *one, const char *why)
 {
 	const struct socket_spec *spec = &one->spec;
 	char where[sizeof(spec->path) + 20] = "";
-	bool known = same(spec, &m->own);
+	bool known = door_same(spec, &m->own);
 
 	if (spec->is_unix)
 		(void)snprintf(
@@ -154,7 +137,7 @@ judge(struct milters *m, const struct milter *one)
 {
 	char *key;
 
-	if (!is_ours(m, &one->spec))
+	if (!door_is_ours(&one->spec, &m->own))
 		return false;
 	key = mem_printf(
 	    " %s%s%s ", one->spec.path, one->spec.host, one->spec.port);

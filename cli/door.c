@@ -15,6 +15,22 @@
 #define ANSWER_MAX ((size_t)1000)
 #define NO_SOCKETMAP "what answers there speaks no socketmap protocol"
 
+bool
+door_same(const struct socket_spec *a, const struct socket_spec *b)
+{
+	if (a->is_unix != b->is_unix)
+		return false;
+	return a->is_unix ? strcmp(a->path, b->path) == 0
+			  : strcmp(a->port, b->port) == 0;
+}
+
+bool
+door_is_ours(const struct socket_spec *spec, const struct socket_spec *own)
+{
+	return door_same(spec, own) ||
+	       (spec->is_unix && strstr(spec->path, "postern") != NULL);
+}
+
 /* To the first of a name's addresses that takes us: localhost has two, and a
  * daemon may listen at one of them. */
 static int

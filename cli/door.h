@@ -4,11 +4,19 @@
 #ifndef CLI_DOOR_H
 #define CLI_DOOR_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "core/buf.h"
 #include "core/err.h"
 #include "core/socket.h"
+
+/* Whether two name the same socket; of TCP, only the port tells. */
+bool door_same(const struct socket_spec *, const struct socket_spec *);
+
+/* Whether a milter is ours: own is where that listens; or one that must have
+ * been meant. */
+bool door_is_ours(const struct socket_spec *, const struct socket_spec *own);
 
 /* Connect until the deadline. The socket, or -1 and err, which names it. */
 int door_connect(const struct socket_spec *, int64_t deadline_us, struct err *);

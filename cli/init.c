@@ -242,7 +242,12 @@ print_postfix(const struct init *in, bool had_conf)
 	    "milter_default_action = tempfail\n"
 	    "recipient_canonical_maps = pipemap:{\n"
 	    "    regexp:{{/^(SRS[01][-+=].+@.+)/ $$1}},\n"
-	    "    socketmap:unix:postern/socketmap.sock:srs}\n",
+	    "    socketmap:unix:postern/socketmap.sock:srs}\n\n"
+	    "If this Postfix takes mail from the world as well, leave "
+	    "smtpd_milters out of main.cf, or strangers' senders are "
+	    "rewritten, too: set it in master.cf for the submission service "
+	    "only, or name your own clients in smtpd_milter_maps, as README "
+	    "has it.\n",
 	    concurrency, recipients, in->conf->quota.rate);
 }
 

@@ -12,6 +12,7 @@ cli_postern_SOURCES = \
 	cli/check_srs.c \
 	cli/check_store.c \
 	cli/check_trouble.c \
+	cli/check_world.c \
 	cli/cli.h \
 	cli/control.c cli/control.h \
 	cli/door.c cli/door.h \

@@ -79,12 +79,12 @@ call_override(char *line, const char *name, postfix_override_fn *fn, void *arg)
 	free(service);
 }
 
-int
-postfix_overrides(const char *name, postfix_override_fn *fn, void *arg,
-    struct err *err)
+static int
+ask_master(const char *option, const char *name, postfix_override_fn *fn,
+    void *arg, struct err *err)
 {
 	char field[160], *line, *end;
-	const char *const argv[] = { "postconf", "-Px", field, NULL };
+	const char *const argv[] = { "postconf", option, field, NULL };
 	struct buf lines;
 	bool overflow;
 
@@ -103,6 +103,19 @@ postfix_overrides(const char *name, postfix_override_fn *fn, void *arg,
 		return 0;
 	return err_set(err, ERR_LOCAL,
 	    "what master.cf has for %s is too long to be read here", name);
+}
+
+int
+postfix_overrides(
+    const char *name, postfix_override_fn *fn, void *arg, struct err *err)
+{
+	return ask_master("-Px", name, fn, arg, err);
+}
+
+int
+postfix_services(postfix_override_fn *fn, void *arg, struct err *err)
+{
+	return ask_master("-F", "command", fn, arg, err);
 }
 
 bool

@@ -33,6 +33,9 @@ typedef void postfix_override_fn(
 int postfix_overrides(
     const char *name, postfix_override_fn *, void *arg, struct err *);
 
+/* The same for each service of master.cf and its command, as "smtpd -o ...". */
+int postfix_services(postfix_override_fn *, void *arg, struct err *);
+
 /*
  * Whether a service ("lmtp/unix"; "*" for any name: the first) sees the queue
  * directory as the root (master.cf).

@@ -291,3 +291,61 @@ def test_a_service_has_its_own_default_action(place, options, warned):
     for text, cure in warnings:
         assert "inet/milter_default_action = accept: while" in text
         assert cure == "set milter_default_action = tempfail"
+
+
+# What comes from the world
+
+
+DISABLED = f"cidr:{{{{127.0.0.0/8 {OURS}}} {{0.0.0.0/0 DISABLE}}}}"
+
+
+@pytest.mark.parametrize("service, main, options", [
+    ("smtp inet", {}, []),
+    ("192.0.2.1:25 inet", {"inet_interfaces": "loopback-only"}, []),
+    ("smtp inet", {"inet_interfaces": "127.0.0.1, mx.example.com"}, []),
+    ("smtpd pass", {}, []),
+    ("smtp inet", {"mydestination": "", "relay_domains": "example.org"}, []),
+    ("smtp inet", {"smtpd_milters": ""}, [f"smtpd_milters=inet:a:1,{OURS}"]),
+    ("smtp inet", {"smtpd_milter_maps": f"cidr:{{{{0.0.0.0/0 {OURS}}}}}"}, []),
+    ("smtp inet", {"smtpd_milter_maps": DISABLED}, ["smtpd_milter_maps="]),
+    ("smtp inet", {"smtpd_milter_maps": "cidr:{{127.0.0.0/8 DISABLE}}"}, []),
+])
+def test_strangers_pass_the_milter(place, service, main, options):
+    found = world(place, service, main, options)
+    [(level, text, cure)] = found
+    lists = "relay_domains" if "relay_domains" in main else "mydestination"
+    assert level == "warn"
+    assert text.startswith(service.replace(" ", "/") + " asks our milter also")
+    assert f"people here ({lists})" in text
+    assert "submission service" in cure and "smtpd_milter_maps" in cure
+
+
+@pytest.mark.parametrize("service, main, options", [
+    ("smtp inet", {}, ["smtpd_milters="]),
+    ("smtp inet", {}, ["smtpd_milters=inet:127.0.0.1:1"]),
+    ("smtp inet", {}, ["receive_override_options=no_milters"]),
+    ("smtp inet", {"smtpd_milters": ""}, []),
+    ("smtp inet", {"smtpd_milter_maps": DISABLED}, []),
+    ("smtp inet", {"inet_interfaces": "loopback-only"}, []),
+    ("smtp inet", {"inet_interfaces": "127.0.0.1, [::1], localhost"}, []),
+    ("127.0.0.1:smtp inet", {}, []),
+    ("[::1]:25 inet", {}, []),
+    ("submission inet", {}, []),
+    ("smtp inet", {"mydestination": "localhost, localhost.example.com"}, []),
+    ("smtp inet", {"mydestination": "", "relay_domains": "srs.example.com"},
+     []),
+])
+def test_strangers_do_not_pass_the_milter(place, service, main, options):
+    assert not world(place, service, main, options)
+
+
+def world(place, service, main, options):
+    p = place(**{"inet_interfaces": "all", "mydestination": "mx.example.com",
+                 "smtpd_milters": OURS, "non_smtpd_milters": OURS, **main})
+    p.srs_domain("srs.example.com")
+    p.postfix.write_config()
+    with open(os.path.join(p.postfix.config, "master.cf"), "a",
+              encoding="ascii") as f:
+        f.write(f"{service} n - y - - smtpd\n")
+        f.writelines(f"  -o {option}\n" for option in options)
+    return [f for f in p.check("Milter", write=False) if "strangers" in f[1]]

@@ -751,6 +751,7 @@ def test_init_for_postfix(place):
     assert "default_transport = lmtp:unix:postern/lmtp.sock" in first
     assert "lmtp_destination_recipient_limit = 12" in first
     assert "smtpd_milters = unix:postern/milter.sock\n" in first
+    assert "takes mail from the world as well, leave smtpd_milters" in first
     readme = (build.SOURCE / "README").read_text(encoding="utf-8")
     [srs] = re.findall(r"^    recipient_canonical_maps = .*\n(?:     .*\n)+",
                        readme, re.M)
