@@ -4,11 +4,32 @@
 #include "cli/placeholder.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-void
-placeholder_fill(
-    const char *text, placeholder_fn *fn, const void *arg, struct buf *out)
+#include "core/mem.h"
+#include "store/reason.h"
+
+/*
+ * Where the reason begins in the refusal of a suppressed recipient as older
+ * versions wrote it, with the placeholders of the message that bounced.
+ */
+static const char *
+foreign_reason(const char *text)
+{
+	static const char recipient[] = "{recipient:";
+	static const char suppressed[] = "} is suppressed (";
+	const char *close;
+
+	if (strncmp(text, recipient, sizeof(recipient) - 1) != 0 ||
+	    (close = strchr(text, '}')) == NULL ||
+	    strncmp(close, suppressed, sizeof(suppressed) - 1) != 0)
+		return NULL;
+	return close + sizeof(suppressed) - 1;
+}
+
+static void
+fill(const char *text, placeholder_fn *fn, const void *arg, struct buf *out)
 {
 	const char *open, *close, *value;
 
@@ -23,6 +44,25 @@ placeholder_fill(
 		text = close + 1;
 	}
 	buf_adds(out, text);
+}
+
+void
+placeholder_fill(
+    const char *text, placeholder_fn *fn, const void *arg, struct buf *out)
+{
+	const char *foreign = foreign_reason(text);
+	char *own, *reason;
+
+	if (foreign == NULL) {
+		fill(text, fn, arg, out);
+		return;
+	}
+	own = mem_strndup(text, (size_t)(foreign - text));
+	reason = reason_neutral(foreign);
+	fill(own, fn, arg, out);
+	buf_adds(out, reason);
+	free(own);
+	free(reason);
 }
 
 bool

@@ -13,6 +13,7 @@
 #include "core/json.h"
 #include "core/mem.h"
 #include "store/audit.h"
+#include "store/reason.h"
 
 /*
  * postern show: everything the journal knows of a message.
@@ -215,12 +216,16 @@ static void
 add_value(const struct story *s, const char *key, const char *value,
     const char *ses_id, struct buf *out)
 {
-	char when[CLOCK_RFC3339_LEN];
+	char when[CLOCK_RFC3339_LEN], *reason;
 
 	buf_addf(out, " %s=", key);
-	if (is_time(key))
+	if (is_time(key)) {
 		buf_adds(out, clock_rfc3339(strtoll(value, NULL, 10), when));
-	else
+	} else if (strcmp(key, "reason") == 0) {
+		reason = reason_neutral(value);
+		buf_adds(out, reason);
+		free(reason);
+	} else
 		put_back(s, value, ses_id, out);
 }
 

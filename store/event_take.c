@@ -12,6 +12,7 @@
 #include "core/mem.h"
 #include "store/db.h"
 #include "store/event_find.h"
+#include "store/reason.h"
 #include "store/record_sql.h"
 #include "store/record_text.h"
 #include "store/settle.h"
@@ -275,6 +276,7 @@ load_address(const struct taking *t, char **address_r, struct err *err)
 static char *
 make_reason(const struct taking *t, const char *why)
 {
+	char *words = reason_neutral(t->text);
 	struct buf reason;
 
 	buf_init(&reason, REASON_MAX_BYTES);
@@ -283,8 +285,9 @@ make_reason(const struct taking *t, const char *why)
 		: "its owner complained of mail as spam");
 	if (t->e->subtype != NULL)
 		buf_addf(&reason, " (%s)", t->e->subtype);
-	if (t->text != NULL)
-		buf_addf(&reason, ": %.200s", t->text);
+	if (words != NULL)
+		buf_addf(&reason, ": %.200s", words);
+	free(words);
 	return buf_take(&reason);
 }
 

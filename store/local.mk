@@ -60,6 +60,7 @@ store_libstore_a_SOURCES = \
 	store/seek.h \
 	store/settle.c store/settle.h \
 	store/snapshot.c store/snapshot.h \
+	store/reason.c store/reason.h \
 	store/suppression.c store/suppression.h \
 	store/suppressions.c store/suppressions.h \
 	store/uuid.c \

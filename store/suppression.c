@@ -11,6 +11,7 @@
 #include "store/chain.h"
 #include "store/db.h"
 #include "store/hidden.h"
+#include "store/reason.h"
 #include "store/record_party.h"
 
 /*
@@ -57,19 +58,11 @@ static void
 change_init(struct change *c, const char *address, const char *reason,
     const char *who)
 {
-	struct party_name name = { .role = "address" };
-	char *clean = party_clean(reason, SUPPRESSION_REASON_LEN - 1);
-	struct buf hidden;
-
 	suppressions_key(address, c->key);
 	c->hidden[0] = '\0';
 	c->who = who;
-	name.value = c->key;
-	buf_init(&hidden, 4 * SUPPRESSION_REASON_LEN);
-	if (clean != NULL)
-		party_hide(clean, &name, 1, &hidden);
-	c->reason = buf_take(&hidden);
-	free(clean);
+	c->reason = reason_storable(
+	    reason, c->key, SUPPRESSION_REASON_LEN - 1);
 }
 
 /* Without a key nobody was erased yet. */
@@ -292,21 +285,23 @@ list_all(struct db *db, bool all,
 	int64_t now = clock_wall_us();
 	enum db_result result;
 	struct suppression s;
+	bool enough = false;
+	char *reason;
 
-	while ((result = db_step(db, stmt, err)) == DB_ROW) {
+	while (!enough && (result = db_step(db, stmt, err)) == DB_ROW) {
 		s.seq = db_int(stmt, 0);
 		s.address = db_text(stmt, 1);
 		if (s.address != NULL &&
 		    strncmp(s.address, HIDDEN_PREFIX,
 			sizeof(HIDDEN_PREFIX) - 1) == 0)
 			s.address = NULL;
-		s.reason = db_text(stmt, 2);
+		s.reason = reason = reason_neutral(db_text(stmt, 2));
 		s.who = db_text(stmt, 3);
 		s.since_us = db_int(stmt, 4);
 		s.until_us = db_int(stmt, 5);
 		s.in_force = s.until_us == 0 || s.until_us > now;
-		if ((all || s.in_force) && fn(arg, &s) != 0)
-			break;
+		enough = (all || s.in_force) && fn(arg, &s) != 0;
+		free(reason);
 	}
 	db_reset(stmt);
 	return result == DB_ROW || result == DB_DONE ? 0 : -1;

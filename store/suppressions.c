@@ -14,6 +14,7 @@
 #include "store/db.h"
 #include "store/hidden.h"
 #include "store/numbering.h"
+#include "store/reason.h"
 
 /*
  * Readers and those who change the list meet at a lock; an entry that has run
@@ -97,17 +98,19 @@ static int
 load(struct suppressions *s, struct db *db, struct err *err)
 {
 	sqlite3_stmt *stmt = db_stmt(db, &sql, SQL_IN_FORCE);
-	char key[SUPPRESSION_KEY_LEN];
+	char key[SUPPRESSION_KEY_LEN], *reason;
 	enum db_result result;
 
 	db_bind_int(stmt, 1, clock_wall_us());
 	while ((result = db_step(db, stmt, err)) == DB_ROW) {
 		suppressions_key(db_text(stmt, 0), key);
-		put(s, key, db_text(stmt, 1),
+		reason = reason_neutral(db_text(stmt, 1));
+		put(s, key, reason,
 		    sqlite3_column_type(stmt, 2) == SQLITE_NULL
 			? INT64_MAX
 			: db_int(stmt, 2),
 		    db_int(stmt, 3));
+		free(reason);
 	}
 	db_reset(stmt);
 	return result == DB_DONE ? 0 : -1;

@@ -100,12 +100,13 @@ def test_who_bounced_gets_no_more(parts):
             other = client.rcpt("other@example.com")
         assert (refused.code, refused.enhanced) == (550, "5.7.1")
         assert "bounced for good (NoEmail)" in refused.text
-        assert "550 5.1.1" in refused.text
+        assert "550 5.1.1 this address: User unknown" in refused.text
         assert other.code == 250
         # From the journal as from memory.
         post.restart()
     [entry] = post.json("suppress", "list")
     assert (entry["address"], entry["who"]) == (TO, "event")
+    assert "this address: User unknown" in entry["reason"]
     assert "suppressed b@example.com" in post.run("show", first.ses_id)
     post.run("verify", "--projections")
 

@@ -417,7 +417,7 @@ test_suppression(void **state)
 	assert_true(is_listed(list, "BOB@example.net", reason));
 	assert_string_equal(reason,
 	    "mail to it bounced for good (NoEmail): "
-	    "smtp; 550 5.1.1 {recipient:1}: unknown");
+	    "smtp; 550 5.1.1 this address: unknown");
 	assert_true(is_listed(list, "eve@example.net", reason));
 	assert_false(is_listed(list, "list@example.net", reason));
 	assert_false(is_listed(list, "soft@example.net", reason));

@@ -19,11 +19,11 @@ lifted_and_run_out(void **state)
 	assert_int_equal(address_parse("b+x@example.net", 15, &label, &err), 0);
 	assert_int_equal(suppressions_open(p->path, &list, &err), 0);
 	assert_false(suppressions_find(list, &b, reason));
-	assert_int_equal(suppression_add(j, list, &b, "asked by b@example.net",
+	assert_int_equal(suppression_add(j, list, &b, "asked by b@example.net for x@example.net",
 			     0, "uid 0", SOON, &err),
 	    0);
 	assert_true(suppressions_find(list, &b, reason));
-	assert_string_equal(reason, "asked by {address}");
+	assert_string_equal(reason, "asked by this address for an address");
 	assert_false(suppressions_find(list, &label, reason));
 	suppressions_close(list);
 	assert_int_equal(suppressions_open(p->path, &list, &err), 0);
@@ -55,6 +55,40 @@ lifted_and_run_out(void **state)
 	    "(SELECT min(seq) FROM suppression) FROM journal "
 	    "WHERE event = 'unsuppressed'",
 	    "1");
+}
+
+static int
+same_reason(void *arg, const struct suppression *s)
+{
+	assert_string_equal(s->reason, arg);
+	return 1;
+}
+
+/* What older versions have written, with another message's placeholders. */
+static void
+old_reason(void **state)
+{
+	struct place *p = *state;
+	struct journal *j = open_journal(p->path);
+	struct suppressions *list;
+	struct address b;
+	char reason[SUPPRESSION_REASON_LEN];
+	struct err err;
+
+	assert_int_equal(address_parse("b@example.net", 13, &b, &err), 0);
+	assert_int_equal(
+	    suppression_add(j, NULL, &b, "", 0, "uid 0", SOON, &err), 0);
+	journal_close(j);
+	raw_ok(p->path,
+	    "UPDATE suppression SET reason = "
+	    "'550 <{recipient:12}> {recipient:} {ses-id} of {sender} {a {user}'");
+	assert_int_equal(suppressions_open(p->path, &list, &err), 0);
+	assert_true(suppressions_find(list, &b, reason));
+	assert_string_equal(reason,
+	    "550 <this address> this address {ses-id} of an address {a an address");
+	suppressions_close(list);
+	assert_int_equal(
+	    suppression_list(p->path, true, same_reason, reason, &err), 0);
 }
 
 #define MANY 1000
@@ -99,6 +133,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		store_test(lifted_and_run_out),
+		store_test(old_reason),
 		store_test(many),
 	};
 
