@@ -65,6 +65,7 @@ store_libstore_a_SOURCES = \
 	store/suppressions.c store/suppressions.h \
 	store/uuid.c \
 	store/verify.c store/verify.h \
+	store/verify_schema.c store/verify_schema.h \
 	store/verify_tables.c store/verify_tables.h \
 	store/wipe.c store/wipe.h
 nodist_store_libstore_a_SOURCES = store/schema_sql.c

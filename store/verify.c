@@ -13,6 +13,7 @@
 #include "core/mem.h"
 #include "store/db.h"
 #include "store/journal.h"
+#include "store/verify_schema.h"
 #include "store/verify_tables.h"
 
 /*
@@ -365,9 +366,11 @@ check_part(struct walk *w, struct part *p, struct err *err)
 	    check_pruned(w, p, SQL_UNSAID, err) == -1 ||
 	    check_pruned(w, p, SQL_LEFT, err) == -1)
 		return -1;
-	return w->ask->projections
+	if (!w->ask->projections)
+		return 0;
+	return verify_schema_part(w->db, count_fault, w, err) == 0
 	    ? verify_tables_part(w->db, &span, count_fault, w, err)
-	    : 0;
+	    : -1;
 }
 
 /* With a file attached, and in one transaction: 0, or -1 and err. */
@@ -435,7 +438,9 @@ check_parts(struct walk *w, struct part *parts, size_t n, struct err *err)
 	qsort(parts, n, sizeof(*parts), by_place);
 	for (size_t i = 0; i < n; i++)
 		check_kind(w, &parts[i], i == n - 1);
-	if (w->ask->projections && verify_tables_begin(w->db, err) == -1)
+	if (w->ask->projections &&
+	    (verify_schema_begin(w->db, err) == -1 ||
+		verify_tables_begin(w->db, err) == -1))
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		if (with_part(w, &parts[i], check_part, err) == -1)

@@ -293,9 +293,8 @@ static const char *const compare_text[] = {
 	"' is missing' FROM lone l WHERE l.seq > ?1 AND NOT " IN_ARCHIVE
 	" AND l.seq NOT IN (SELECT seq FROM other.unmatched)",
 };
-#define NCOMPARE (sizeof(compare_text) / sizeof(*compare_text))
-static const struct db_sql compare_sql = { DB_SLOT_PRUNE, NCOMPARE,
-	compare_text };
+static const struct db_sql compare_sql = { DB_SLOT_PRUNE,
+	sizeof(compare_text) / sizeof(*compare_text), compare_text };
 
 static const char *const end_text[] = {
 	"SELECT i.seq, 'message ' || uuid(i.message) || ' is missing' "
@@ -314,8 +313,8 @@ static const char *const end_text[] = {
 	"AND j.n = c.n AND j.role = c.role AND j.seq = c.seq "
 	"WHERE c.hidden IS NOT NULL AND c.hidden IS NOT j.hidden",
 };
-#define NEND (sizeof(end_text) / sizeof(*end_text))
-static const struct db_sql end_sql = { DB_SLOT_PRUNE, NEND, end_text };
+static const struct db_sql end_sql = { DB_SLOT_PRUNE,
+	sizeof(end_text) / sizeof(*end_text), end_text };
 
 static void
 sql_commitment(sqlite3_context *ctx, int argc, sqlite3_value **argv)
@@ -442,6 +441,8 @@ bound_stmt(struct db *db, const struct db_sql *sql, size_t which,
 {
 	sqlite3_stmt *stmt = db_stmt(db, sql, which);
 
+	if (span == NULL)
+		return stmt;
 	if (sqlite3_bind_parameter_count(stmt) >= 1)
 		db_bind_int(stmt, 1, span->bound);
 	if (sqlite3_bind_parameter_count(stmt) >= 2)
@@ -482,6 +483,20 @@ compare(struct db *db, sqlite3_stmt *stmt, verify_fault *fault, void *arg,
 }
 
 int
+verify_compare(struct db *db, const struct db_sql *sql,
+    const struct verify_span *span, verify_fault *fault, void *arg,
+    struct err *err)
+{
+	if (db_prepare(db, sql, err) == -1)
+		return -1;
+	for (size_t i = 0; i < sql->n; i++)
+		if (compare(db, bound_stmt(db, sql, i, span), fault, arg,
+			err) == -1)
+			return -1;
+	return 0;
+}
+
+int
 verify_tables_begin(struct db *db, struct err *err)
 {
 	add_functions(db);
@@ -492,25 +507,14 @@ int
 verify_tables_part(struct db *db, const struct verify_span *span,
     verify_fault *fault, void *arg, struct err *err)
 {
-	if (take(db, span, err) == -1 ||
-	    db_prepare(db, &compare_sql, err) == -1)
+	if (take(db, span, err) == -1)
 		return -1;
-	for (size_t i = 0; i < NCOMPARE; i++)
-		if (compare(db, bound_stmt(db, &compare_sql, i, span), fault,
-			arg, err) == -1)
-			return -1;
-	return 0;
+	return verify_compare(db, &compare_sql, span, fault, arg, err);
 }
 
 int
 verify_tables_end(
     struct db *db, verify_fault *fault, void *arg, struct err *err)
 {
-	if (db_prepare(db, &end_sql, err) == -1)
-		return -1;
-	for (size_t i = 0; i < NEND; i++)
-		if (compare(db, db_stmt(db, &end_sql, i), fault, arg, err) ==
-		    -1)
-			return -1;
-	return 0;
+	return verify_compare(db, &end_sql, NULL, fault, arg, err);
 }

@@ -36,4 +36,11 @@ int verify_tables_part(struct db *, const struct verify_span *, verify_fault *,
  */
 int verify_tables_end(struct db *, verify_fault *, void *arg, struct err *);
 
+/*
+ * Statements of which each row is a fault: its seq (0: none), and words. They
+ * may bind ?1 bound, ?2 last_seq, ?3 archive; without a span they bind nothing.
+ */
+int verify_compare(struct db *, const struct db_sql *,
+    const struct verify_span *, verify_fault *, void *arg, struct err *);
+
 #endif

@@ -1,6 +1,7 @@
 """A thousand ways to change one row, and others to change more, and postern verify
 sees each."""
 
+import contextlib
 import json
 import random
 import re
@@ -48,11 +49,27 @@ def other_value(rng, value):
     return rng.choice([value[:at] + changed + value[at + 1:], None])
 
 
+@contextlib.contextmanager
+def untriggered(path):
+    """The database, which has its triggers again afterwards."""
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("PRAGMA synchronous = OFF")
+    db.execute("PRAGMA ignore_check_constraints = ON")
+    triggers = db.execute("SELECT name, sql FROM sqlite_schema"
+                          " WHERE type = 'trigger'").fetchall()
+    for name, _ in triggers:
+        db.execute(f"DROP TRIGGER {name}")
+    try:
+        yield db
+        for _, trigger in triggers:
+            db.execute(trigger)
+    finally:
+        db.close()
+
+
 class Tamperer:
-    def __init__(self, path, rng):
-        self.db = sqlite3.connect(path, isolation_level=None)
-        self.db.execute("PRAGMA synchronous = OFF")
-        self.db.execute("PRAGMA ignore_check_constraints = ON")
+    def __init__(self, db, rng):
+        self.db = db
         self.rng = rng
 
     def columns(self, table):
@@ -131,13 +148,11 @@ class Tamperer:
             return self.rng.choice(ways)(table)
         except sqlite3.IntegrityError:
             return None  # SQLite itself won't have it
-        finally:
-            self.db.close()
 
 
 @pytest.fixture(scope="session")
 def kept(tmp_path_factory):
-    """An archive, and a copy of the journal without the triggers."""
+    """Archives, and a copy of the journal."""
     store = Store(tmp_path_factory.mktemp("kept"))
     old = OldJournal(store.path)
     old.suppress(midnight(26), "gone@example.org", midnight(25))
@@ -155,9 +170,6 @@ def kept(tmp_path_factory):
     copy = store.archive("copy")
     store.run("snapshot", copy)
     db = sqlite3.connect(copy)
-    for (trigger,) in db.execute("SELECT name FROM sqlite_schema"
-                                 " WHERE type = 'trigger'").fetchall():
-        db.execute(f"DROP TRIGGER {trigger}")
     (head,) = db.execute("SELECT seq || ':' || lower(hex(chain)) FROM journal"
                          " ORDER BY seq DESC LIMIT 1").fetchone()
     db.close()
@@ -182,7 +194,8 @@ def test_each_is_found(kept, rundir, lot):
     missed, done = [], 0
     while done < TAMPERINGS // LOTS:
         shutil.copy(copy, path)
-        what = Tamperer(path, rng).tamper()
+        with untriggered(path) as db:
+            what = Tamperer(db, rng).tamper()
         if what is None:
             continue
         done += 1
@@ -209,7 +222,8 @@ class Files:
         """Paths of all of them, with that one changed."""
         path = f"{self.rundir}/tampered.db"
         shutil.copy(self.paths[name], path)
-        change(path, sql)
+        with untriggered(path) as db:
+            db.executescript(sql)
         return {**self.paths, name: path}
 
     def own(self, paths, *named, status):
@@ -231,21 +245,6 @@ class Files:
                               text=True, check=False)
         assert done.returncode == status, done.stdout + done.stderr
         return re.sub(r"\s+", " ", done.stdout)
-
-
-def change(path, sql):
-    """Run this without what the triggers have to say, which are there again then."""
-    db = sqlite3.connect(path, isolation_level=None)
-    db.execute("PRAGMA synchronous = OFF")
-    db.execute("PRAGMA ignore_check_constraints = ON")
-    triggers = db.execute("SELECT name, sql FROM sqlite_schema"
-                          " WHERE type = 'trigger'").fetchall()
-    for name, _ in triggers:
-        db.execute(f"DROP TRIGGER {name}")
-    db.executescript(sql)
-    for _, trigger in triggers:
-        db.execute(trigger)
-    db.close()
 
 
 @pytest.fixture
@@ -292,3 +291,26 @@ def test_rows_that_make_no_sense_are_told(files, event, what):
     told = json.loads(files.verify("verify", "--projections", "--json",
                                    *paths.values(), status=0 if untouched else 1))
     assert (told["faults"] == 0) == untouched
+
+
+@pytest.mark.parametrize("name", ["live", "a"])
+@pytest.mark.parametrize("sql, words", [
+    ("DROP VIEW audit; CREATE VIEW audit AS {audit}"
+     " WHERE r.value IS NOT 'ann@example.org'", "view audit is not what"),
+    ("DROP TRIGGER journal_no_update", "trigger journal_no_update is missing"),
+    ("CREATE TABLE evil (a)", "table evil is not what"),
+    ("DROP INDEX delivery_sending", "index delivery_sending is missing"),
+    ("CREATE TRIGGER evil AFTER INSERT ON journal BEGIN DELETE FROM event; END",
+     "trigger evil is not what"),
+    ("ANALYZE", None)])
+def test_views_and_triggers_are_what_they_were(files, name, sql, words):
+    path = f"{files.rundir}/changed.db"
+    shutil.copy(files.paths[name], path)
+    db = sqlite3.connect(path)
+    (audit,) = db.execute("SELECT substr(sql, instr(sql, 'SELECT')) FROM"
+                          " sqlite_schema WHERE name = 'audit'").fetchone()
+    db.executescript(sql.replace("{audit}", audit))
+    db.close()
+    text = files.alone(*({**files.paths, name: path}).values(),
+                       status=0 if words is None else 1)
+    assert words is None or words in text
