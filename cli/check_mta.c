@@ -139,6 +139,27 @@ limit(const char *transport, const char *what, int64_t *n_r)
 	return postfix_number(name, n_r, &err) == 0;
 }
 
+/* With fewer, the time that SES's replies take leaves some of the rate unused. */
+static void
+check_busy(struct check *c, const char *transport, int64_t concurrency,
+    int64_t recipients, const char *cure)
+{
+	double rate = c->conf->quota.rate;
+	unsigned busy = postfix_busy(rate);
+
+	if (concurrency >= busy)
+		check_fine(c,
+		    "%s: %lld deliveries at once x %lld recipients fit into "
+		    "answer-within",
+		    transport, (long long)concurrency, (long long)recipients);
+	else
+		check_warn(c, cure,
+		    "%s: Postfix delivers %lld at once, but at %.15g a second "
+		    "%u are under way when SES is far away: the rate may not "
+		    "be reached",
+		    transport, (long long)concurrency, rate, busy);
+}
+
 /* Beyond that product, some are put off that could have been sent. */
 static void
 check_limits(struct check *c, const char *transport)
@@ -152,18 +173,15 @@ check_limits(struct check *c, const char *transport)
 	    !limit(transport, "destination_recipient_limit", &recipients))
 		return;
 	slots = rate * (double)c->conf->lmtp.answer_within / (double)US_PER_SEC;
-	if (rate < 0 || (double)(concurrency * recipients) <= slots) {
-		check_fine(c,
-		    "%s: %lld deliveries at once x %lld recipients fit into "
-		    "answer-within",
-		    transport, (long long)concurrency, (long long)recipients);
-		return;
-	}
 	postfix_limits(rate, c->conf->lmtp.answer_within, &less, &fewer);
 	(void)snprintf(cure, sizeof(cure),
 	    "set %s_destination_concurrency_limit = %u and "
 	    "%s_destination_recipient_limit = %u in main.cf",
 	    transport, less, transport, fewer);
+	if (rate < 0 || (double)(concurrency * recipients) <= slots) {
+		check_busy(c, transport, concurrency, recipients, cure);
+		return;
+	}
 	check_warn(c, cure,
 	    "%s: Postfix hands over up to %lld x %lld recipients at once, but "
 	    "at %.15g a second only %.0f get their turn within %lld s; the "

@@ -215,6 +215,7 @@ static void
 print_postfix(const struct init *in, bool had_conf)
 {
 	const struct output *o = &in->cli->out;
+	double rate = in->conf->quota.rate;
 	unsigned concurrency, recipients;
 
 	if (had_conf && !listens(in))
@@ -224,18 +225,23 @@ print_postfix(const struct init *in, bool had_conf)
 		    "    milter { listen = %s\n"
 		    "             socketmap = %s }\n",
 		    in->cli->conf_file, in->listen, in->milter, in->socketmap);
-	postfix_limits(in->conf->quota.rate, in->conf->lmtp.answer_within,
-	    &concurrency, &recipients);
+	postfix_limits(
+	    rate, in->conf->lmtp.answer_within, &concurrency, &recipients);
 	output_printf(o,
 	    "\nIn Postfix's main.cf, to send through Postern what is not "
 	    "delivered here:\n\n"
 	    "default_transport = lmtp:unix:postern/lmtp.sock\n"
 	    "lmtp_destination_concurrency_limit = %u\n"
 	    "lmtp_destination_recipient_limit = %u\n"
-	    "lmtp_send_xforward_command = yes\n\n"
-	    "The two limits suit the rate (%.15g a second); \"postern check\" "
-	    "tells when it changes.\n"
-	    "\nThere as well, to have postern-milter(8) rewrite senders when "
+	    "lmtp_send_xforward_command = yes\n\n",
+	    concurrency, recipients);
+	if (rate >= 0)
+		output_printf(o,
+		    "The two limits suit the rate (%.15g a second); \"postern "
+		    "check\" tells when it outgrows them.\n\n",
+		    rate);
+	output_printf(o,
+	    "There as well, to have postern-milter(8) rewrite senders when "
 	    "mail is submitted, and find the way back from SRS addresses:\n\n"
 	    "smtpd_milters = unix:postern/milter.sock\n"
 	    "non_smtpd_milters = unix:postern/milter.sock\n"
@@ -247,8 +253,7 @@ print_postfix(const struct init *in, bool had_conf)
 	    "smtpd_milters out of main.cf, or strangers' senders are "
 	    "rewritten, too: set it in master.cf for the submission service "
 	    "only, or name your own clients in smtpd_milter_maps, as README "
-	    "has it.\n",
-	    concurrency, recipients, in->conf->quota.rate);
+	    "has it.\n");
 }
 
 /* Last, since it comes after all else. */

@@ -240,16 +240,22 @@ postfix_number(const char *name, int64_t *n_r, struct err *err)
 	return 0;
 }
 
+unsigned
+postfix_busy(double rate)
+{
+	double busy = rate * DELIVERY_SEC;
+
+	return busy > PROCESSES ? PROCESSES : busy > 1 ? (unsigned)busy : 1;
+}
+
 void
 postfix_limits(double rate, int64_t within_us, unsigned *concurrency_r,
     unsigned *recipients_r)
 {
 	double slots = rate * (double)within_us / (double)US_PER_SEC;
-	double busy = rate * DELIVERY_SEC;
+	unsigned busy = postfix_busy(rate);
 
-	*concurrency_r = busy > PROCESSES ? PROCESSES
-	    : busy > CONCURRENCY	  ? (unsigned)busy
-					  : CONCURRENCY;
+	*concurrency_r = busy > CONCURRENCY ? busy : CONCURRENCY;
 	*recipients_r = RECIPIENTS;
 	if (rate < 0 || slots >= *concurrency_r * RECIPIENTS)
 		return;

@@ -87,10 +87,14 @@ int postfix_lookup(
  */
 int postfix_has_domain(const char *param, const char *domain, struct err *);
 
+/* How many deliveries a rate keeps busy at one time when SES is far away, as far
+ * as Postfix has processes for them; 1 where it has no limit. */
+unsigned postfix_busy(double rate);
+
 /*
  * The limits that keep what Postfix hands over at one time within rate x
- * within: 20 deliveries at once (Postfix's own default), or as many as the rate
- * keeps busy when SES is far away, of at most 50 recipients each.
+ * within: 20 deliveries at once (Postfix's own default), or as many as
+ * postfix_busy, of at most 50 recipients each.
  */
 void postfix_limits(double rate, int64_t within_us, unsigned *concurrency_r,
     unsigned *recipients_r);

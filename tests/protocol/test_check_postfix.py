@@ -293,6 +293,31 @@ def test_a_service_has_its_own_default_action(place, options, warned):
         assert cure == "set milter_default_action = tempfail"
 
 
+# Limits for the rate
+
+
+@pytest.mark.parametrize("rate, concurrency, wanted", [
+    (200, 20, 100), (200, 99, 100), (200, 100, None),
+    (50, 20, 25), (40, 20, None), (14, 7, None), (14, 6, 20),
+    ("unlimited", 1, None),
+])
+def test_a_rate_that_outgrew_the_concurrency(place, rate, concurrency, wanted):
+    p = place(default_transport="lmtp:unix:postern/lmtp.sock",
+              lmtp_destination_recipient_limit="1")
+    with open(p.conf, "a", encoding="ascii") as f:
+        f.write(f"quota {{ rate = {rate} }}\n")
+    limit = "lmtp_destination_concurrency_limit"
+    level, text, cure = next(
+        f for f in p.check("Mail server", **{limit: str(concurrency)})
+        if "at once" in f[1])
+    if wanted is None:
+        assert (level, cure) == ("ok", None)
+    else:
+        assert level == "warn" and f"delivers {concurrency} at once" in text
+        assert f"at {rate} a second" in text
+        assert cure.startswith(f"set {limit} = {wanted} and ")
+
+
 # What comes from the world
 
 
