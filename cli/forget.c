@@ -13,6 +13,7 @@
 #include "core/address.h"
 #include "core/json.h"
 #include "core/mem.h"
+#include "store/archives.h"
 #include "store/forget.h"
 #include "store/hidden.h"
 #include "store/prune.h"
@@ -28,6 +29,7 @@
  * bytes of all files are searched.
  */
 #define REQUEST_MAX_BYTES 32768
+#define ANSWER_MAX_BYTES ((size_t)1024 * 1024)
 
 struct forget {
 	struct cli *cli;
@@ -47,6 +49,8 @@ struct forget {
 	int64_t others; /* values of others that the address is part of */
 	bool erased; /* all of it, what is left to do is to wipe */
 	bool traces;
+	char **unseen; /* archives that were not named */
+	size_t nunseen;
 };
 
 static void
@@ -300,6 +304,15 @@ check_pruned(struct forget *f, struct err *err)
 	return rc;
 }
 
+static void
+add_unseen(void *arg, const char *name)
+{
+	struct forget *f = arg;
+
+	f->unseen = mem_grow(f->unseen, f->nunseen + 1, sizeof(*f->unseen));
+	f->unseen[f->nunseen++] = mem_strdup(name);
+}
+
 static int
 forget(void *arg, struct err *err)
 {
@@ -315,6 +328,9 @@ forget(void *arg, struct err *err)
 		rc = erase(f, &kept, 1, err);
 	for (size_t i = 0; rc == 0 && i < f->narchives; i++)
 		rc = in_archive(f, f->archives[i], err);
+	if (rc == 0)
+		rc = archives_besides(f->path, f->archives, f->narchives,
+		    add_unseen, f, err);
 	f->erased = rc == 0;
 	if (rc == 0)
 		rc = clean_up(f, err);
@@ -324,22 +340,48 @@ forget(void *arg, struct err *err)
 }
 
 static void
+tell_json(const struct forget *f)
+{
+	struct buf json;
+
+	buf_init(&json, ANSWER_MAX_BYTES);
+	json_open(&json, '{');
+	json_add_int(&json, "messages", f->messages);
+	json_add_int(&json, "parties", f->parties);
+	json_add_int(&json, "suppressions", f->suppressions);
+	json_add_int(&json, "others", f->others);
+	json_add_bool(&json, "traces", f->traces);
+	json_key(&json, "archives_not_looked_at");
+	json_open(&json, '[');
+	for (size_t i = 0; i < f->nunseen; i++)
+		json_string(&json, f->unseen[i]);
+	json_close(&json, ']');
+	json_close(&json, '}');
+	output_json(&f->cli->out, &json);
+	buf_free(&json);
+}
+
+static void
+tell_unseen(const struct forget *f)
+{
+	struct output *out = &f->cli->out;
+
+	for (size_t i = 0; i < f->nunseen; i++)
+		output_printf(out, "%s%s", i > 0 ? ", " : "", f->unseen[i]);
+	if (f->nunseen > 0)
+		output_printf(out,
+		    " %s not looked at: run this again with --archive and %s.\n",
+		    f->nunseen == 1 ? "was" : "were",
+		    f->nunseen == 1 ? "that file" : "those files");
+}
+
+static void
 tell(const struct forget *f)
 {
 	struct output *out = &f->cli->out;
-	struct buf json;
 
 	if (out->json) {
-		buf_init(&json, REQUEST_MAX_BYTES);
-		json_open(&json, '{');
-		json_add_int(&json, "messages", f->messages);
-		json_add_int(&json, "parties", f->parties);
-		json_add_int(&json, "suppressions", f->suppressions);
-		json_add_int(&json, "others", f->others);
-		json_add_bool(&json, "traces", f->traces);
-		json_close(&json, '}');
-		output_json(out, &json);
-		buf_free(&json);
+		tell_json(f);
 		return;
 	}
 	output_printf(out,
@@ -354,6 +396,7 @@ tell(const struct forget *f)
 		output_printf(out,
 		    "Bytes of it may be left: run this again when nobody reads "
 		    "the files.\n");
+	tell_unseen(f);
 }
 
 static enum cli_exit
@@ -366,7 +409,10 @@ run_with(struct forget *f, const struct conf *conf)
 	rc = keeper_run(&f->keeper, f->cli, conf, forget, f, &status);
 	if (f->erased)
 		tell(f);
-	return rc == 0 && f->traces ? CLI_WRONG : status;
+	for (size_t i = 0; i < f->nunseen; i++)
+		free(f->unseen[i]);
+	free(f->unseen);
+	return rc == 0 && (f->traces || f->nunseen > 0) ? CLI_WRONG : status;
 }
 
 /*
@@ -424,9 +470,9 @@ const struct verb verb_forget = {
 	    "suppression stays in force under a keyed hash, unless\n"
 	    "--suppression-too. The search database is made anew. What rows left\n"
 	    "behind in the files is overwritten while mail flows, and then all\n"
-	    "bytes are searched for it. Exits 1 when a reader is in the way: run\n"
-	    "it again then. ADDRESS+label is another address; snapshots and\n"
-	    "backups are not looked at.\n",
+	    "bytes are searched for it. Exits 1 when a reader is in the way, or an\n"
+	    "archive was not named: run it again then. ADDRESS+label is another\n"
+	    "address; snapshots and backups are not looked at.\n",
 	.gives_way = true,
 	.run = run,
 };

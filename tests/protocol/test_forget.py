@@ -59,6 +59,27 @@ def with_bytes(store, words, *more):
     return found
 
 
+def test_archives_that_were_not_named(store):
+    """As long as the journal knows of files that she may be in, it is not done."""
+    fill(store)
+    for ago, name in ((30, "a1"), (20, "a2")):
+        store.prune(ago, name)
+    text = store.run("forget", ANN, expect=1)
+    assert text.endswith("a1.db, a2.db were not looked at: run this again with"
+                         " --archive and those files. ")
+    # A file is known by what is in it.
+    moved = store.archive("moved")
+    os.rename(store.archive("a1"), moved)
+    text = store.run("forget", ANN, "--archive", moved, expect=1)
+    assert text.endswith("a2.db was not looked at: run this again with --archive and"
+                         " that file. ")
+    answer = json.loads(store.run("forget", ANN, "--json", "--archive", moved,
+                                  expect=1))
+    assert answer["archives_not_looked_at"] == ["a2.db"]
+    store.run("forget", ANN, "--archive", moved, store.archive("a2"))
+    assert with_bytes(store, ANN) == []
+
+
 @pytest.mark.threads
 def test_nothing_of_her_is_left(store):
     fill(store)
@@ -151,7 +172,7 @@ def test_what_hides_a_suppression_is_chained(store, erased_first):
         store.prune(20)
     else:
         store.prune(20)
-        store.run("forget", ANN)
+        store.run("forget", ANN, expect=1)  # the archive was not named
     for path in [store.path] + erased_first * [store.archive()]:
         ((name, salt),) = store.get(
             f"SELECT address, salt FROM suppression WHERE seq = {seq}", path)
@@ -192,7 +213,8 @@ def test_what_is_hers_and_what_is_not(store):
     old.close()
     text = store.run("forget", ANN, "--json")
     assert json.loads(text) == {"messages": 2, "parties": 3, "suppressions": 0,
-                                "others": 4, "traces": False}
+                                "others": 4, "traces": False,
+                                "archives_not_looked_at": []}
     assert store.get("SELECT header_message_id FROM message ORDER BY id") == [
         ("<9.joann@example.org>",), (f"<1.{ANN}.uk>",), (None,), (None,)]
     store.verify()
