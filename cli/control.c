@@ -82,7 +82,7 @@ control_ask(const struct conf *conf, const char *request, int64_t within_us,
 
 	if (fd == -1) {
 		err->class = ERR_NET;
-		return err_context(err, "posternd at %s", conf->daemon.control);
+		return err_context(err, "posternd");
 	}
 	s = stream_new(fd);
 	stream_deadline(s, clock_mono_us() + within_us);

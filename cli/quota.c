@@ -98,13 +98,16 @@ int
 quota_answer(const struct conf *conf, struct buf *answer, bool *running_r,
     struct err *err)
 {
+	struct err failed;
 	int rc = 0;
 
 	*running_r =
 	    control_op(conf, "quota", CONTROL_WITHIN_US, answer, err) == 0;
 	if (!*running_r) {
 		buf_reset(answer);
-		rc = from_journal(conf, answer, err);
+		rc = from_journal(conf, answer, &failed);
+		if (rc == -1)
+			*err = failed;
 	}
 	while (answer->len > 0 && answer->data[answer->len - 1] == '\n')
 		buf_cut(answer, answer->len - 1);
@@ -144,8 +147,18 @@ print_day(const struct output *out, const char *answer, struct buf *value)
 		    value->data);
 }
 
+/* Nobody reads more of what is measured than three digits. */
+static void
+print_pace(const struct output *out, const char *measured)
+{
+	double pace = strtod(measured, NULL);
+
+	output_field(out, "Pace now",
+	    pace < 100 ? "%.3g a second" : "%.0f a second", pace);
+}
+
 void
-quota_print(const struct output *out, const char *answer, bool running)
+quota_print(const struct output *out, const char *answer, const struct err *why)
 {
 	struct buf value;
 
@@ -155,14 +168,14 @@ quota_print(const struct output *out, const char *answer, bool running)
 	else
 		output_field(out, "Rate", "unlimited");
 	if (*get(answer, "pace", &value) != '\0')
-		output_field(out, "Pace now", "%s a second", value.data);
+		print_pace(out, value.data);
 	print_day(out, answer, &value);
 	if (*get(answer, "waiting", &value) != '\0')
 		output_field(out, "Waiting", "%s", value.data);
 	if (*get(answer, "next_slot", &value) != '\0')
 		output_field(out, "Next slot", "%s", value.data);
-	if (!running)
-		output_field(out, "", "from the journal: posternd does not answer");
+	if (why != NULL)
+		output_field(out, "", "from the journal: %s", why->text);
 	buf_free(&value);
 }
 
@@ -189,7 +202,8 @@ run(struct cli *cli, int argc, char **argv)
 		if (cli->out.json)
 			output_json(&cli->out, &answer);
 		else
-			quota_print(&cli->out, answer.data, running);
+			quota_print(
+			    &cli->out, answer.data, running ? NULL : &err);
 		status = CLI_DONE;
 	}
 	buf_free(&answer);
@@ -203,6 +217,6 @@ const struct verb verb_quota = {
 	.usage = "quota [--json]\n\n"
 		 "Shows the rate, the pace that is kept now, how much of the\n"
 		 "rolling day is spent, and the next slot. Asks posternd; when it\n"
-		 "does not run, the journal.\n",
+		 "does not answer, the journal.\n",
 	.run = run,
 };

@@ -13,12 +13,14 @@
 
 /*
  * posternd's answer to the op "quota"; when it does not answer, what of it the
- * journal knows, and *running_r is false.
+ * journal knows, *running_r is false, and err says why. -1 and err when neither
+ * can be.
  */
 int quota_answer(const struct conf *, struct buf *answer, bool *running_r,
     struct err *);
 
-/* The same for people, line by line. */
-void quota_print(const struct output *, const char *answer, bool running);
+/* The same for people, line by line; why it comes from the journal, or NULL. */
+void quota_print(
+    const struct output *, const char *answer, const struct err *why);
 
 #endif

@@ -82,7 +82,7 @@ print(const struct output *out, const char *quota, const char *status,
 {
 	int open;
 
-	quota_print(out, quota, true);
+	quota_print(out, quota, NULL);
 	number(out, status, "under_way", "Under way", "deliveries");
 	number(out, status, "sessions", "Sessions", "of the mail server");
 	open = breakers(out, status, err);

@@ -117,6 +117,23 @@ def test_posternd_down(parts):
     post.run("verify", "--projections")
 
 
+def test_quota_for_people(parts):
+    post, _ = relay(parts, conf={"quota": {"rate": "0.123456"}})
+    for verb in ("quota", "status"):
+        told = post.run(verb)
+        assert re.search(r"^Rate +0\.123456 recipients a second$", told, re.M)
+        assert re.search(r"^Pace now +0\.123 a second$", told, re.M)
+        assert "from the journal" not in told
+    post.stop()
+    told = post.run("quota")
+    assert "Pace" not in told
+    assert (f"from the journal: posternd: {post.control}: "
+            "connect: No such file or directory") in re.sub(r"\s+", " ", told)
+    # That it may not be asked is another reason.
+    post.configure({"daemon": {"control": f"{post.conf_file}/sock"}})
+    assert "connect: Not a directory" in post.run("quota")
+
+
 def test_quota_counts_the_same_up_and_down(parts):
     post, _ = relay(parts, conf={"quota": {"rate": 200, "daily": 100}})
     send(post, "one@example.com", "two@example.com")
