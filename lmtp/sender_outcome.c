@@ -136,6 +136,18 @@ sender_backoff_us(unsigned tries)
 	return steps[tries < last ? tries : last] * US_PER_SEC;
 }
 
+/*
+ * A connection that others have used up, by SES's count or its patience, says
+ * nothing about this message; there are only so many of them.
+ */
+static bool
+used_up(const struct sender *s, const struct ses_result *result,
+    unsigned attempt)
+{
+	return result->class == SES_RECONNECT && attempt == 0 &&
+	    s->connection->messages > 0;
+}
+
 void
 sender_refused(struct sender *s, struct delivery *d,
     const struct ses_result *result, unsigned attempt)
@@ -146,6 +158,10 @@ sender_refused(struct sender *s, struct delivery *d,
 	ses_report(s->ses, d->mail->sender.text, result);
 	if (result->class == SES_PACE || result->class == SES_DAY_FULL) {
 		sender_again(s, d, result, THROTTLED_US, attempt);
+		return;
+	}
+	if (used_up(s, result, attempt)) {
+		sender_again(s, d, result, 0, attempt);
 		return;
 	}
 	if ((result->class == SES_RECONNECT ||

@@ -347,6 +347,16 @@ def test_the_cap_on_messages_of_a_session_is_routine(parts):
     assert journal(post, "doubtful") == []
 
 
+def test_connections_that_others_used_up_cost_no_try(parts):
+    post, ses = relay(parts, session_messages=1, latency="50ms")
+    names = [f"{n}@example.com" for n in range(8)]
+    assert [r.code for r in send(post, *names)] == [250] * 8
+    assert ses.counters()["open"] > 4
+    [reply] = send(post, TO)
+    assert reply.code == 250
+    assert ses.counters()["session_caps"] > 4
+
+
 def test_our_own_cap_spares_ses_that(parts):
     post, ses = relay(
         parts, conf={"ses": {"messages-per-connection": 3, "connections": 1}},
