@@ -60,6 +60,23 @@ tell_span(struct output *out, const struct verify_result *v)
 	output_printf(out, "\n");
 }
 
+/* Nor about what only other files could tell. */
+static void
+tell_open(struct output *out, const struct verify_result *v)
+{
+	if (v->archive)
+		output_printf(out, "end    of an archive: what came after it "
+				   "was not looked at\n");
+	if (v->open.messages > 0)
+		output_printf(out, "open   %" PRId64 " messages lie, or begin, "
+				   "in files that were not named, or nowhere\n",
+		    v->open.messages);
+	if (v->open.others > 0)
+		output_printf(out, "open   %" PRId64 " erasures or ends of "
+				   "suppressions, of which such files have to "
+				   "tell\n", v->open.others);
+}
+
 static void
 tell(struct report *r, const struct verify_result *v)
 {
@@ -72,6 +89,8 @@ tell(struct report *r, const struct verify_result *v)
 	json_add_int(&r->json, "first_seq", v->first_seq);
 	json_add_int(&r->json, "faults", (int64_t)v->faults);
 	json_add_bool(&r->json, "archive", v->archive);
+	json_add_int(&r->json, "open_messages", v->open.messages);
+	json_add_int(&r->json, "open_others", v->open.others);
 	json_add_int(&r->json, "head_seq", v->last_seq);
 	json_add_string(&r->json, "head_chain", head);
 	json_close(&r->json, '}');
@@ -88,9 +107,7 @@ tell(struct report *r, const struct verify_result *v)
 				   "one before\n", v->rows);
 	}
 	tell_span(out, v);
-	if (v->archive)
-		output_printf(out, "end    of an archive: what came after it "
-				   "was not looked at\n");
+	tell_open(out, v);
 	output_printf(out, "head   %" PRId64 ":%s\n", v->last_seq, head);
 }
 

@@ -447,9 +447,11 @@ check_parts(struct walk *w, struct part *parts, size_t n, struct err *err)
 			return -1;
 	check_tail(w);
 	w->result->archive = parts[n - 1].archive;
-	if (!w->ask->projections || w->result->archive)
+	if (!w->ask->projections)
 		return 0;
-	return verify_tables_end(w->db, count_fault, w, err);
+	return verify_tables_end(w->db, &(struct verify_span){ parts[n - 1].bound,
+		w->result->last_seq, w->result->archive },
+	    &w->result->open, count_fault, w, err);
 }
 
 int

@@ -21,9 +21,14 @@
  *			built the real one
  *	introduced	messages, as their `received` rows have them
  *	committed	the commitments to parties
- *	placed		messages that some file has
+ *	seen		messages that rows are about, with the last of these
+ *	placed		messages that some file has, with the end of the last
+ *			that does
+ *	unknown		messages that some file has, of which no row tells
  *	suppressed	suppressions, as the journal has them
  *	lifted		those that were, and when
+ *	ended		until when an archive has one that no row up to its end
+ *			has ended then
  *	erasure		what rows `erased` name; role `suppression`, with the
  *			seq as n, for one of those, and what was committed to
  *			if it stays in force under a hidden name
@@ -39,7 +44,9 @@
  *
  * A message lies with its last row, so what a file has is compared as things
  * stood at its end. A message that was introduced before the first row looked
- * at can't be: it is left alone.
+ * at can't be: it is left alone. Where the last file is an archive, a message
+ * that it does not have may have a row in a later one, and lie there: such are
+ * counted.
  */
 static const char work_tables[] =
     "CREATE TABLE delivery (message, n, state, attempts, ses_id, code, "
@@ -49,10 +56,13 @@ static const char work_tables[] =
     "queue_ids, repairs, message_id) WITHOUT ROWID;"
     "CREATE TABLE committed (message, n, role, commitment, seq, "
     "PRIMARY KEY (message, n, role)) WITHOUT ROWID;"
-    "CREATE TABLE placed (message PRIMARY KEY) WITHOUT ROWID;"
+    "CREATE TABLE seen (message PRIMARY KEY, last) WITHOUT ROWID;"
+    "CREATE TABLE placed (message PRIMARY KEY, last) WITHOUT ROWID;"
+    "CREATE TABLE unknown (message PRIMARY KEY) WITHOUT ROWID;"
     "CREATE TABLE suppressed (seq INTEGER PRIMARY KEY, at, reason, address, "
     "until);"
     "CREATE TABLE lifted (seq INTEGER PRIMARY KEY, at);"
+    "CREATE TABLE ended (seq, until);"
     "CREATE TABLE erasure (message, n, role, seq, hidden, "
     "PRIMARY KEY (message, n, role, seq)) WITHOUT ROWID;"
     "CREATE TABLE claimed (message, n, role, seq, hidden);"
@@ -70,7 +80,16 @@ static const char work_tables[] =
 	"json_extract(detail, '$.feedback_id'), "                     \
 	"json_extract(detail, '$.time'))"
 
-/* All are bound: ?1 bound, ?2 last_seq. */
+#define KNOWN "IN (SELECT message FROM introduced)"
+
+/* Its end may also be that of another one of the address. */
+#define SOMETHING_ELSE_ENDED(until) \
+	"coalesce(" until " NOT IN (SELECT at FROM suppressed), true)"
+
+/*
+ * All are bound, and those below: ?1 bound, ?2 last_seq, ?3 whether it is an
+ * archive.
+ */
 static const char *const take_text[] = {
 	"INSERT INTO start SELECT CASE seq WHEN 1 THEN -1 ELSE at END, seq "
 	"FROM told WHERE seq > ?1 AND NOT EXISTS "
@@ -125,7 +144,20 @@ static const char *const take_text[] = {
 	"FROM other.erased e LEFT JOIN other.suppression s "
 	"ON e.role = 'suppression' AND s.seq = e.n WHERE e.seq > ?2",
 
-	"INSERT OR IGNORE INTO placed SELECT id FROM other.message",
+	"INSERT INTO ended SELECT s.seq, s.until FROM other.suppression s "
+	"JOIN suppressed j ON j.seq = s.seq WHERE ?3 "
+	"AND s.seq NOT IN (SELECT seq FROM lifted) "
+	"AND s.until IS NOT j.until AND " SOMETHING_ELSE_ENDED("s.until"),
+
+	"INSERT INTO seen SELECT message, max(seq) FROM told WHERE seq > ?1 "
+	"AND message IS NOT NULL AND event <> 'erased' GROUP BY message "
+	"ON CONFLICT DO UPDATE SET last = excluded.last",
+
+	"INSERT INTO placed SELECT id, ?2 FROM other.message WHERE true "
+	"ON CONFLICT DO UPDATE SET last = excluded.last",
+
+	"INSERT OR IGNORE INTO unknown SELECT id FROM other.message "
+	"WHERE id NOT " KNOWN,
 
 	"INSERT OR IGNORE INTO reported SELECT message, n, " EVENT_KEY ", seq, "
 	"json_extract(detail, '$.attempt'), "
@@ -162,8 +194,6 @@ static const char *const build_text[] = {
 static const struct db_sql build_sql = { DB_SLOT_RECORD,
 	sizeof(build_text) / sizeof(*build_text), build_text };
 
-#define KNOWN "IN (SELECT message FROM introduced)"
-
 /* What was erased in this file says so there. */
 #define ERASED(id, number, what)                                            \
 	"EXISTS (SELECT 1 FROM other.erased e WHERE e.message = " id        \
@@ -171,10 +201,7 @@ static const struct db_sql build_sql = { DB_SLOT_RECORD,
 
 #define IN_ARCHIVE "?3"
 
-/*
- * Each row is a fault: seq, words. All are bound: ?1 bound, ?2 last_seq, ?3
- * whether it is an archive.
- */
+/* Each row is a fault: seq, words. */
 static const char *const compare_text[] = {
 	"SELECT 0, 'delivery ' || uuid(message) || ' ' || n || "
 	"' is not what the journal says' FROM ("
@@ -228,17 +255,16 @@ static const char *const compare_text[] = {
 	"WHERE role <> 'suppression') "
 	"WHERE message NOT IN (SELECT id FROM other.message)",
 
-	/* An archive has them as they were when it was made. */
+	/* An archive has them as they were when it was made: see ended. */
 	"SELECT j.seq, 'the suppression of row ' || j.seq || "
 	"' is not what the journal says' "
 	"FROM suppressed j LEFT JOIN other.suppression s ON s.seq = j.seq "
 	"LEFT JOIN lifted l ON l.seq = j.seq "
 	"WHERE CASE WHEN s.seq IS NULL THEN j.seq > ?1 "
 	"WHEN s.since IS NOT j.at OR s.reason IS NOT j.reason THEN true "
-	"WHEN NOT " IN_ARCHIVE " AND CASE WHEN l.seq IS NOT NULL "
-	"THEN s.until IS NOT l.at ELSE s.until IS NOT j.until AND "
-	"coalesce(s.until NOT IN (SELECT at FROM suppressed), true) END "
-	"THEN true "
+	"WHEN CASE WHEN l.seq IS NOT NULL THEN s.until IS NOT l.at "
+	"WHEN " IN_ARCHIVE " THEN false ELSE s.until IS NOT j.until AND "
+	SOMETHING_ELSE_ENDED("s.until") " END THEN true "
 	"WHEN s.address IS NULL THEN s.salt IS NOT NULL OR NOT "
 	ERASED("x''", "j.seq", "'suppression'") " "
 	"WHEN s.address LIKE 'hmac:%' THEN NOT "
@@ -296,16 +322,29 @@ static const char *const compare_text[] = {
 static const struct db_sql compare_sql = { DB_SLOT_PRUNE,
 	sizeof(compare_text) / sizeof(*compare_text), compare_text };
 
+#define NOT_PLACED                                                \
+	"FROM seen s LEFT JOIN placed p ON p.message = s.message " \
+	"WHERE (p.message IS NULL OR p.last < s.last)"
+
+#define NOT_ENDED                                                      \
+	"FROM ended e LEFT JOIN lifted l ON l.seq = e.seq "             \
+	"WHERE e.until IS NOT l.at AND " SOMETHING_ELSE_ENDED("e.until")
+
+/* Of an archive's end, what rows after it can't tell otherwise. */
+#define DECIDED(seq) "(NOT ?3 OR " seq " <= ?2)"
+
 static const char *const end_text[] = {
-	"SELECT i.seq, 'message ' || uuid(i.message) || ' is missing' "
-	"FROM introduced i LEFT JOIN placed p ON p.message = i.message "
-	"WHERE p.message IS NULL",
+	"SELECT s.last, 'message ' || uuid(s.message) || ' is missing' "
+	NOT_PLACED " AND NOT ?3",
+
+	"SELECT e.seq, 'the suppression of row ' || e.seq || "
+	"' ends in an archive when no row says' " NOT_ENDED " AND NOT ?3",
 
 	"SELECT c.seq, 'no row says that ' || c.role || ' ' || c.n || "
 	"' of message ' || uuid(c.message) || ' was erased' "
 	"FROM claimed c LEFT JOIN erasure j ON j.message = c.message "
 	"AND j.n = c.n AND j.role = c.role AND j.seq = c.seq "
-	"WHERE j.role IS NULL",
+	"WHERE j.role IS NULL AND " DECIDED("c.seq"),
 
 	"SELECT c.seq, 'the suppression of row ' || c.n || "
 	"' is not what row ' || c.seq || ' has made of it' "
@@ -315,6 +354,15 @@ static const char *const end_text[] = {
 };
 static const struct db_sql end_sql = { DB_SLOT_PRUNE,
 	sizeof(end_text) / sizeof(*end_text), end_text };
+
+/* Messages, and what else, that files decide about which are not there. */
+static const char *const open_text[] = {
+	"SELECT (SELECT count(*) " NOT_PLACED ") + "
+	"(SELECT count(*) FROM unknown), "
+	"(SELECT count(*) FROM claimed WHERE NOT " DECIDED("seq") ") + "
+	"(SELECT count(*) " NOT_ENDED ")",
+};
+static const struct db_sql open_sql = { DB_SLOT_PRUNE, 1, open_text };
 
 static void
 sql_commitment(sqlite3_context *ctx, int argc, sqlite3_value **argv)
@@ -512,9 +560,31 @@ verify_tables_part(struct db *db, const struct verify_span *span,
 	return verify_compare(db, &compare_sql, span, fault, arg, err);
 }
 
-int
-verify_tables_end(
-    struct db *db, verify_fault *fault, void *arg, struct err *err)
+static int
+count_open(struct db *db, const struct verify_span *span,
+    struct verify_open *open_r, struct err *err)
 {
-	return verify_compare(db, &end_sql, NULL, fault, arg, err);
+	enum db_result result;
+	sqlite3_stmt *stmt;
+
+	if (db_prepare(db, &open_sql, err) == -1)
+		return -1;
+	stmt = bound_stmt(db, &open_sql, 0, span);
+	result = db_step(db, stmt, err);
+	if (result == DB_ROW) {
+		open_r->messages = db_int(stmt, 0);
+		open_r->others = db_int(stmt, 1);
+	}
+	db_reset(stmt);
+	return result == DB_ROW ? 0 : -1;
+}
+
+int
+verify_tables_end(struct db *db, const struct verify_span *span,
+    struct verify_open *open_r, verify_fault *fault, void *arg,
+    struct err *err)
+{
+	return verify_compare(db, &end_sql, span, fault, arg, err) == 0
+	    ? count_open(db, span, open_r, err)
+	    : -1;
 }

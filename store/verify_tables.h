@@ -13,6 +13,7 @@
 
 #include "core/err.h"
 #include "store/db.h"
+#include "store/verify.h"
 
 typedef void verify_fault(void *arg, int64_t seq, const char *words);
 
@@ -31,10 +32,11 @@ int verify_tables_part(struct db *, const struct verify_span *, verify_fault *,
     void *arg, struct err *);
 
 /*
- * After the last one, with nothing attached, when that was the journal itself:
- * what is nowhere.
+ * After the last one, whose span this is, with nothing attached: what is
+ * nowhere, and how much files decide about that were not there.
  */
-int verify_tables_end(struct db *, verify_fault *, void *arg, struct err *);
+int verify_tables_end(struct db *, const struct verify_span *,
+    struct verify_open *, verify_fault *, void *arg, struct err *);
 
 /*
  * Statements of which each row is a fault: its seq (0: none), and words. They

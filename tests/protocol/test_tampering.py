@@ -314,3 +314,56 @@ def test_views_and_triggers_are_what_they_were(files, name, sql, words):
     text = files.alone(*({**files.paths, name: path}).values(),
                        status=0 if words is None else 1)
     assert words is None or words in text
+
+
+# Lies in the first archive, by its own rows alone.
+WHOLE = """(SELECT id FROM message WHERE id IN
+    (SELECT message FROM journal WHERE event = 'event') ORDER BY id LIMIT 1)"""
+ONE_GONE = " ".join(f"DELETE FROM {table} WHERE {column} = {WHOLE};"
+                    for table, column in (("party", "message"),
+                                          ("delivery", "message"),
+                                          ("erased", "message"), ("message", "id")))
+
+
+@pytest.mark.parametrize("sql, gone", [
+    (ONE_GONE, 1),
+    ("DELETE FROM message; DELETE FROM party; DELETE FROM delivery;"
+     "DELETE FROM erased WHERE role <> 'suppression'", None)],
+    ids=["one", "all"])
+def test_messages_taken_out_of_an_archive(files, sql, gone):
+    """By itself it can't tell whether they lie in a later file, and says that."""
+    def open_messages(path):
+        return json.loads(files.alone("--json", path, status=0))["open_messages"]
+
+    paths = files.tampered("a0", sql)
+    was = open_messages(files.paths["a0"])
+    ((there,),) = files.store.get("SELECT count(*) FROM message", files.paths["a0"])
+    assert open_messages(paths["a0"]) == was + (gone or there)
+    assert " is missing" in files.own(paths, "a0", "a", status=1)
+    assert " is missing" in files.alone(*paths.values(), status=1)
+
+
+def test_a_message_lies_where_its_last_row_lies(files):
+    """And not, as it was then, in an archive of an earlier one."""
+    paths = files.tampered("live", f"""ATTACH '{files.paths['a']}' AS a;
+        CREATE TEMP TABLE moved AS SELECT message FROM journal WHERE message IN
+            (SELECT message FROM a.journal) AND event = 'sent';
+        DELETE FROM message WHERE id IN moved; DELETE FROM party WHERE message IN moved;
+        DELETE FROM event WHERE message IN moved;
+        DELETE FROM delivery WHERE message IN moved""")
+    for which in ((), ("a0", "a")):
+        assert " is missing" in files.own(paths, *which, status=1)
+
+
+def test_an_erasure_and_an_end_that_no_row_tells(files):
+    for sql, words in (
+            ("UPDATE party SET value = NULL, salt = NULL WHERE role = 'sender';"
+             "INSERT OR IGNORE INTO erased SELECT 99999, message, n, role FROM party"
+             " WHERE role = 'sender'", "no row says that"),
+            ("UPDATE suppression SET until = until + 1 WHERE until IS NOT NULL",
+             "ends in an archive when no row says")):
+        paths = files.tampered("a0", sql)
+        for text in (files.own(paths, "a0", "a", status=1),
+                     files.alone(*paths.values(), status=1)):
+            assert words in text
+        assert "erasures or ends of suppressions" in files.alone(paths["a0"], status=0)
