@@ -43,6 +43,15 @@ CREATE TABLE odd (
 CREATE INDEX odd_state ON odd (state, id) WHERE state IS NOT NULL;
 CREATE INDEX odd_feedback ON odd (feedback, id) WHERE feedback IS NOT NULL;
 
+-- The rest: what is sent, and what is delivered. A bit for each of the 64 ids
+-- from 64 * block on.
+CREATE TABLE plain (
+	what	TEXT NOT NULL,
+	block	INTEGER NOT NULL,
+	bits	INTEGER NOT NULL,
+	PRIMARY KEY (what, block)
+) STRICT, WITHOUT ROWID;
+
 -- The journal's rows about a message.
 CREATE TABLE trail (
 	message	BLOB NOT NULL,

@@ -53,6 +53,7 @@ store_libstore_a_SOURCES = \
 	store/search/fill.c store/search/fill.h \
 	store/search/index.c store/search/index.h \
 	store/search/match.c store/search/match.h \
+	store/search/plain.c store/search/plain.h \
 	store/search/postings.c store/search/postings.h \
 	store/search/question.c store/search/question.h \
 	store/search/shared.c store/search/shared.h \

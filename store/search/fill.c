@@ -82,16 +82,20 @@ add_shared(struct search_fill *f, const struct search_shared *s, int64_t id)
 		search_postings_add(&f->postings, s->terms[i], id);
 }
 
-/* What most deliveries are is not listed. */
+/* What most deliveries are is a bit; the others are listed. */
 static int
-set_odd(struct search_fill *f, int64_t id, const char *state,
+set_state(struct search_fill *f, int64_t id, const char *state,
     const char *feedback, struct err *err)
 {
+	bool sent = strcmp(state, "sent") == 0;
+	bool delivered =
+	    feedback != NULL && strcmp(feedback, "delivered") == 0;
 	sqlite3_stmt *stmt;
 
-	if (strcmp(state, "sent") == 0)
+	search_plain_note(&f->plain, id, sent, delivered);
+	if (sent)
 		state = NULL;
-	if (feedback != NULL && strcmp(feedback, "delivered") == 0)
+	if (delivered)
 		feedback = NULL;
 	stmt = db_stmt(f->search, &search_sql,
 	    state != NULL || feedback != NULL ? S_ADD_ODD : S_DROP_ODD);
@@ -117,7 +121,7 @@ look_at_delivery(struct search_fill *f, const struct uuid *message, int64_t n,
 	result = db_step(f->journal, stmt, err);
 	if (result == DB_ROW) {
 		add_posting(f, TERM_SES_ID, db_text(stmt, 1), id);
-		rc = set_odd(f, id, db_text(stmt, 0), db_text(stmt, 2), err);
+		rc = set_state(f, id, db_text(stmt, 0), db_text(stmt, 2), err);
 	}
 	db_reset(stmt);
 	return result == DB_ROW || result == DB_DONE ? rc : -1;
@@ -292,6 +296,7 @@ search_fill_lot(struct search_fill *f, struct err *err)
 	db_reset(rows);
 	if (result != DB_DONE ||
 	    search_postings_write(&f->postings, f->search, err) == -1 ||
+	    search_plain_write(&f->plain, f->search, err) == -1 ||
 	    write_days(f, err) == -1 ||
 	    save_progress(f, n < SEARCH_LOT_ROWS, err) == -1)
 		return -1;
@@ -347,6 +352,7 @@ search_fill_resume(struct search_fill *f, struct err *err)
 	f->seq = 0;
 	if (db_prepare(f->search, &search_sql, err) == -1 ||
 	    db_prepare(f->search, &search_postings_sql, err) == -1 ||
+	    db_prepare(f->search, &search_plain_write_sql, err) == -1 ||
 	    load_next_id(f, err) == -1)
 		return -1;
 	return load_progress(f, err);
@@ -367,6 +373,7 @@ void
 search_fill_close(struct search_fill *f)
 {
 	free(f->postings.list);
+	free(f->plain.list);
 	free(f->shared.terms);
 	free(f->days.days);
 	db_close(f->journal);

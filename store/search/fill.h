@@ -11,6 +11,7 @@
 #include "store/db.h"
 #include "store/journal.h"
 #include "store/search/days.h"
+#include "store/search/plain.h"
 #include "store/search/postings.h"
 #include "store/search/shared.h"
 
@@ -21,6 +22,7 @@ struct search_fill {
 	struct db *journal;
 	struct db *search; /* for writing, the caller's */
 	struct search_days days;
+	struct search_plain_list plain;
 	struct search_postings postings;
 	struct search_shared shared; /* the message's in hand */
 	int64_t seq, at, next_id; /* seq and at of the row in hand */

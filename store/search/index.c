@@ -46,6 +46,7 @@ search_index_open(const char *journal_path, struct err *err)
 	if (db == NULL)
 		return NULL;
 	if (db_prepare(db, &sql, err) == 0 &&
+	    db_prepare(db, &search_plain_sql, err) == 0 &&
 	    db_prepare(db, &search_question_sql, err) == 0)
 		return db;
 	db_close(db);

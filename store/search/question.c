@@ -80,11 +80,16 @@ ask_words(struct search_question *q, const char *words)
 		q->terms[q->n++] = search_term_len(TERM_REPLY_WORD, word, len);
 }
 
-/* What most deliveries are is not listed: the journal sorts it out. */
-static const char *
-listed(const char *wanted, const char *most)
+/* Among what is listed, or what has a bit. */
+static void
+ask_state(struct search_question *q, const struct search_filter *f)
 {
-	return wanted != NULL && strcmp(wanted, most) != 0 ? wanted : NULL;
+	q->plain[SEARCH_SENT] =
+	    f->state != NULL && strcmp(f->state, "sent") == 0;
+	q->plain[SEARCH_DELIVERED] =
+	    f->feedback != NULL && strcmp(f->feedback, "delivered") == 0;
+	q->state = q->plain[SEARCH_SENT] ? NULL : f->state;
+	q->feedback = q->plain[SEARCH_DELIVERED] ? NULL : f->feedback;
 }
 
 static int
@@ -121,22 +126,37 @@ weigh_odd(struct search_question *q, enum search_lead lead, const char *value,
 	return 0;
 }
 
-/* The rarest term to the front, unless state or feedback is rarer still. */
 static int
-choose_leader(struct search_question *q, int64_t last, struct err *err)
+weigh_plain(struct search_question *q, enum search_plain what, int64_t *least,
+    struct err *err)
 {
-	int64_t count, least = INT64_MAX, swap;
+	int64_t count;
 
-	q->lead = SEARCH_LEAD_ALL;
-	if (weigh_odd(q, SEARCH_LEAD_STATE, q->state, &least, err) == -1 ||
-	    weigh_odd(q, SEARCH_LEAD_FEEDBACK, q->feedback, &least, err) == -1)
+	if (!q->plain[what])
+		return 0;
+	if (search_plain_count(q->db, what, RARE_ENOUGH, &count, err) == -1)
 		return -1;
+	if (count < *least) {
+		*least = count;
+		q->lead = SEARCH_LEAD_PLAIN;
+		q->plain_lead = what;
+	}
+	return 0;
+}
+
+/* The rarest comes to the front. */
+static int
+weigh_terms(
+    struct search_question *q, int64_t last, int64_t *least, struct err *err)
+{
+	int64_t count, swap;
+
 	for (size_t i = 0; i < q->n; i++) {
 		if (count_postings(q, i, last, &count, err) == -1)
 			return -1;
-		if (count >= least)
+		if (count >= *least)
 			continue;
-		least = count;
+		*least = count;
 		q->lead = SEARCH_LEAD_TERM;
 		swap = q->terms[0];
 		q->terms[0] = q->terms[i];
@@ -145,13 +165,28 @@ choose_leader(struct search_question *q, int64_t last, struct err *err)
 	return 0;
 }
 
+/* Of what is not rare the first one leads: what most are comes last. */
+static int
+choose_leader(struct search_question *q, int64_t last, struct err *err)
+{
+	int64_t least = INT64_MAX;
+
+	q->lead = SEARCH_LEAD_ALL;
+	if (weigh_odd(q, SEARCH_LEAD_STATE, q->state, &least, err) == -1 ||
+	    weigh_odd(q, SEARCH_LEAD_FEEDBACK, q->feedback, &least, err) ==
+		-1 ||
+	    weigh_terms(q, last, &least, err) == -1 ||
+	    weigh_plain(q, SEARCH_DELIVERED, &least, err) == -1)
+		return -1;
+	return weigh_plain(q, SEARCH_SENT, &least, err);
+}
+
 int
 search_question_make(struct search_question *q, struct db *db,
     const struct search_filter *f, int64_t last, struct err *err)
 {
 	*q = (struct search_question) { .db = db };
-	q->state = listed(f->state, "sent");
-	q->feedback = listed(f->feedback, "delivered");
+	ask_state(q, f);
 	ask(q, TERM_SENDER, f->sender);
 	ask(q, TERM_RECIPIENT, f->recipient);
 	ask(q, TERM_DOMAIN, f->domain);
@@ -171,9 +206,13 @@ lead_from(struct search_question *q, int64_t below)
 		[SEARCH_LEAD_TERM] = SQL_BY_TERM,
 		[SEARCH_LEAD_STATE] = SQL_BY_STATE,
 		[SEARCH_LEAD_FEEDBACK] = SQL_BY_FEEDBACK };
-	sqlite3_stmt *stmt =
-	    db_stmt(q->db, &search_question_sql, ways[q->lead]);
+	sqlite3_stmt *stmt;
 
+	if (q->lead == SEARCH_LEAD_PLAIN) {
+		search_plain_begin(&q->walk, q->db, q->plain_lead, below);
+		return;
+	}
+	stmt = db_stmt(q->db, &search_question_sql, ways[q->lead]);
 	db_bind_int(stmt, 1, below);
 	if (q->lead == SEARCH_LEAD_TERM) {
 		db_bind_int(stmt, 2, q->terms[0]);
@@ -197,14 +236,19 @@ search_question_begin(struct search_question *q, int64_t below)
 static enum db_result
 next_of_leader(struct search_question *q, struct err *err)
 {
-	enum db_result result = db_step(q->db, q->stmt, err);
+	enum db_result result;
 
+	if (q->lead == SEARCH_LEAD_PLAIN)
+		return search_plain_next(&q->walk, &q->id, err);
+	result = db_step(q->db, q->stmt, err);
 	while (result == DB_DONE && q->lead == SEARCH_LEAD_TERM &&
 	    q->part > 0) {
 		lead_from(q, q->part << SEARCH_PART_BITS);
 		q->part--;
 		result = db_step(q->db, q->stmt, err);
 	}
+	if (result == DB_ROW)
+		q->id = db_int(q->stmt, 0);
 	return result;
 }
 
@@ -230,6 +274,18 @@ is_odd(struct search_question *q, struct err *err)
 	return result == DB_ROW || result == DB_DONE ? is : -1;
 }
 
+static int
+is_plain(struct search_question *q, struct err *err)
+{
+	int rc = 1;
+
+	for (size_t i = 0; rc == 1 && i < SEARCH_PLAINS; i++)
+		if (q->plain[i] &&
+		    (q->lead != SEARCH_LEAD_PLAIN || q->plain_lead != i))
+			rc = search_plain_has(q->db, i, q->id, err);
+	return rc;
+}
+
 /* Whether what the leader has found has all the rest. */
 static int
 has_the_rest(struct search_question *q, struct err *err)
@@ -240,6 +296,8 @@ has_the_rest(struct search_question *q, struct err *err)
 
 	if (q->state != NULL || q->feedback != NULL)
 		rc = is_odd(q, err);
+	if (rc == 1)
+		rc = is_plain(q, err);
 	for (size_t i = q->lead == SEARCH_LEAD_TERM ? 1 : 0;
 	     rc == 1 && i < q->n; i++) {
 		stmt = db_stmt(q->db, &search_question_sql, SQL_HAS_TERM);
@@ -257,10 +315,8 @@ search_question_next(struct search_question *q, struct err *err)
 	enum db_result result;
 	int rc = 0;
 
-	while (rc == 0 && (result = next_of_leader(q, err)) == DB_ROW) {
-		q->id = db_int(q->stmt, 0);
+	while (rc == 0 && (result = next_of_leader(q, err)) == DB_ROW)
 		rc = has_the_rest(q, err);
-	}
 	if (rc != 0)
 		return rc;
 	return result == DB_DONE ? 0 : -1;
@@ -269,5 +325,8 @@ search_question_next(struct search_question *q, struct err *err)
 void
 search_question_end(struct search_question *q)
 {
-	db_reset(q->stmt);
+	if (q->lead == SEARCH_LEAD_PLAIN)
+		search_plain_end(&q->walk);
+	else
+		db_reset(q->stmt);
 }

@@ -10,6 +10,7 @@
 
 #include "store/db.h"
 #include "store/search.h"
+#include "store/search/plain.h"
 #include "store/search/words.h"
 
 /* Those of a filter, and the words of a reply. */
@@ -20,7 +21,8 @@ enum search_lead {
 	SEARCH_LEAD_ALL,
 	SEARCH_LEAD_TERM,
 	SEARCH_LEAD_STATE,
-	SEARCH_LEAD_FEEDBACK
+	SEARCH_LEAD_FEEDBACK,
+	SEARCH_LEAD_PLAIN
 };
 
 /* The filter has to last as long as its question. */
@@ -30,7 +32,10 @@ struct search_question {
 	size_t n;
 	const char *state;    /* asked for and listed, so not `sent` */
 	const char *feedback; /* the same, so not `delivered` */
+	bool plain[SEARCH_PLAINS]; /* asked for: these two */
 	enum search_lead lead;
+	enum search_plain plain_lead;
+	struct search_plain_walk walk;
 	sqlite3_stmt *stmt;
 	int64_t part;
 	int64_t id; /* that was looked at last */

@@ -85,6 +85,9 @@ def first_pages(post, ask):
         ("--state", "refused"): lambda row: row["state"] == "refused",
         ("--feedback", "complained"): lambda row: row["feedback"] == "complained",
         ("--feedback", "bounced"): lambda row: row["feedback"] == "bounced",
+        # Hardly any has it, and nearly all.
+        ("--feedback", "delivered"): lambda row: row["feedback"] == "delivered",
+        ("--state", "sent"): lambda row: row["state"] == "sent",
         ("--reply", "throttling rate"): lambda row: "Throttling" in row["reply"],
         ("--sender", one["sender"], "--state", "deferred"):
             lambda row: (row["sender"], row["state"]) == (one["sender"], "deferred"),

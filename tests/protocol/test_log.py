@@ -70,3 +70,36 @@ def test_quoted_local_parts(store, old):
         assert store.recipients("--sender", name) == [TO], name
     for name in "u", '"q', 'u"@example.org', "a":
         assert store.recipients("--sender", name) == [], name
+
+
+def test_states_and_reports_that_change(store, old):
+    """What most deliveries are has a bit each, which is taken back."""
+    at = midnight(2)
+    messages = [old.message(at + i, [f"r{i}@example.net"]) for i in range(200)]
+    for i, message in enumerate(messages[:150]):
+        old.deliver(at + 1000, message, 1, "refused" if i % 3 == 0 else "sent")
+    for i, message in enumerate(messages[:150]):
+        if i % 3:
+            old.report(at + 5000, f"0101-{message.hex()}-1", "Delivery",
+                       "delivered", message, 1, 1)
+    old.db.execute("COMMIT")
+    sent = [f"r{i}@example.net" for i in range(149, -1, -1) if i % 3]
+    for filters in (("--state", "sent"), ("--feedback", "delivered"),
+                    ("--feedback", "delivered", "--state", "sent")):
+        assert store.recipients(*filters, "-n", "500") == sent, filters
+    assert store.recipients("--feedback", "delivered", "--state", "refused") == []
+    old.db.execute("BEGIN")
+    for i in 148, 2:
+        old.report(at + 6000, f"0101-{messages[i].hex()}-1", "Bounce", "bounced",
+                   messages[i], 1, 1)
+    old.deliver(at + 7000, messages[199], 1)
+    old.close()
+    delivered = [r for r in sent if r not in ("r148@example.net", "r2@example.net")]
+    assert store.recipients("--feedback", "delivered", "-n", "500") == delivered
+    assert store.recipients("--feedback", "bounced") == [
+        "r148@example.net", "r2@example.net"]
+    assert store.recipients("--state", "sent", "-n", "500") == [
+        "r199@example.net", *sent]
+    bits = store.get("SELECT what, bits FROM plain", store.path + "-search.db")
+    assert sum(bin(b & (1 << 64) - 1).count("1")
+               for what, b in bits if what == "delivered") == len(delivered)

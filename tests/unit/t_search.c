@@ -289,7 +289,13 @@ spread_out(const char *path)
 		       "UPDATE found SET id = -id * 524288; "
 		       "UPDATE posting SET id = id * 524288, part = id * 2; "
 		       "UPDATE odd SET id = -id; "
-		       "UPDATE odd SET id = -id * 524288");
+		       "UPDATE odd SET id = -id * 524288; "
+		       "WITH RECURSIVE bit(id) AS "
+		       "(SELECT 1 UNION ALL SELECT id + 1 FROM bit "
+		       "WHERE id < 63) INSERT INTO plain "
+		       "SELECT what, id * 524288 / 64, 1 FROM plain, bit "
+		       "WHERE bits >> id & 1; "
+		       "DELETE FROM plain WHERE block = 0");
 }
 
 static void
@@ -328,6 +334,7 @@ filters_with(const char *path, bool spread)
 	FIND(s, C1 B1, .state = "sent");
 	FIND(s, "", .state = "deferred");
 	FIND(s, B1, .recipient = "b@example.net", .state = "sent");
+	FIND(s, C1 B1, .sender = "a@example.org", .state = "sent");
 	FIND(s, "", .since_us = clock_wall_us());
 	FIND(s, B2 B2 D1 C1 B1, .until_us = clock_wall_us());
 	FIND(s, "", .until_us = 1);
@@ -381,6 +388,11 @@ more_filters(void **state)
 	FIND(s, C1, .feedback = "bounced", .domain = "example.com");
 	FIND(s, "", .feedback = "bounced", .state = "refused");
 	FIND(s, "u@example.net:sent " B1, .feedback = "delivered");
+	FIND(s, B1, .feedback = "delivered", .recipient = "b@example.net");
+	FIND(s, "u@example.net:sent " B1, .feedback = "delivered",
+	    .state = "sent");
+	FIND(s, C1, .feedback = "bounced", .state = "sent");
+	FIND(s, "", .feedback = "delivered", .state = "refused");
 	FIND(s, C1, .reply = "throttling");
 	FIND(s, C1, .reply = "451 THROTTLING");
 	FIND(s, C1, .reply = "throttling", .feedback = "bounced");
@@ -457,6 +469,40 @@ pages(void **state)
 	assert_int_equal(
 	    search_run(s, &all, &cursor, 2, add_hit, &hits, &err), 0);
 	assert_string_equal(hits.text, B2 B2 D1 C1 B1);
+	search_close(s);
+}
+
+/* More than one block of bits, read in pages. */
+static void
+plain_blocks(void **state)
+{
+	struct place *p = *state;
+	const struct search_filter sent = { .state = "sent" };
+	struct hits hits;
+	struct search *s;
+	struct made m;
+	static const char *const one[] = { "n@example.net", NULL };
+	struct journal *j = open_journal(p->path);
+	int64_t cursor = 0, n, found = 0;
+	uint64_t rows;
+	struct err err;
+
+	for (int i = 0; i < 150; i++) {
+		make(&m, 100 + i, one);
+		arrive(j, &m);
+		send_dot(j, &m.a.id, 1, 1);
+		settle(j, &m.a.id, 1, 1, i % 3 == 0 ? RECORD_REFUSED
+			: RECORD_SENT, "Ok 0100-ses-id");
+	}
+	journal_close(j);
+	assert_int_equal(search_catch_up(p->path, &rows, &err), 0);
+	s = search_open(p->path, &err);
+	do {
+		hits.text[0] = '\0';
+		n = search_run(s, &sent, &cursor, 7, add_hit, &hits, &err);
+		found += n;
+	} while (n == 7);
+	assert_int_equal(found, 100);
 	search_close(s);
 }
 
@@ -552,6 +598,7 @@ main(void)
 		store_test(more_filters),
 		cmocka_unit_test(words),
 		store_test(pages),
+		store_test(plain_blocks),
 		store_test(trails),
 		store_test(anew),
 		store_test(discarded),
