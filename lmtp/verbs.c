@@ -217,19 +217,29 @@ day_is_full(struct session *s, struct recipient *r)
 	return true;
 }
 
+static void
+refuse_suppressed(struct session *s, struct recipient *r, const char *reason)
+{
+	bool is_said = *reason != '\0';
+	char text[VERDICT_TEXT_MAX + 1];
+
+	(void)snprintf(text, sizeof(text),
+	    "<%s> is suppressed%s%s%s; postern suppress remove %s",
+	    r->address.text, is_said ? " (" : "", reason, is_said ? ")" : "",
+	    address_pasteable(&r->address));
+	refuse_with(s, r, 550, "5.7.1", text);
+}
+
 static bool
 may_receive(struct session *s, struct recipient *r)
 {
 	struct rewrite_rules rules;
 	enum gate_result result;
 	struct gate_reply reply;
-	char reason[200];
+	char reason[SUPPRESSION_REASON_LEN];
 
 	if (suppressions_find(s->server->suppressions, &r->address, reason)) {
-		(void)snprintf(reply.text, sizeof(reply.text),
-		    "%s is suppressed (%s); postern suppress remove ADDRESS",
-		    r->address.text, reason);
-		refuse_with(s, r, 550, "5.7.1", reply.text);
+		refuse_suppressed(s, r, reason);
 		return false;
 	}
 	server_rules(s->server, NULL, &rules);

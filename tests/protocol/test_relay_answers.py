@@ -51,10 +51,15 @@ def test_refusals_say_why_and_what_mends_them(parts):
     stranger, gone = send(post, "x@elsewhere.example", "gone@example.com")
     assert "x@elsewhere.example" in stranger.text
     assert "postern identities" in stranger.text
-    assert "gone@example.com is suppressed (bounced)" in gone.text
-    assert "postern suppress remove" in gone.text
+    assert gone.text == ("5.7.1 <gone@example.com> is suppressed (bounced);"
+                         " postern suppress remove gone@example.com")
+    ask(post, "suppress-add", address="gone@example.com")
+    [gone] = send(post, "gone@example.com")
+    assert gone.text == ("5.7.1 <gone@example.com> is suppressed;"
+                         " postern suppress remove gone@example.com")
+    assert "<gone@example.com> is suppressed;" in post.run("log", "--wide")
     refused = journal(post, "refused")
-    assert [row["code"] for row in refused] == [550, 550]
+    assert [row["code"] for row in refused] == [550, 550, 550]
 
 
 def test_words_that_are_cut_leave_no_part_of_an_address(parts):
