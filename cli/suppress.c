@@ -28,6 +28,12 @@ struct request {
 	int64_t until_us;
 };
 
+static bool
+is_adding(const struct request *r)
+{
+	return strcmp(r->op, "suppress-add") == 0;
+}
+
 static int
 write_ourselves(struct journal *j, const struct request *r, struct err *err)
 {
@@ -35,7 +41,7 @@ write_ourselves(struct journal *j, const struct request *r, struct err *err)
 	char who[WHO_LEN];
 
 	(void)who_am_i(who);
-	if (strcmp(r->op, "suppress-add") == 0)
+	if (is_adding(r))
 		return suppression_add(j, NULL, &r->address, r->reason,
 		    r->until_us, who, deadline, err);
 	return suppression_remove(
@@ -66,6 +72,34 @@ ask_posternd(const struct conf *conf, const struct request *r, struct err *err)
 	return rc;
 }
 
+/* What is in force now: the entry that was there before is not. */
+static void
+tell(const struct output *out, const struct request *r)
+{
+	char key[SUPPRESSION_KEY_LEN], when[CLOCK_RFC3339_LEN];
+	struct buf json;
+
+	suppressions_key(r->address.text, key);
+	if (out->json) {
+		buf_init(&json, REQUEST_MAX_BYTES);
+		json_open(&json, '{');
+		json_add_string(&json, "address", key);
+		json_add_bool(&json, "suppressed", is_adding(r));
+		if (r->until_us != 0)
+			json_add_string(&json, "until",
+			    clock_rfc3339(r->until_us, when));
+		json_close(&json, '}');
+		output_json(out, &json);
+		buf_free(&json);
+	} else if (!is_adding(r))
+		output_printf(out, "%s is not suppressed any more\n", key);
+	else if (r->until_us == 0)
+		output_printf(out, "%s is suppressed for ever\n", key);
+	else
+		output_printf(out, "%s is suppressed until %s (UTC)\n", key,
+		    when_short(r->until_us, when));
+}
+
 static enum cli_exit
 change(struct cli *cli, const struct conf *conf, const struct request *r)
 {
@@ -86,8 +120,10 @@ change(struct cli *cli, const struct conf *conf, const struct request *r)
 		    (asking.class != ERR_NET || err.class == ERR_STATE))
 			err = asking;
 	}
-	if (rc == 0)
+	if (rc == 0) {
+		tell(&cli->out, r);
 		return CLI_DONE;
+	}
 	(void)cli_fail(cli, &err);
 	return err.class == ERR_STATE ? CLI_WRONG : CLI_NOT_THERE;
 }
@@ -194,6 +230,8 @@ run(struct cli *cli, int argc, char **argv)
 		return cli_usage(cli,
 		    "--until %s: YYYY-MM-DD[THH:MM:SS] (UTC), or 12h, 30d from now",
 		    until);
+	if (until != NULL && r.until_us <= clock_wall_us())
+		return cli_usage(cli, "--until %s: that is over already", until);
 	return run_with(cli, &r, all);
 }
 
@@ -204,7 +242,9 @@ const struct verb verb_suppress = {
 	    "suppress list [--all] [--json]\n"
 	    "       postern suppress add ADDRESS [--reason TEXT] [--until TIME]\n"
 	    "       postern suppress remove ADDRESS [--reason TEXT]\n\n"
-	    "Mail to an address on the list is refused at RCPT, with the reason.\n"
+	    "Mail to an address on the list is refused at RCPT, with the reason:\n"
+	    "whoever sent it gets to read that in the bounce. An address that is\n"
+	    "added again is listed as that says, with --until or without.\n"
 	    "Addresses are compared without case; ADDRESS+label is another one.\n"
 	    "Each change is journalled, with who made it and why. --until takes\n"
 	    "YYYY-MM-DD[THH:MM:SS] (UTC) or 12h, 30d from now; --all also lists\n"

@@ -1,8 +1,10 @@
 """The list of addresses that are not written to, as people meet it."""
 
+import json
+
 import pytest
 
-from lib.oldjournal import OldJournal, midnight
+from lib.oldjournal import OldJournal, day, midnight
 from lib.store import Store
 
 
@@ -32,3 +34,27 @@ def test_a_reason_of_another_message_accuses_nobody(store):
     assert f"suppressed dan@example.org reason={neutral} who=event" in story
     assert f"gone@example.org is suppressed ({neutral})" in store.run("log", "--wide")
     assert neutral in store.run("suppress", "list")
+
+
+def test_what_is_in_force_is_said(store):
+    OldJournal(store.path).close()
+    add = ["suppress", "add", "Gone@example.org"]
+    tomorrow = day(-1)
+    assert store.run(*add, "--until", tomorrow) == (
+        f"gone@example.org is suppressed until {tomorrow} 00:00:00 (UTC) ")
+    assert store.run(*add) == "gone@example.org is suppressed for ever "
+    assert json.loads(store.run(*add, "--json", "--until", tomorrow)) == {
+        "address": "gone@example.org", "suppressed": True,
+        "until": f"{tomorrow}T00:00:00.000000Z"}
+    [(until,)] = store.get("SELECT until FROM suppression ORDER BY seq DESC LIMIT 1")
+    assert until == midnight(-1)
+    remove = ["suppress", "remove", "Gone@example.org"]
+    assert store.run(*remove) == "gone@example.org is not suppressed any more "
+    assert "is not listed" in store.run(*remove, expect=1)
+
+
+def test_until_lies_ahead(store):
+    OldJournal(store.path).close()
+    text = store.run("suppress", "add", "gone@example.org", "--until", day(0), expect=2)
+    assert f"--until {day(0)}: that is over already" in text
+    assert store.get("SELECT * FROM suppression") == []
