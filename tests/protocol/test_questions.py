@@ -1,8 +1,10 @@
 """The twenty questions of schema/README, each asked of a journal that has
 something of everything."""
 
+import contextlib
 import re
 import shutil
+import sqlite3
 import subprocess
 import textwrap
 
@@ -27,6 +29,22 @@ NOTHING = {10, 13, 19, 20}
 def test_there_are_twenty():
     assert sorted(QUESTIONS) == list(range(1, 21))
     assert all(sql.endswith(";") for sql in QUESTIONS.values())
+
+
+def again_and_again(plan):
+    """What is read in full for each row of something else."""
+    corr = {i for i, _, _, what in plan if what.startswith("CORRELATED")}
+    return [what for _, parent, _, what in plan
+            if parent in corr and what.startswith("SCAN")]
+
+
+def test_none_takes_the_square_of_a_table():
+    with contextlib.closing(sqlite3.connect(":memory:")) as db:
+        for step in sorted((build.SOURCE / "schema").glob("0*.sql")):
+            db.executescript(step.read_text(encoding="utf-8"))
+        for number, sql in QUESTIONS.items():
+            plan = db.execute("EXPLAIN QUERY PLAN " + sql).fetchall()
+            assert again_and_again(plan) == [], number
 
 
 def some_of_everything(parts):
