@@ -61,6 +61,28 @@ find_tagged(const char *path, const struct event *e, size_t n,
 	return rc;
 }
 
+/*
+ * What bears a tag tells of what comes after it without one. What comes before
+ * it is taken when the tag is: it may be the same report, which is to be had
+ * with its tag.
+ */
+static size_t
+find_by_tagged(const struct event *e, size_t n, struct event_place *places)
+{
+	size_t missing = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < i && !places[i].found; k++)
+			if (places[k].tagged &&
+			    strcmp(e[k].ses_id, e[i].ses_id) == 0) {
+				places[i] = places[k];
+				places[i].tagged = false;
+			}
+		missing += !places[i].found;
+	}
+	return missing;
+}
+
 static int
 take_hit(void *arg, const struct search_hit *hit)
 {
@@ -108,15 +130,14 @@ int
 event_find(const char *path, const struct event *e, size_t n,
     struct event_place *places, struct err *err)
 {
-	size_t missing = 0;
 	struct err ignored;
+	size_t missing;
 	uint64_t rows;
 
 	memset(places, 0, n * sizeof(*places));
 	if (find_tagged(path, e, n, places, err) == -1)
 		return -1;
-	for (size_t i = 0; i < n; i++)
-		missing += !places[i].found;
+	missing = find_by_tagged(e, n, places);
 	/* There may be no search database yet. */
 	if (missing == 0 || search_once(path, e, n, places, &ignored) == 0)
 		return 0;

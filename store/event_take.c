@@ -23,9 +23,10 @@
  * may have been pruned since.
  *
  * An event that belongs to nothing is kept without a message, and remembered as
- * unmatched. When it comes again and its delivery is known by then, it is
- * journalled once more, with the seq of the row that it had without; so also
- * when it came in between by another way, as with a tag, and was found.
+ * unmatched. When it comes again and its delivery is known by then, or another
+ * with its SES id is found, it is journalled once more, with the seq of the row
+ * that it had without; so also when it came in between by another way, as with
+ * a tag, and was found.
  */
 
 /*
@@ -34,6 +35,12 @@
  */
 #define EVENTS_A_STEP 128
 
+/*
+ * Of one SES id, as many are taken when it becomes known. There are a handful;
+ * the rest of more would be taken with the next.
+ */
+#define EARLIER_MAX 32
+
 #define DETAIL_MAX_BYTES 65536
 #define REASON_MAX_BYTES 400
 
@@ -41,18 +48,26 @@ enum {
 	SQL_DELIVERY,
 	SQL_KNOWN,
 	SQL_KNOWN_UNMATCHED,
+	SQL_UNMATCHED,
 	SQL_ADD,
 	SQL_ADD_UNMATCHED,
 	SQL_DROP_UNMATCHED,
 	SQL_FEEDBACK,
 	SQL_RECIPIENT
 };
+#define SAID(name) "json_extract(j.detail, '$." name "')"
 static const char *const sql_text[] = {
 	[SQL_DELIVERY] = "SELECT 1 FROM delivery WHERE message = ? AND n = ?",
 	[SQL_KNOWN] = "SELECT seq FROM event "
 		      "WHERE message = ? AND n = ? AND key = ?",
 	[SQL_KNOWN_UNMATCHED] = "SELECT seq FROM unmatched "
 				"WHERE ses_id = ? AND key = ?",
+	[SQL_UNMATCHED] =
+	    "SELECT u.key, u.seq, " SAID("type") ", " SAID("kind") ", "
+	    SAID("subtype") ", " SAID("action") ", " SAID("feedback_id") ", "
+	    SAID("dsn") ", " SAID("text") ", " SAID("time") ", "
+	    SAID("accepted") " FROM unmatched u JOIN journal j ON j.seq = u.seq "
+	    "WHERE u.ses_id = ? LIMIT 1",
 	[SQL_ADD] = "INSERT INTO event (message, n, key, seq, attempt) "
 		    "VALUES (?, ?, ?, ?, ?)",
 	[SQL_ADD_UNMATCHED] = "INSERT INTO unmatched (ses_id, key, seq) "
@@ -305,6 +320,9 @@ suppress(struct step *s, const struct taking *t, struct err *err)
 		return -1;
 	if (address == NULL)
 		return 0;
+	if (s->nlisted % EVENTS_A_STEP == 0)
+		s->listed = mem_grow(s->listed, s->nlisted + EVENTS_A_STEP,
+		    sizeof(*s->listed));
 	reason = make_reason(t, why);
 	rc = suppression_append(t->tx, address, reason, "event",
 	    &t->place->message, t->place->n, t->e->time, &seq, err);
@@ -340,34 +358,11 @@ take_new(struct step *s, struct taking *t, struct err *err)
 	return suppress(s, t, err);
 }
 
-/*
- * Only what says that the earlier row is about this delivery, too, is new. The
- * rows of the journal alone must come to the same tables, hence the feedback.
- */
 static int
-take_known(struct step *s, const struct taking *t, struct err *err)
-{
-	int64_t seq;
-
-	s->counts.repeated++;
-	if (t->known == 0 || t->earlier == 0)
-		return 0;
-	if (append(t, &seq, err) == -1 || set_feedback(t, err) == -1)
-		return -1;
-	return drop_unmatched(t, err);
-}
-
-static int
-take_one(struct step *s, struct taking *t, struct err *err)
+take_first(struct step *s, struct taking *t, struct err *err)
 {
 	int rc = 0;
 
-	t->key = event_key(
-	    t->e->type, t->e->ses_id, t->e->feedback_id, t->e->time);
-	if (look_again(t, err) == -1 || find_known(t, err) == -1)
-		return -1;
-	if (t->known != 0 || (t->earlier != 0 && !t->place->found))
-		return take_known(s, t, err);
 	if (t->place->found)
 		rc = record_storable_words(t->tx, &t->place->message,
 		    t->place->n, t->e->text, &t->text, err);
@@ -376,6 +371,94 @@ take_one(struct step *s, struct taking *t, struct err *err)
 	if (rc == 0)
 		rc = take_new(s, t, err);
 	free(t->text);
+	return rc;
+}
+
+/*
+ * Only what says that the earlier row is about this delivery, too, is new. The
+ * rows of the journal alone must come to the same tables, hence the feedback.
+ */
+static int
+take_known(const struct taking *t, struct err *err)
+{
+	int64_t seq;
+
+	if (t->known == 0 || t->earlier == 0)
+		return 0;
+	if (append(t, &seq, err) == -1 || set_feedback(t, err) == -1)
+		return -1;
+	return drop_unmatched(t, err);
+}
+
+/* One that was unmatched, of the SES id in hand: 1, 0 or -1. */
+static int
+load_earlier(const struct taking *t, struct taking *earlier, struct event *e,
+    struct err *err)
+{
+	char **const texts[] = { &e->type, &e->kind, &e->subtype, &e->action,
+		&e->feedback_id, &e->dsn, &e->text };
+	const size_t n = sizeof(texts) / sizeof(*texts);
+	sqlite3_stmt *stmt = stmt_for(t, SQL_UNMATCHED);
+	enum db_result result;
+
+	db_bind_text(stmt, 1, t->e->ses_id);
+	result = db_step(t->db, stmt, err);
+	if (result == DB_ROW) {
+		earlier->key = db_int(stmt, 0);
+		for (size_t i = 0; i < n; i++)
+			*texts[i] = db_text_dup(stmt, 2 + (int)i);
+		e->time = db_int(stmt, 2 + (int)n);
+		e->accepted = db_int(stmt, 3 + (int)n);
+		e->ses_id = mem_strdup(t->e->ses_id);
+	}
+	db_reset(stmt);
+	return result == DB_ROW ? 1 : result == DB_DONE ? 0 : -1;
+}
+
+static int
+take_earlier(struct step *s, const struct taking *t, struct err *err)
+{
+	const struct event_place place = { .found = true,
+		.message = t->place->message,
+		.n = t->place->n };
+	int rc = 1;
+
+	for (int i = 0; i < EARLIER_MAX && rc == 1; i++) {
+		struct event e = { .type = NULL };
+		struct taking earlier = {
+			.tx = t->tx, .db = t->db, .e = &e, .place = &place
+		};
+
+		rc = load_earlier(t, &earlier, &e, err);
+		earlier.text = e.text;
+		if (rc == 1 && find_known(&earlier, err) == -1)
+			rc = -1;
+		if (rc == 1 &&
+		    (earlier.known != 0 ? take_known(&earlier, err)
+					: take_new(s, &earlier, err)) == -1)
+			rc = -1;
+		event_free(&e);
+	}
+	return rc == -1 ? -1 : 0;
+}
+
+static int
+take_one(struct step *s, struct taking *t, struct err *err)
+{
+	int rc;
+
+	t->key = event_key(
+	    t->e->type, t->e->ses_id, t->e->feedback_id, t->e->time);
+	if (look_again(t, err) == -1 || find_known(t, err) == -1)
+		return -1;
+	if (t->known != 0 || (t->earlier != 0 && !t->place->found)) {
+		s->counts.repeated++;
+		rc = take_known(t, err);
+	} else {
+		rc = take_first(s, t, err);
+	}
+	if (rc == 0 && t->place->found)
+		rc = take_earlier(s, t, err);
 	return rc;
 }
 
@@ -423,18 +506,18 @@ static int
 take_step(struct journal *j, struct suppressions *list, struct step *s,
     int64_t within_us, struct event_counts *counts, struct err *err)
 {
-	struct listed listed[EVENTS_A_STEP];
 	int rc;
 
-	s->listed = listed;
+	s->listed = NULL;
 	s->nlisted = 0;
 	rc = journal_do(j, step_op, s, clock_mono_us() + within_us, err);
 	if (rc == 0)
 		add_counts(counts, &s->counts);
 	for (size_t i = 0; rc == 0 && list != NULL && i < s->nlisted; i++)
-		suppression_note(list, listed[i].address, listed[i].reason,
-		    listed[i].seq);
+		suppression_note(list, s->listed[i].address,
+		    s->listed[i].reason, s->listed[i].seq);
 	forget_listed(s);
+	free(s->listed);
 	return rc;
 }
 

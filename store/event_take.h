@@ -13,7 +13,7 @@
 #include "store/suppression.h"
 
 struct event_counts {
-	uint64_t taken;	     /* new, about a delivery */
+	uint64_t taken;	     /* about a delivery: new, or unmatched before */
 	uint64_t repeated;   /* taken before */
 	uint64_t unmatched;  /* new, about nothing known here: kept all the same */
 	uint64_t suppressed; /* addresses */

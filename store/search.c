@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/clock.h"
 #include "core/mem.h"
@@ -25,7 +26,7 @@
 
 #define WORDS_MAX_BYTES ((size_t)256 * 1024)
 
-enum { SQL_OLDEST, SQL_HIT, SQL_ROW };
+enum { SQL_OLDEST, SQL_HIT, SQL_REPORTED, SQL_ROW };
 static const char *const sql_text[] = {
 	[SQL_OLDEST] = "SELECT min(id) FROM message",
 	[SQL_HIT] =
@@ -51,6 +52,11 @@ static const char *const sql_text[] = {
 	    "LEFT JOIN party r ON r.message = d.message AND r.n = d.n "
 	    "AND r.role = 'recipient' "
 	    "WHERE d.message = ? AND d.n = ?",
+	[SQL_REPORTED] =
+	    "SELECT 1 FROM event e JOIN journal j ON j.seq = e.seq "
+	    "WHERE e.message = ? AND e.n = ? AND e.attempt IS NOT NULL "
+	    "AND json_extract(j.detail, '$.ses_id') = ? COLLATE NOCASE "
+	    "LIMIT 1",
 	[SQL_ROW] = "SELECT event, detail FROM journal WHERE seq = ?",
 };
 static const struct db_sql sql = { DB_SLOT_OTHER,
@@ -165,6 +171,29 @@ was_said(struct search *s, const struct search_hit *h, const char *words,
 	return said.rc;
 }
 
+/*
+ * Whether SES has given it this id: at the last attempt, or at one that an event
+ * bears the tag of. 1, 0 or -1.
+ */
+static int
+had_ses_id(struct search *s, const struct search_hit *h, const char *ses_id,
+    struct err *err)
+{
+	enum db_result result;
+	sqlite3_stmt *stmt;
+
+	if (ses_id == NULL ||
+	    (h->ses_id != NULL && strcasecmp(ses_id, h->ses_id) == 0))
+		return 1;
+	stmt = db_stmt(s->journal, &sql, SQL_REPORTED);
+	db_bind_blob(stmt, 1, h->message.bytes, UUID_LEN);
+	db_bind_int(stmt, 2, h->n);
+	db_bind_text(stmt, 3, ses_id);
+	result = db_step(s->journal, stmt, err);
+	db_reset(stmt);
+	return result == DB_ROW ? 1 : result == DB_DONE ? 0 : -1;
+}
+
 enum visit { VISIT_MISS, VISIT_HIT, VISIT_STOP, VISIT_PAST, VISIT_FAILED };
 
 /* What the journal has of a delivery, for fn if it was asked for. */
@@ -175,6 +204,7 @@ compare(struct search *s, const struct search_filter *filter,
 	sqlite3_stmt *stmt = db_stmt(s->journal, &sql, SQL_HIT);
 	enum visit verdict = VISIT_MISS;
 	enum db_result result;
+	int had = 0;
 
 	db_bind_blob(stmt, 1, h->message.bytes, UUID_LEN);
 	db_bind_int(stmt, 2, h->n);
@@ -183,10 +213,12 @@ compare(struct search *s, const struct search_filter *filter,
 		read_hit(stmt, h);
 		if (search_match(
 			filter, h, db_text(stmt, 16), db_text(stmt, 17)))
+			had = had_ses_id(s, h, filter->ses_id, err);
+		if (had == 1)
 			verdict = fn(arg, h) != 0 ? VISIT_STOP : VISIT_HIT;
-	} else if (result != DB_DONE) {
-		verdict = VISIT_FAILED;
 	}
+	if (had == -1 || (result != DB_ROW && result != DB_DONE))
+		verdict = VISIT_FAILED;
 	db_reset(stmt);
 	return verdict;
 }

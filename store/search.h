@@ -48,7 +48,7 @@ struct search_filter {
 	const char *client;	/* as noted, or its address alone */
 	const char *user;	/* who logged in */
 	const char *queue_id;	/* of any hop */
-	const char *ses_id;
+	const char *ses_id;	/* of any attempt that told it */
 	const char *message_id;
 	const char *state;
 	const char *feedback;

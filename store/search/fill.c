@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/buf.h"
 #include "core/clock.h"
+#include "core/json.h"
 #include "store/search/term.h"
 #include "store/search/words.h"
 
@@ -16,6 +18,7 @@
  * journal.
  */
 #define WORDS_MAX_BYTES ((size_t)256 * 1024)
+#define SES_ID_MAX_BYTES 512
 
 enum { J_ROWS, J_CHAIN, J_RECIPIENTS, J_DELIVERY };
 static const char *const journal_text[] = {
@@ -23,8 +26,11 @@ static const char *const journal_text[] = {
 		   "FROM journal "
 		   "WHERE seq > ? ORDER BY seq LIMIT ?",
 	[J_CHAIN] = "SELECT chain FROM journal WHERE seq = ?",
-	[J_RECIPIENTS] = "SELECT n, value FROM party WHERE message = ? "
-			 "AND role = 'recipient' ORDER BY n",
+	/* Those that this row brought: others came with another one. */
+	[J_RECIPIENTS] = "SELECT n, value FROM json_each(?2, '$.recipient') "
+			 "CROSS JOIN party ON message = ?1 "
+			 "AND n = CAST(key AS INTEGER) AND role = 'recipient' "
+			 "ORDER BY n",
 	[J_DELIVERY] = "SELECT state, ses_id, feedback FROM delivery "
 		       "WHERE message = ? AND n = ?",
 };
@@ -127,6 +133,19 @@ look_at_delivery(struct search_fill *f, const struct uuid *message, int64_t n,
 	return result == DB_ROW || result == DB_DONE ? rc : -1;
 }
 
+/* That of any attempt, where the delivery has another's. */
+static void
+add_reported_id(struct search_fill *f, const char *detail, int64_t id)
+{
+	struct err ignored;
+	struct buf ses_id;
+
+	buf_init(&ses_id, SES_ID_MAX_BYTES);
+	if (json_get_string(detail, "ses_id", &ses_id, &ignored) == 1)
+		add_posting(f, TERM_SES_ID, ses_id.data, id);
+	buf_free(&ses_id);
+}
+
 /* What a reply or report says, to be found by. */
 static void
 add_words(struct search_fill *f, const char *event, const char *detail,
@@ -186,7 +205,8 @@ add_delivery(struct search_fill *f, const struct uuid *message, int64_t n,
 }
 
 static int
-add_message(struct search_fill *f, const struct uuid *message, struct err *err)
+add_message(struct search_fill *f, const struct uuid *message,
+    const char *detail, struct err *err)
 {
 	enum db_result result;
 	sqlite3_stmt *stmt;
@@ -195,6 +215,7 @@ add_message(struct search_fill *f, const struct uuid *message, struct err *err)
 		return -1;
 	stmt = db_stmt(f->journal, &journal_sql, J_RECIPIENTS);
 	db_bind_blob(stmt, 1, message->bytes, UUID_LEN);
+	db_bind_text(stmt, 2, detail);
 	while ((result = db_step(f->journal, stmt, err)) == DB_ROW)
 		if (add_delivery(f, message, db_int(stmt, 0), db_text(stmt, 1),
 			err) == -1)
@@ -255,7 +276,7 @@ take_row(struct search_fill *f, sqlite3_stmt *row, struct err *err)
 	if (add_trail(f, &message, db_int(row, 3), err) == -1)
 		return -1;
 	if (strcmp(event, "received") == 0 || strcmp(event, "offered") == 0)
-		return add_message(f, &message, err);
+		return add_message(f, &message, db_text(row, 6), err);
 	if (db_int(row, 3) == 0 || strcmp(event, "sending") == 0 ||
 	    strcmp(event, "repeat") == 0)
 		return 0;
@@ -264,6 +285,8 @@ take_row(struct search_fill *f, sqlite3_stmt *row, struct err *err)
 	if (id == 0)
 		return 0;
 	add_words(f, event, db_text(row, 6), id);
+	if (strcmp(event, "event") == 0)
+		add_reported_id(f, db_text(row, 6), id);
 	return look_at_delivery(f, &message, db_int(row, 3), id, err);
 }
 

@@ -64,7 +64,7 @@ search_match(const struct search_filter *f, const struct search_hit *h,
 	return from_him && same(f->recipient, h->recipient) &&
 	    domain_is(f->domain, h->recipient) &&
 	    client_is(f->client, h->client) && same(f->user, h->user) &&
-	    among(f->queue_id, h->queue_ids) && same(f->ses_id, h->ses_id) &&
+	    among(f->queue_id, h->queue_ids) &&
 	    same(f->message_id, h->message_id) && same(f->state, h->state) &&
 	    same(f->feedback, h->feedback) &&
 	    (f->since_us == 0 || h->received_at >= f->since_us) &&

@@ -9,7 +9,7 @@
 #include "store/search.h"
 
 /*
- * All of the filter but its words, against what the journal has. from: the
+ * All of the filter but its words and SES id, against what the journal has. from: the
  * addresses of From, or NULL. The envelope's sender may be neither of the two
  * that a hit has.
  */

@@ -4,17 +4,22 @@ Each message goes out under a configuration set, so that the sandbox publishes
 what becomes of it, in one line a record.
 """
 
+import itertools
 import json
+import os
+import random
 import re
 import sqlite3
 import subprocess
+import uuid
 
 import pytest
 
 from lib import build
 from lib.lmtp import message
+from lib.oldjournal import OldJournal, midnight
 from lib.rig import SENDER, journal, relay, send, states
-from lib.store import Store
+from lib.store import Store, remains
 
 TO = "b@example.com"
 SIMULATOR = "simulator.amazonses.com"
@@ -340,3 +345,123 @@ def test_journal_in_trouble(parts):
                     "PRIMARY KEY (ses_id, key)) STRICT, WITHOUT ROWID")
     blocker.close()
     assert counts(ingest(post, ses.events_file)) == {"taken": 2}
+
+
+T = "2026-11-22T10:00:%02d.000Z"
+
+
+def report(what, ses_id, second, tag=None):
+    """As SES would tell it: with the tag of an attempt, or in the older format."""
+    mail = {"messageId": ses_id, "timestamp": T % 0}
+    if tag:
+        mail["tags"] = {"postern": [tag]}
+    told = {"timestamp": T % second, "feedbackId": f"{what}-{second}"}
+    kind = "abuse"
+    if what == "Bounce":
+        told |= {"bounceType": "Permanent", "bounceSubType": "General",
+                 "bouncedRecipients": [{"emailAddress": "x", "action": "failed"}]}
+    elif what in ("Complaint", "not-spam"):
+        what, kind = "Complaint", what if what == "not-spam" else kind
+        told |= {"complaintFeedbackType": kind, "complainedRecipients": []}
+    name = what[0].lower() + what[1:]
+    return {"eventType" if tag else "notificationType": what, "mail": mail, name: told}
+
+
+def attempts(store, number, rng):
+    """Deliveries that took some attempts, and what SES tells of each of these."""
+    old, at, records = OldJournal(store.path), midnight(3), []
+    for i in range(number):
+        ident = old.message(at, [f"r{i}@example.org"])
+        last = rng.choice([1, 2, 2, 3])
+        for n in range(1, last + 1):
+            state = rng.choice(["doubtful", "deferred", "sent"] if n == last
+                               else ["doubtful", "deferred"])
+            old.deliver(at + 10000 * n, ident, 1, state, n)
+            ses_id = f"0100-{ident.hex()}-{n}"
+            if state == "sent":
+                [(ses_id,)] = old.db.execute(
+                    "SELECT ses_id FROM delivery WHERE message = ?", [ident])
+            for second in range(rng.randrange(5)):
+                tag = f"{uuid.UUID(bytes=ident)}-1-{n}"
+                records.append(report(
+                    rng.choice(["Delivery", "Bounce", "Complaint", "not-spam"]),
+                    ses_id, second, tag if rng.random() < .5 else None))
+        at += 100000
+    old.close()
+    return records
+
+
+def outcome(store, lots):
+    """What there is after all of them have been taken."""
+    for lot in lots:
+        subprocess.run([*store.postern, "events", "ingest", "-"], check=True,
+                       input="\n".join(map(json.dumps, lot)), text=True,
+                       capture_output=True)
+    store.verify()
+    return [store.get(query) for query in (
+        "SELECT hex(message), state, feedback FROM delivery ORDER BY message",
+        "SELECT address FROM suppression ORDER BY address",
+        "SELECT ses_id, key FROM unmatched ORDER BY ses_id, key")]
+
+
+def start_again(store, content):
+    for path in remains(store.path) + remains(f"{store.path}-search.db"):
+        os.unlink(path)
+    with open(store.path, "wb") as f:
+        f.write(content)
+    os.chmod(store.path, 0o640)
+
+
+@pytest.mark.parametrize("state", ["doubtful", "sent"])
+def test_an_earlier_attempts_id_in_any_order(rundir, state):
+    store = Store(rundir)
+    old, at = OldJournal(store.path), midnight(3)
+    ident = old.message(at, ["r@example.org"])
+    old.deliver(at + 10000, ident, 1, "doubtful", 1)
+    old.deliver(at + 20000, ident, 1, state, 2)
+    old.close()
+    with open(store.path, "rb") as f:
+        content = f.read()
+    [(second,)] = store.get("SELECT coalesce(ses_id, 'B') FROM delivery")
+    tag = str(uuid.UUID(bytes=ident))
+    records = [report("Delivery", "A", 1, f"{tag}-1-1"),
+               report("Delivery", second, 1, f"{tag}-1-2"),
+               report("Complaint", "A", 3)]
+    for order in itertools.permutations(records):
+        for lots in ([order], [[record] for record in order]):
+            start_again(store, content)
+            [[(_, _, feedback_then)], suppressed, unmatched] = outcome(store, lots)
+            assert (feedback_then, suppressed, unmatched) == (
+                "complained", [("r@example.org",)], [])
+    assert "r@example.org" in store.run("log", "--ses-id", "A")
+
+
+def test_what_older_versions_left_unmatched(rundir):
+    store = Store(rundir)
+    old, at = OldJournal(store.path), midnight(3)
+    ident = old.message(at, ["r@example.org"])
+    old.deliver(at + 10000, ident, 1, "sent", 1)
+    old.report(at + 20000, "A", "Delivery", "delivered", ident, 1, 1, "1")
+    old.report(at + 30000, "A", "Delivery", "delivered", feedback_id="1")
+    old.report(at + 40000, "A", "Bounce", "bounced", feedback_id="2")
+    old.close()
+    [[(_, _, then)], _, unmatched] = outcome(store, [[report("not-spam", "A", 3)]])
+    assert (then, unmatched) == ("bounced", [])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_any_order_comes_to_the_same(rundir, seed):
+    rng = random.Random(seed)
+    store = Store(rundir)
+    records = attempts(store, 40, rng)
+    with open(store.path, "rb") as f:
+        content = f.read()
+    seen = []
+    for _ in range(5):
+        start_again(store, content)
+        stream = records * rng.choice([1, 2])
+        rng.shuffle(stream)
+        cut = rng.randrange(len(stream))
+        seen.append(outcome(store, [stream[:cut], stream[cut:]]))
+    assert seen[0][1] and seen[0][2]
+    assert all(other == seen[0] for other in seen)
