@@ -16,6 +16,7 @@
 #define PLOT_HEIGHT (HEIGHT - TOP - BOTTOM)
 #define TICKS 4
 #define LABELS_MAX 8
+#define LABEL_HEIGHT 14.0
 
 /* A mark that much above everything else would flatten the rest. */
 #define MARK_ABOVE 3.0
@@ -113,19 +114,22 @@ draw_labels(FILE *f, const struct chart *c)
 	}
 }
 
+/* The name stands on its line, or on the name below. */
 static void
 draw_marks(FILE *f, const struct chart_mark *marks, size_t n, double top)
 {
-	double y;
+	double y, name_y = HEIGHT;
 
 	for (size_t i = 0; i < n; i++) {
 		if (marks[i].value > top)
 			continue;
 		y = y_of(marks[i].value, top);
+		name_y = y - 5 < name_y - LABEL_HEIGHT ? y - 5
+						       : name_y - LABEL_HEIGHT;
 		(void)fprintf(f,
 		    "<path class=\"mark\" d=\"M%.0f %.1fH%.0f\"/>"
 		    "<text x=\"%.0f\" y=\"%.1f\" class=\"end strong\">",
-		    LEFT, y, WIDTH - RIGHT, WIDTH - RIGHT, y - 5);
+		    LEFT, y, WIDTH - RIGHT, WIDTH - RIGHT, name_y);
 		html_text(f, marks[i].name);
 		(void)fputs("</text>\n", f);
 	}

@@ -24,7 +24,10 @@ struct chart {
 	void (*scale)(double value, char text[24]);
 };
 
-/* A line across, with its name; not drawn when it lies far above the rest. */
+/*
+ * A line across, with its name; not drawn when it lies far above the rest. Of
+ * several the lower ones come first.
+ */
 struct chart_mark {
 	double value;
 	const char *name;

@@ -120,6 +120,57 @@ print_phases(const struct report *r, const struct output *out)
 }
 
 static void
+put_rate(struct table *t, double rate, int digits)
+{
+	char text[24];
+
+	(void)snprintf(text, sizeof(text), "%.*f %%", digits, rate * 100);
+	table_text(t, rate < 0 ? NULL : text);
+}
+
+/* What SES judges by, at the end and at its worst. */
+static void
+print_rates(const struct report *r, const struct output *out)
+{
+	static const struct {
+		const char *name;
+		enum outcome_number what;
+		double review, pause;
+		int digits; /* of those two */
+	} rates[] = {
+		{ "bounced", OUTCOME_BOUNCED, REPORT_BOUNCE_REVIEW,
+		    REPORT_BOUNCE_PAUSE, 0 },
+		{ "complained", OUTCOME_COMPLAINED, REPORT_COMPLAINT_REVIEW,
+		    REPORT_COMPLAINT_PAUSE, 1 },
+	};
+	size_t over = report_rate_slots(r);
+	const struct column columns[] = {
+		{ over == 7 ? "RATE OVER 7 DAYS" : "RATE OVER 24 HOURS", "rate",
+		    false },
+		{ "AT THE END", "last", false }, { "HIGHEST", "highest", false },
+		{ "SES REVIEWS", "review", false },
+		{ "SES PAUSES", "pause", false }, { 0 }
+	};
+	struct table *t = table_new(columns);
+	double rate, highest;
+
+	for (size_t k = 0; k < sizeof(rates) / sizeof(rates[0]); k++) {
+		rate = highest = -1;
+		for (size_t i = 0; i < r->nslots; i++) {
+			rate = report_rate(r, i, rates[k].what, over);
+			highest = rate > highest ? rate : highest;
+		}
+		table_text(t, rates[k].name);
+		put_rate(t, rate, rates[k].digits + 2);
+		put_rate(t, highest, rates[k].digits + 2);
+		put_rate(t, rates[k].review, rates[k].digits);
+		put_rate(t, rates[k].pause, rates[k].digits);
+	}
+	table_print(t, out);
+	table_free(t);
+}
+
+static void
 print_outcome_row(struct table *t, const char *name, const int64_t n[])
 {
 	table_text(t, name);
@@ -157,9 +208,11 @@ print_slots(const struct report *r, const struct output *out)
 	char name[24];
 
 	for (size_t i = 0; i < r->nslots; i++)
-		print_outcome_row(
-		    t, report_slot_name(r, i, name), r->slots[i].n);
-	table_print(t, out);
+		if (r->slots[i].n[OUTCOME_DELIVERIES] > 0)
+			print_outcome_row(
+			    t, report_slot_name(r, i, name), r->slots[i].n);
+	if (table_rows(t) > 0)
+		table_print(t, out);
 	table_free(t);
 }
 
@@ -244,6 +297,13 @@ print_text(const struct report_page *p, const struct output *out)
 	    when_short(r->since_us, since), when_short(r->until_us, until),
 	    p->host);
 	print_totals(r, out);
+	if (p->daily >= 0)
+		output_printf(out,
+		    "The account may send to %" PRId64
+		    " recipients in any window of a day.\n",
+		    p->daily);
+	output_printf(out, "\n");
+	print_rates(r, out);
 	output_printf(out, "\n");
 	print_phases(r, out);
 	output_printf(out, "\n");

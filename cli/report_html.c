@@ -150,13 +150,13 @@ facts(const struct report *r, FILE *f)
 	fact(f, "Messages", html_count(r->messages, count));
 	fact(f, "Deliveries", html_count(n[OUTCOME_DELIVERIES], count));
 	fact(f, "Accepted by SES", html_count(n[OUTCOME_SENT], count));
-	fact(f, "Of all",
+	fact(f, "Accepted, of deliveries",
 	    html_share(n[OUTCOME_SENT], n[OUTCOME_DELIVERIES], share));
 	fact(f, "Refused", html_count(n[OUTCOME_REFUSED], count));
 	fact(f, "Doubtful", html_count(n[OUTCOME_DOUBTFUL], count));
-	fact(f, "Bounced",
+	fact(f, "Bounced, of accepted",
 	    html_share(n[OUTCOME_BOUNCED], n[OUTCOME_SENT], share));
-	fact(f, "Complained",
+	fact(f, "Complained, of accepted",
 	    html_share(n[OUTCOME_COMPLAINED], n[OUTCOME_SENT], share));
 	(void)fputs("</dl>\n", f);
 }

@@ -4,8 +4,10 @@ import os
 import re
 import stat
 
+from lib.oldjournal import OldJournal, day, midnight
 from lib.page import Page
 from lib.rig import SENDER, relay, send
+from lib.store import Store
 
 HOSTILE = '<img src=x onerror="alert(1)"> & <b>'
 
@@ -33,7 +35,8 @@ def test_figures(parts):
                  r"refused +1 +14\.29 %", rf"{SENDER} +7 +6 +0 +1 +0",
                  r"two\.example\.com +4 +3 +0 +1", r"SES's answer +6 ",
                  r"Until its turn +7 ", r"Both together +6 ",
-                 r"1 +0  554 .*Message rejected"):
+                 r"1 +0  554 .*Message rejected",
+                 r"may send to 1000 recipients in any window of a day"):
         assert re.search(line, text), (line, text)
     [head] = post.sql("SELECT seq, lower(hex(chain)) AS c FROM journal"
                       " ORDER BY seq DESC LIMIT 1")
@@ -41,6 +44,37 @@ def test_figures(parts):
     assert "good, 0 faults" in post.run("report", "--verify")
     before = post.run("report", "--until", "1d", "--since", "2d")
     assert re.search(r"deliveries +0\b", before)
+
+
+def complained_of(rundir):
+    """Half of what was sent, all on one day."""
+    store = Store(rundir)
+    old = OldJournal(store.path)
+    for i in range(2):
+        ident = old.message(midnight(5) + i, ["ann@example.org"])
+        old.deliver(midnight(5) + 10, ident, 1)
+    old.db.execute("UPDATE delivery SET feedback = 'complained' WHERE message = ?",
+                   [ident])
+    old.close()
+    return store
+
+
+def test_rates_and_what_ses_makes_of_them(rundir):
+    """Days on which nothing was sent have no row."""
+    store = complained_of(rundir)
+    text = store.run("report", "--until", day(2))
+    assert ("bounced 0.00 % 0.00 % 5 % 10 % complained 50.000 % 50.000 % 0.1 % 0.5 %"
+            in text)
+    assert re.findall(r"\b(\S{10}) \d+ \d+ \d+ \d+ 0 \d", text) == [day(5)]
+
+
+def test_names_of_lines_stand_apart(rundir):
+    page = Page(complained_of(rundir).run("report", "--html", "-"))
+    ys = [float(attrs["y"]) for attrs, _ in page.all("text")
+          if attrs.get("class") == "end strong"]
+    assert len(ys) == 4
+    for lower, upper in (ys[:2], ys[2:]):
+        assert upper <= lower - 12
 
 
 def test_for_programs(parts):
