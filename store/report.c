@@ -3,7 +3,6 @@
 
 #include "store/report.h"
 
-#include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 
 #include "core/clock.h"
 #include "core/mem.h"
+#include "core/utf8.h"
 #include "store/db.h"
 #include "store/report_times.h"
 
@@ -139,21 +139,18 @@ static void
 name_reason(sqlite3_stmt *d, char name[REASON_MAX])
 {
 	const char *reply = db_text(d, 6), *dsn = db_text(d, 5);
-	size_t len;
+	size_t len, n, digits;
 
 	(void)snprintf(name, REASON_MAX, "%lld %s ", (long long)db_int(d, 4),
 	    dsn != NULL ? dsn : "");
 	len = strlen(name);
-	for (const char *p = reply;
-	     p != NULL && *p != '\0' && len < REASON_MAX - 1; p++) {
-		if (isdigit((unsigned char)p[0]) &&
-		    isdigit((unsigned char)p[1])) {
-			name[len++] = '#';
-			while (isdigit((unsigned char)p[1]))
-				p++;
-		} else {
-			name[len++] = *p;
-		}
+	for (const char *p = reply; p != NULL && *p != '\0'; len += n) {
+		digits = strspn(p, "0123456789");
+		n = digits > 1 ? 1 : utf8_char(p, strnlen(p, 4));
+		if (n == 0 || len + n >= REASON_MAX)
+			break;
+		memcpy(name + len, digits > 1 ? "#" : p, n);
+		p += digits > 1 ? digits : n;
 	}
 	name[len] = '\0';
 }

@@ -1,5 +1,6 @@
 """postern report: its figures, and the page that it makes of them."""
 
+import json
 import os
 import re
 import stat
@@ -153,3 +154,16 @@ def test_an_empty_journal_makes_a_page(parts):
     assert ("doubts" in [a.get("id") for _, a, _ in page.elements])
     rows = [r for c, r in page.tables().items() if "over time" in c][0]
     assert len(rows) in (3, 4) and rows[1][1] == "0"
+
+
+def test_long_answers_are_cut_between_characters(rundir):
+    store = Store(rundir)
+    old = OldJournal(store.path)
+    for i in range(3):
+        ident = old.message(midnight(1) + i * 10000, ["b@example.org"])
+        old.deliver(midnight(1) + i * 10000 + 10, ident, 1, "refused")
+        old.db.execute("UPDATE delivery SET reply = ? WHERE message = ?",
+                       ["x" * i + "拒否されました" * 40, ident])
+    old.close()
+    assert "拒否" in store.run("report", "--html", "-")
+    assert len(json.loads(store.run("report", "--json"))["reasons"]) == 3
