@@ -182,17 +182,14 @@ trap - EXIT
 say "That was all on this machine; both daemons are stopped"
 
 cat <<END
-To send through your own SES account:
+To send through your own SES account, follow README from "Install" on: it
+builds for your system (what was built here is for trying it out), and names
+what is yours to fill in. Once the account is out of the SES sandbox, that is
 
-    make -C build/quickstart install    or as README says for your system
-    postern init                        users, directories, first files
-    \$EDITOR /etc/postern/postern.conf   the endpoint, and your quota:
-        ses { endpoint = {email-smtp.REGION.amazonaws.com:587} ... }
-        quota { daily = 50000 rate = 14 }
-    /etc/postern/ses-credentials        USERNAME:PASSWORD ("postern
-                                        smtp-password" derives it)
-    /etc/postern/identities             what you have verified in SES
-    postern check                       says what is still wrong
+    ses { endpoint = {email-smtp.REGION.amazonaws.com:587} ... }
+    quota { daily = 50000 rate = 14 }
+    identities { ... sandbox = no }
 
-README has the lines for Postfix and for Sendmail.
+"postern check" says what is still wrong, and README has the lines for Postfix
+and for Sendmail.
 END

@@ -39,5 +39,7 @@ def test_quickstart_shows_it_all():
     assert re.search(r"^To 2 +stranger@example\.org: refused", out, re.M)
     assert re.search(r"^good +\d+ rows", out, re.M)
     assert "email-smtp.REGION.amazonaws.com:587" in out
+    assert 'README from "Install" on' in out
+    assert re.search(r"rate = 14 }\n +identities { ... sandbox = no }", out)
     # Nothing is left behind.
     assert set(glob.glob("/tmp/postern.??????")) <= before
