@@ -8,7 +8,7 @@ dnl	include(`/etc/mail/postern.m4')
 dnl
 dnl Over TCP instead of the unix socket, before the include:
 dnl
-dnl	define(`POSTERN_MAILER_ARGS', `TCP 127.0.0.1 2400')
+dnl	define(`POSTERN_MAILER_ARGS', `TCP 127.0.0.1 2424')
 dnl
 dnl It is the "relay" mailer of cf/mailer/smtp.m4, whose rulesets it uses, with
 dnl z for LMTP: a relay, so none of the flags that mean local delivery (aliases,

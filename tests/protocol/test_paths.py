@@ -50,27 +50,33 @@ def test_programs_have_their_own_names(tmp_path, option, refused):
     assert words in done.stderr
 
 
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory):
-    where = tmp_path_factory.mktemp("dest")
+def install(where, given):
+    """What is installed there, by its path: all but programs."""
     with open(build.BUILD / "Makefile", "rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         subprocess.run(
             ["make", "-s", "-C", build.BUILD, "install-data",
-             f"DESTDIR={where}", *(f"{k}={v}" for k, v in GIVEN.items())],
+             f"DESTDIR={where}", *(f"{k}={v}" for k, v in given.items())],
             check=True, capture_output=True)
-    return where
-
-
-def test_pages_and_files_name_them(installed):
     texts = {}
-    for folder, _, names in os.walk(installed):
+    for folder, _, names in os.walk(where):
         for name in names:
-            with open(os.path.join(folder, name), encoding="utf-8") as f:
-                texts[name] = f.read()
+            path = os.path.join(folder, name)
+            with open(path, encoding="utf-8") as f:
+                texts["/" + os.path.relpath(path, where)] = f.read()
+    return texts
+
+
+def test_pages_and_files_name_them(tmp_path):
+    paths = install(tmp_path, GIVEN)
+    docs = f"{GIVEN['prefix']}/share/doc/postern"
+    assert {f"{docs}/README", f"{docs}/NEWS",
+            f"{docs}/schema/README"} <= set(paths)
+    texts = {os.path.basename(path): text for path, text in paths.items()}
     assert {"posternd.8", "posternd.service", "postern.m4"} <= set(texts)
-    for name, text in texts.items():
-        text = re.sub("/var/spool/postfix/postern|/etc/mail/postern", "", text)
+    for name, text in paths.items():
+        text = re.sub("/var/spool/postfix/postern|/etc/mail/postern|"
+                      "/etc/tmpfiles.d/postern", "", text)
         for path in re.findall(r"[\w/.]+/postern(?:/|\b)", text):
             assert not path.startswith(
                 ("/etc/", "/run/", "/var/", "/usr/")), (name, path)
@@ -82,3 +88,26 @@ def test_pages_and_files_name_them(installed):
     assert ': ${posternd_rundir:="/opt/run/postern"}' in rc
     assert 'procname="/opt/p/sbin/posternd"' in rc
     assert ".Ql /opt/var/lib/postern/postern.db ." in texts["postern.conf.5"]
+    assert f".Pa {docs}/schema/README\n" in texts["postern-journal.5"]
+    assert f"{docs}" in paths[f"{docs}/README"]
+    assert "/opt/p/share/postern/contrib/rc.d/*" in paths[f"{docs}/README"]
+
+
+def test_directories_that_look_like_those_they_replace(tmp_path):
+    given = {"prefix": "/opt/usr", "sysconfdir": "/opt/usr/local/etc",
+             "localstatedir": "/opt/var", "runstatedir": "/opt/var/run"}
+    for path, text in install(tmp_path, given).items():
+        assert "/opt/opt" not in text and "/local/local" not in text, path
+        if path.endswith("rc.d/posternd"):
+            assert 'procname="/opt/usr/sbin/posternd"' in text
+            assert '_config="/opt/usr/local/etc/postern/postern.' in text
+
+
+def test_readme_names_the_packages_of_the_quickstart():
+    readme, quickstart = (
+        re.search(start + r" ((?:.*\\\n)*.*)\n",
+                  (build.SOURCE / name).read_text(encoding="utf-8"))[1]
+        for name, start in (("README", "apt-get install"),
+                            ("contrib/quickstart.sh", "install-missing.sh")))
+    wanted = set(quickstart.replace("\\", "").split()) - {"swaks"}
+    assert set(readme.replace("\\", "").split()) == wanted
