@@ -72,9 +72,9 @@ tell_open(struct output *out, const struct verify_result *v)
 				   "in files that were not named, or nowhere\n",
 		    v->open.messages);
 	if (v->open.others > 0)
-		output_printf(out, "open   %" PRId64 " erasures or ends of "
-				   "suppressions, of which such files have to "
-				   "tell\n", v->open.others);
+		output_printf(out, "open   %" PRId64 " erasures, ends of "
+				   "suppressions or prunes, of which such files "
+				   "have to tell\n", v->open.others);
 }
 
 static void

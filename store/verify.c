@@ -13,6 +13,7 @@
 #include "core/mem.h"
 #include "store/db.h"
 #include "store/journal.h"
+#include "store/verify_pruned.h"
 #include "store/verify_schema.h"
 #include "store/verify_tables.h"
 
@@ -24,48 +25,22 @@
  */
 #define ROW_MAX_BYTES (size_t)(1024 * 1024 * 1024)
 
-enum {
-	SQL_SPAN,
-	SQL_ROWS,
-	SQL_PRUNED,
-	SQL_UNSAID,
-	SQL_LISTED,
-	SQL_LEFT
-};
+enum { SQL_SPAN, SQL_ROWS, SQL_PRUNED };
 
-#define IS_SAID                                                         \
-	"j.event = 'pruned' AND json_valid(j.detail) "                  \
-	"AND json_extract(j.detail, '$.last_seq') IS p.last_seq "       \
-	"AND json_extract(j.detail, '$.last_chain') IS "                \
-	"lower(hex(p.last_chain)) "                                     \
-	"AND json_extract(j.detail, '$.archive') IS p.archive"
-
-/*
- * Rows that prune has archived and not taken out yet are none of a file's own.
- * An archive knows of prunes whose rows came after its own end.
- */
+/* Rows that prune has archived and not taken out yet are none of a file's own. */
 static const char *const sql_text[] = {
 	[SQL_SPAN] =
 	    "SELECT (SELECT coalesce(max(last_seq), 0) FROM other.pruned), "
 	    "(SELECT min(seq) FROM other.journal WHERE seq > "
 	    "(SELECT coalesce(max(last_seq), 0) FROM other.pruned)), "
 	    "(SELECT max(seq) FROM other.journal), "
-	    "EXISTS (SELECT 1 FROM other.mark WHERE name = 'archive')",
+	    "EXISTS (SELECT 1 FROM other.mark WHERE name = 'archive'), "
+	    "(SELECT CAST(CAST(value AS TEXT) AS INTEGER) FROM other.mark "
+	    "WHERE name = 'archive')",
 	[SQL_ROWS] = "SELECT seq, at, boot, mono, event, message, n, detail, "
 		     "chain FROM other.journal WHERE seq > ? ORDER BY seq",
 	[SQL_PRUNED] = "SELECT last_chain FROM other.pruned "
 		       "WHERE last_seq = ?",
-	[SQL_UNSAID] =
-	    "SELECT p.seq FROM other.pruned p LEFT JOIN other.journal j "
-	    "ON j.seq = p.seq AND " IS_SAID
-	    " WHERE p.seq > ?1 AND p.seq <= ?2 AND j.seq IS NULL",
-	[SQL_LISTED] = "SELECT 1 FROM other.journal j JOIN other.pruned p "
-		       "ON p.seq = j.seq AND " IS_SAID " WHERE j.seq = ?",
-	[SQL_LEFT] =
-	    "SELECT j.seq FROM other.journal j LEFT JOIN other.journal next "
-	    "ON next.seq = j.seq + 1 WHERE j.seq < ?1 AND next.seq IS NULL "
-	    "UNION ALL SELECT j.seq FROM other.journal j JOIN other.pruned p "
-	    "ON p.last_seq = j.seq WHERE j.chain IS NOT p.last_chain",
 };
 
 static const struct db_sql sql = { DB_SLOT_JOURNAL,
@@ -80,6 +55,7 @@ struct part {
 	bool live;	   /* the journal, by the configuration */
 	bool marked;	   /* it says that it is an archive */
 	bool archive;	   /* the chain goes on elsewhere */
+	int64_t as_of;	   /* and had this row when it was made */
 };
 
 struct walk {
@@ -241,21 +217,6 @@ check_row(struct walk *w, sqlite3_stmt *stmt)
 	w->result->last_seq = row.seq;
 }
 
-static int
-check_listed(struct walk *w, int64_t seq, struct err *err)
-{
-	sqlite3_stmt *stmt = db_stmt(w->db, &sql, SQL_LISTED);
-	enum db_result result;
-
-	db_bind_int(stmt, 1, seq);
-	result = db_step(w->db, stmt, err);
-	db_reset(stmt);
-	if (result == DB_DONE)
-		tell(w, seq, "`pruned` does not say what row %" PRId64 " says",
-		    seq);
-	return result == DB_ROW || result == DB_DONE ? 0 : -1;
-}
-
 static bool
 is_prune(sqlite3_stmt *row)
 {
@@ -279,34 +240,9 @@ walk_rows(struct walk *w, const struct part *p, struct err *err)
 	while ((result = db_step(w->db, stmt, err)) == DB_ROW) {
 		check_row(w, stmt);
 		if (is_prune(stmt) &&
-		    check_listed(w, db_int(stmt, 0), err) == -1)
+		    verify_pruned_row(w->db, db_int(stmt, 0), err) == -1)
 			break;
 	}
-	db_reset(stmt);
-	return result == DB_DONE ? 0 : -1;
-}
-
-/*
- * `pruned` tells what may be missing, so it has to be told by the chain. What a
- * prune has not taken out yet are the last of the rows that it may.
- */
-static int
-check_pruned(
-    struct walk *w, const struct part *p, size_t which, struct err *err)
-{
-	static const char *const words[] = {
-		[SQL_UNSAID] = "`pruned` says of it what the journal does not",
-		[SQL_LEFT] = "it was pruned, and is there again",
-	};
-	sqlite3_stmt *stmt = db_stmt(w->db, &sql, which);
-	enum db_result result;
-
-	db_bind_int(stmt, 1, p->bound);
-	if (which == SQL_UNSAID)
-		db_bind_int(stmt, 2, p->archive ? p->last_seq : INT64_MAX);
-	while ((result = db_step(w->db, stmt, err)) == DB_ROW)
-		tell(w, db_int(stmt, 0), "row %" PRId64 ": %s", db_int(stmt, 0),
-		    words[which]);
 	db_reset(stmt);
 	return result == DB_DONE ? 0 : -1;
 }
@@ -339,6 +275,12 @@ count_fault(void *arg, int64_t seq, const char *words)
 	w->fault(w->arg, seq, words);
 }
 
+static struct verify_span
+span_of(const struct part *p)
+{
+	return (struct verify_span){ p->bound, p->last_seq, p->archive };
+}
+
 static int
 read_span(struct db *db, struct part *p, struct err *err)
 {
@@ -351,25 +293,40 @@ read_span(struct db *db, struct part *p, struct err *err)
 		p->last_seq = db_int(stmt, 2);
 		p->marked = db_int(stmt, 3) != 0;
 		p->archive = p->marked && !p->live;
+		p->as_of = db_int(stmt, 4);
 	}
 	db_reset(stmt);
 	return result == DB_ROW ? 0 : -1;
 }
 
+/* `mark` has the journal's last row when the archive was made. */
+static void
+check_mark(struct walk *w, const struct part *p)
+{
+	if (p->archive && p->as_of < p->last_seq)
+		tell(w, 0, "%s: its mark is not one that an archive gets",
+		    p->path);
+}
+
 static int
 check_part(struct walk *w, struct part *p, struct err *err)
 {
-	const struct verify_span span = { p->bound, p->last_seq, p->archive };
+	struct verify_file file = { .path = p->path };
 
 	if (db_prepare(w->db, &sql, err) == -1 ||
-	    read_span(w->db, p, err) == -1 || walk_rows(w, p, err) == -1 ||
-	    check_pruned(w, p, SQL_UNSAID, err) == -1 ||
-	    check_pruned(w, p, SQL_LEFT, err) == -1)
+	    verify_pruned_attached(w->db, err) == -1 ||
+	    read_span(w->db, p, err) == -1 || walk_rows(w, p, err) == -1)
+		return -1;
+	check_mark(w, p);
+	file.span = span_of(p);
+	file.first_seq = p->first_seq;
+	memcpy(file.last_chain, w->previous, CHAIN_LEN);
+	if (verify_pruned_part(w->db, &file, count_fault, w, err) == -1)
 		return -1;
 	if (!w->ask->projections)
 		return 0;
 	return verify_schema_part(w->db, count_fault, w, err) == 0
-	    ? verify_tables_part(w->db, &span, count_fault, w, err)
+	    ? verify_tables_part(w->db, &file.span, count_fault, w, err)
 	    : -1;
 }
 
@@ -428,6 +385,24 @@ check_kind(struct walk *w, const struct part *p, bool last)
 		    p->path);
 }
 
+/* What all of them together have to tell. */
+static int
+check_end(struct walk *w, const struct part *last, struct err *err)
+{
+	struct verify_span span = span_of(last);
+	struct verify_open *open = &w->result->open;
+	int64_t prunes;
+
+	span.last_seq = w->result->last_seq;
+	if (verify_pruned_end(w->db, &span, &prunes, count_fault, w, err) == -1 ||
+	    (w->ask->projections &&
+		verify_tables_end(w->db, &span, open, count_fault, w, err) ==
+		    -1))
+		return -1;
+	open->others += prunes;
+	return 0;
+}
+
 /* In the chain's order. */
 static int
 check_parts(struct walk *w, struct part *parts, size_t n, struct err *err)
@@ -438,6 +413,8 @@ check_parts(struct walk *w, struct part *parts, size_t n, struct err *err)
 	qsort(parts, n, sizeof(*parts), by_place);
 	for (size_t i = 0; i < n; i++)
 		check_kind(w, &parts[i], i == n - 1);
+	if (verify_pruned_begin(w->db, err) == -1)
+		return -1;
 	if (w->ask->projections &&
 	    (verify_schema_begin(w->db, err) == -1 ||
 		verify_tables_begin(w->db, err) == -1))
@@ -447,11 +424,7 @@ check_parts(struct walk *w, struct part *parts, size_t n, struct err *err)
 			return -1;
 	check_tail(w);
 	w->result->archive = parts[n - 1].archive;
-	if (!w->ask->projections)
-		return 0;
-	return verify_tables_end(w->db, &(struct verify_span){ parts[n - 1].bound,
-		w->result->last_seq, w->result->archive },
-	    &w->result->open, count_fault, w, err);
+	return check_end(w, &parts[n - 1], err);
 }
 
 int

@@ -27,7 +27,7 @@ struct verify_ask {
 /* What can't be decided, since files that come before or after are not there. */
 struct verify_open {
 	int64_t messages; /* which lie elsewhere, or were introduced there */
-	int64_t others;	  /* erased, or lifted, by what stands there */
+	int64_t others;	  /* erased, lifted or pruned by what stands there */
 };
 
 struct verify_result {
@@ -35,7 +35,7 @@ struct verify_result {
 	int64_t first_seq, last_seq; /* 0 in an empty journal */
 	unsigned char head[CHAIN_LEN];
 	bool archive; /* what was named last is one: the chain goes on */
-	struct verify_open open; /* with projections */
+	struct verify_open open;
 	uint64_t faults;
 };
 

@@ -201,6 +201,11 @@ static const struct db_sql build_sql = { DB_SLOT_RECORD,
 
 #define IN_ARCHIVE "?3"
 
+/* They are of use only to who writes. */
+#define FILLED_IN_ARCHIVE(table)                                           \
+	"SELECT 0, 'an archive has no rows in table " table ", and there " \
+	"are' FROM (SELECT 1 FROM other." table " WHERE " IN_ARCHIVE " LIMIT 1)"
+
 /* Each row is a fault: seq, words. */
 static const char *const compare_text[] = {
 	"SELECT 0, 'delivery ' || uuid(message) || ' ' || n || "
@@ -294,7 +299,9 @@ static const char *const compare_text[] = {
 	"WHERE j.role IS NULL AND e.seq <= ?2 "
 	"AND (e.seq > ?1 OR (SELECT at FROM start) = -1)",
 
-	/* An archive has neither of these tables filled. */
+	FILLED_IN_ARCHIVE("event"), FILLED_IN_ARCHIVE("unmatched"),
+	FILLED_IN_ARCHIVE("digest"),
+
 	"SELECT e.seq, 'the event of row ' || e.seq || "
 	"' is not what the journal says' FROM ("
 	"SELECT * FROM other.event WHERE message " KNOWN " EXCEPT "

@@ -366,4 +366,29 @@ def test_an_erasure_and_an_end_that_no_row_tells(files):
         for text in (files.own(paths, "a0", "a", status=1),
                      files.alone(*paths.values(), status=1)):
             assert words in text
-        assert "erasures or ends of suppressions" in files.alone(paths["a0"], status=0)
+        assert " erasures, ends of suppressions or prunes" in files.alone(paths["a0"], status=0)
+
+
+@pytest.mark.parametrize("name, sql, alone", [
+    ("a", "UPDATE pruned SET last_seq = last_seq - 1", 1),
+    ("a", "UPDATE pruned SET last_chain = randomblob(32)", 1),
+    ("a", "UPDATE pruned SET archive = 'other.db'", 0),
+    ("a", "UPDATE pruned SET seq = seq + 5", 0),
+    ("a", "DELETE FROM pruned", 1),
+    ("a", "INSERT INTO pruned SELECT seq + 7, last_seq, last_chain, archive"
+     " FROM pruned", 0),
+    ("a0", "INSERT INTO pruned SELECT max(seq) + 7, max(seq), zeroblob(32), 'x'"
+     " FROM journal", 1),
+    ("live", "UPDATE pruned SET archive = 'other.db'", 1),
+    ("live", "DELETE FROM pruned WHERE seq = (SELECT min(seq) FROM pruned)", 1),
+    ("live", "DELETE FROM pruned", 1),
+    ("a", "UPDATE mark SET value = x'31'", 1),
+    ("a", "INSERT INTO digest VALUES (x'01', x'02', 3)", 1)])
+def test_all_tables_tell_the_same_of_prunes(files, name, sql, alone):
+    paths = files.tampered(name, sql)
+    files.own(paths, "a0", "a", status=1)
+    files.alone(*paths.values(), status=1)
+    files.alone(paths[name], status=alone)
+    if name == "a" and "pruned" in sql:
+        text = files.alone(paths["a0"], paths["a"], status=alone)
+        assert alone or "open " in text
