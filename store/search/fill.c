@@ -27,7 +27,7 @@ static const char *const journal_text[] = {
 		   "WHERE seq > ? ORDER BY seq LIMIT ?",
 	[J_CHAIN] = "SELECT chain FROM journal WHERE seq = ?",
 	/* Those that this row brought: others came with another one. */
-	[J_RECIPIENTS] = "SELECT n, value FROM json_each(?2, '$.recipient') "
+	[J_RECIPIENTS] = "SELECT n, party.value FROM json_each(?2, '$.recipient') "
 			 "CROSS JOIN party ON message = ?1 "
 			 "AND n = CAST(key AS INTEGER) AND role = 'recipient' "
 			 "ORDER BY n",
