@@ -191,6 +191,30 @@ remove_leftover(struct prune *p, const struct prune_state *s, struct err *err)
 	return put_aside(p, err);
 }
 
+/*
+ * A refusal is final: nothing is journalled of the archive that was made for
+ * this, so it goes, unless another command's prune has begun with it. Without an
+ * answer posternd may begin yet. Returns -1.
+ */
+static int
+not_begun(struct prune *p, struct err *err)
+{
+	char *part = mem_printf("%s.part", p->file);
+	const struct err why = *err;
+	struct err ignored;
+	bool gone;
+
+	gone = (why.class == ERR_STATE || why.class == ERR_POLICY) &&
+	    put_aside(p, &ignored) == 0 && unlink(part) == 0;
+	free(part);
+	return gone
+	    ? -1
+	    : err_set(err, why.class,
+		  "%s; %s is left: the same command goes on with it, or makes it "
+		  "anew",
+		  why.text, p->file);
+}
+
 /* Steps 1 to 3: 1 when done, 0 when there was nothing to do, -1 and err. */
 static int
 start(struct prune *p, const struct prune_state *s, struct err *err)
@@ -204,10 +228,11 @@ start(struct prune *p, const struct prune_state *s, struct err *err)
 		return 0;
 	if (remove_leftover(p, s, err) == -1 ||
 	    archive_build(
-		p->path, p->file, last_seq, false, &p->archive, err) == -1 ||
-	    begin(p, err) == -1 || drop_messages(p, err) == -1)
+		p->path, p->file, last_seq, false, &p->archive, err) == -1)
 		return -1;
-	return 1;
+	if (begin(p, err) == -1)
+		return not_begun(p, err);
+	return drop_messages(p, err) == -1 ? -1 : 1;
 }
 
 /* 1 when something was pruned. */

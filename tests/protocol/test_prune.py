@@ -288,6 +288,22 @@ def archives_of(parts, post, name, *days, window=""):
     return [store.archive(f"a{i}") for i in range(len(days))]
 
 
+def test_what_posternd_refuses_leaves_no_archive(parts):
+    """It goes by the configuration that it has, the command by a newer one."""
+    post, _ = old_relay(parts, lambda old: old.days(9, 5))
+    post.start()
+    post.configure({"store": {"repeat-window": "1d"}})
+    archive = os.path.join(parts.rundir, "a.db")
+    prune = ["prune", "--before", day(2), "--archive", archive]
+    status, out, err = post.run(*prune, expect=None)
+    assert (status, out) == (1, "") and "at the latest" in err, err
+    assert "is left" not in err
+    assert [n for n in os.listdir(parts.rundir) if n.startswith("a.db")] == []
+    post.sighup()
+    post.run(*prune)
+    post.run("verify", "--projections", "--archive", archive)
+
+
 def reports_of(row):
     """What SES says late about a delivery."""
     at = time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(row["sent_at"] / 1e6))
@@ -455,6 +471,7 @@ def test_posternd_killed_at_every_commit_of_a_prune(parts, call, step):
         assert status == 3 and "posternd" in err, (status, out, err)
         post.kill()
         begun = store.get("SELECT 1 FROM pruned") != []
+        assert begun or f"{archive} is left: the same command" in err, err
         there = ["a"] if begun else []
         states.add((begun, store.get("SELECT count(*) FROM message")[0][0],
                     store.get("SELECT min(seq) FROM journal")[0][0]))
