@@ -102,8 +102,9 @@ def test_answers_are_true(parts):
     assert ask(11)[0]["deliveries"] == 3
     assert ask(12)[0]["domain"] == "example.com"
     assert [r["address"] for r in ask(14)] == ["gone@example.com"]
-    assert [r["event"] for r in ask(15)] == [
-        "suppressed", "suppressed", "unsuppressed"]
+    assert [(r["event"], r["address"]) for r in ask(15)] == [
+        ("suppressed", "gone@example.com"), ("suppressed", "back@example.com"),
+        ("unsuppressed", "back@example.com")]
     assert [(r["recipient"], r["attempts"]) for r in ask(16)] == [
         ("twice@example.com", 2)]
     assert [r["sent"] for r in ask(17)] == [1]
