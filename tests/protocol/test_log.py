@@ -1,12 +1,13 @@
 """postern log: what a journal's deliveries are found by, without posternd."""
 
 import json
+import os
 import subprocess
 
 import pytest
 
-from lib.oldjournal import OldJournal, midnight
-from lib.store import Store
+from lib.oldjournal import OldJournal, day, midnight
+from lib.store import Store, remains
 
 
 class Logged(Store):
@@ -33,6 +34,11 @@ def old(store):
 
 
 TO = "to@example.net"
+
+
+def search_anew(store):
+    for path in remains(store.path + "-search.db"):
+        os.unlink(path)
 
 
 def test_a_long_from_hides_nothing(store, old):
@@ -103,3 +109,27 @@ def test_states_and_reports_that_change(store, old):
     bits = store.get("SELECT what, bits FROM plain", store.path + "-search.db")
     assert sum(bin(b & (1 << 64) - 1).count("1")
                for what, b in bits if what == "delivered") == len(delivered)
+
+
+def test_a_recipient_added_later_came_then(store, old):
+    """Whether the search database has seen the message without him or not."""
+    message = old.message(midnight(3), ["first@example.net"])
+    old.db.execute("COMMIT")
+    assert store.recipients() == ["first@example.net"]
+    old.db.execute("BEGIN")
+    between = old.message(midnight(2), ["between@example.net"])
+    old.row(midnight(1), "offered", message, 0, offered=[1, 2], recipient={
+        "2": old.party(message, 2, "recipient", "later@example.net")})
+    old.db.execute("INSERT INTO delivery (message, n, state, attempts, updated_at)"
+                   " VALUES (?,2,'waiting',0,?)", [message, midnight(1)])
+    old.deliver(midnight(1) + 1000, message, 2)
+    old.deliver(midnight(1) + 1000, between, 1)
+    old.close()
+    before = store.log()
+    assert [(row["recipient"], row["received"][:10]) for row in before] == [
+        ("later@example.net", day(1)), ("between@example.net", day(2)),
+        ("first@example.net", day(3))]
+    search_anew(store)
+    assert store.log() == before
+    assert store.recipients("--since", day(1)) == ["later@example.net"]
+    assert store.recipients("--until", day(2)) == ["first@example.net"]
