@@ -18,8 +18,8 @@
  * JSON_SPLIT_DEPTH of those lie open over any byte.
  *
  * From a broken value on we are lost, until a value begins a line or follows
- * directly on a whole one: what is found before may be a part of something
- * else, and noise there has been named already.
+ * on a whole one with nothing but blanks between: what is found before may be a
+ * part of something else, and noise there has been named already.
  */
 
 /* Of noise, what is worth showing. */
@@ -45,7 +45,7 @@ struct json_split {
 	size_t max, start, at;
 	uint64_t base;	    /* offset of held.data[0] */
 	uint64_t line;	    /* of start */
-	uint64_t value_end; /* offset behind the last whole value */
+	uint64_t value_end; /* offset behind the last whole value, blanks too */
 	char before;	    /* the byte before held.data[0] */
 	bool lost;
 
@@ -179,6 +179,8 @@ between(struct json_split *s, const struct listener *l)
 		return begin_value(s, l);
 	if (c == '\n' && s->at > s->start)
 		rc = end_noise(s, l);
+	if (is_blank(c) && s->base + s->at == s->value_end)
+		s->value_end++;
 	s->at++;
 	if (s->lost || c == '\n' ||
 	    (is_between(c) && s->at == s->start + 1)) {
