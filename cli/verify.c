@@ -68,13 +68,13 @@ tell_open(struct output *out, const struct verify_result *v)
 		output_printf(out, "end    of an archive: what came after it "
 				   "was not looked at\n");
 	if (v->open.messages > 0)
-		output_printf(out, "open   %" PRId64 " messages lie, or begin, "
-				   "in files that were not named, or nowhere\n",
-		    v->open.messages);
+		output_printf(out, "open   messages that lie or begin in files "
+				   "that were not named, or nowhere: %" PRId64
+				   "\n", v->open.messages);
 	if (v->open.others > 0)
-		output_printf(out, "open   %" PRId64 " erasures, ends of "
-				   "suppressions or prunes, of which such files "
-				   "have to tell\n", v->open.others);
+		output_printf(out, "open   erasures, ends of suppressions and "
+				   "prunes that such files have to tell of: "
+				   "%" PRId64 "\n", v->open.others);
 }
 
 static void

@@ -60,10 +60,9 @@ static const struct db_sql left_sql = { DB_SLOT_TEXT, 1, left_text };
 static const char *const end_text[] = {
 	"SELECT l.seq, 'row ' || l.seq || ': `pruned` in ' || l.path || "
 	"' says of it what the journal does not' "
-	"FROM listed l JOIN file own ON own.path = l.path "
-	"WHERE NOT EXISTS (SELECT 1 FROM said s WHERE " SAME_PRUNE("s", "l") ") "
-	"AND (NOT own.archive AND l.seq > own.last_seq OR EXISTS (SELECT 1 "
-	"FROM file f WHERE l.seq BETWEEN f.first_seq AND f.last_seq))",
+	"FROM listed l WHERE NOT EXISTS (SELECT 1 FROM said s WHERE " SAME_PRUNE("s", "l") ") "
+	"AND EXISTS (SELECT 1 FROM file f WHERE l.seq BETWEEN f.first_seq "
+	"AND f.last_seq OR NOT f.archive AND l.seq > f.last_seq)",
 
 	"SELECT s.seq, '`pruned` in ' || f.path || "
 	"' does not say what row ' || s.seq || ' says' FROM said s, file f "
@@ -88,10 +87,9 @@ static const char *const end_text[] = {
 static const struct db_sql end_sql = { DB_SLOT_TEXT,
 	sizeof(end_text) / sizeof(*end_text), end_text };
 
-/* ?1 last_seq. */
+/* The journal would have the rows. Bound as for verify_compare. */
 static const char *const open_text[] = {
-	"SELECT count(*) FROM listed l JOIN file own ON own.path = l.path "
-	"WHERE own.archive AND l.seq > ?"
+	"SELECT count(*) FROM listed WHERE ?3 AND seq > ?2"
 };
 static const struct db_sql open_sql = { DB_SLOT_TEXT, 1, open_text };
 
@@ -155,7 +153,8 @@ verify_pruned_end(struct db *db, const struct verify_span *span,
 	    db_prepare(db, &open_sql, err) == -1)
 		return -1;
 	stmt = db_stmt(db, &open_sql, 0);
-	db_bind_int(stmt, 1, span->last_seq);
+	db_bind_int(stmt, 2, span->last_seq);
+	db_bind_int(stmt, 3, span->archive);
 	result = db_step(db, stmt, err);
 	if (result == DB_ROW)
 		*open_r = db_int(stmt, 0);

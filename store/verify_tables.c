@@ -364,10 +364,10 @@ static const struct db_sql end_sql = { DB_SLOT_PRUNE,
 
 /* Messages, and what else, that files decide about which are not there. */
 static const char *const open_text[] = {
-	"SELECT (SELECT count(*) " NOT_PLACED ") + "
+	"SELECT (SELECT count(*) " NOT_PLACED " AND ?3) + "
 	"(SELECT count(*) FROM unknown), "
 	"(SELECT count(*) FROM claimed WHERE NOT " DECIDED("seq") ") + "
-	"(SELECT count(*) " NOT_ENDED ")",
+	"(SELECT count(*) " NOT_ENDED " AND ?3)",
 };
 static const struct db_sql open_sql = { DB_SLOT_PRUNE, 1, open_text };
 
