@@ -39,6 +39,7 @@ cli_postern_SOURCES = \
 	cli/report_html.c \
 	cli/report_json.c \
 	cli/report_style.c \
+	cli/report_text.c \
 	cli/rewrite.c \
 	cli/run.c cli/run.h \
 	cli/show.c \

@@ -27,6 +27,9 @@ struct report_page {
 /* One page that needs nothing else: no script, no picture, no font. */
 void report_html(const struct report_page *, FILE *);
 
+/* The same figures as tables for a terminal. */
+void report_text(const struct report_page *, const struct output *);
+
 /* The same figures as one JSON object. */
 void report_json(const struct report_page *, const struct output *);
 
