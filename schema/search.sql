@@ -5,12 +5,14 @@
 -- journal and held against the question again.
 
 -- whole: the journal's end was reached once. Until then counts are of a part.
+-- first: the journal's first row when what it has no more left the counts.
 CREATE TABLE progress (
 	only	INTEGER PRIMARY KEY CHECK (only = 1),
 	seq	INTEGER NOT NULL,
 	chain	BLOB NOT NULL,
 	at	INTEGER NOT NULL,
-	whole	INTEGER NOT NULL
+	whole	INTEGER NOT NULL,
+	first	INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
 -- Deliveries in the order in which they arrived; at never falls as id grows.

@@ -69,6 +69,7 @@ enum db_slot {
 	DB_SLOT_POSTINGS,
 	DB_SLOT_SHARED,
 	DB_SLOT_PLAIN,
+	DB_SLOT_PRUNED,
 	DB_SLOT_OTHER, /* for connections that serve one module */
 	DB_SLOTS
 };

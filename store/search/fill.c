@@ -9,6 +9,7 @@
 #include "core/buf.h"
 #include "core/clock.h"
 #include "core/json.h"
+#include "store/search/pruned.h"
 #include "store/search/term.h"
 #include "store/search/words.h"
 
@@ -323,6 +324,9 @@ search_fill_lot(struct search_fill *f, struct err *err)
 	    write_days(f, err) == -1 ||
 	    save_progress(f, n < SEARCH_LOT_ROWS, err) == -1)
 		return -1;
+	if (n < SEARCH_LOT_ROWS &&
+	    search_pruned_drop(f->search, f->journal, err) == -1)
+		return -1;
 	return n;
 }
 
@@ -376,6 +380,7 @@ search_fill_resume(struct search_fill *f, struct err *err)
 	if (db_prepare(f->search, &search_sql, err) == -1 ||
 	    db_prepare(f->search, &search_postings_sql, err) == -1 ||
 	    db_prepare(f->search, &search_plain_write_sql, err) == -1 ||
+	    db_prepare(f->search, &search_pruned_sql, err) == -1 ||
 	    load_next_id(f, err) == -1)
 		return -1;
 	return load_progress(f, err);
@@ -387,7 +392,8 @@ search_fill_open(
 {
 	f->journal = db_open_journal(journal_path, err);
 	if (f->journal == NULL ||
-	    db_prepare(f->journal, &journal_sql, err) == -1)
+	    db_prepare(f->journal, &journal_sql, err) == -1 ||
+	    db_prepare(f->journal, &search_pruned_journal_sql, err) == -1)
 		return -1;
 	return db_prepare(f->journal, &search_shared_sql, err);
 }

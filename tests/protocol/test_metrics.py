@@ -13,7 +13,9 @@ from contextlib import closing
 import pytest
 
 from lib import build
+from lib.oldjournal import OldJournal, midnight
 from lib.rig import relay, send
+from lib.store import Store
 
 CONTRIB = build.SOURCE / "contrib"
 SAMPLE = re.compile(r"^(\w+)(?:\{(\w+)=\"((?:[^\"\\\n]|\\.)*)\"\})? (\S+)$")
@@ -197,3 +199,28 @@ def test_dashboard_and_rules_use_figures_that_exist(parts):
     assert len({p["id"] for p in panels}) == len(panels)
     for used in re.findall(r"\bpostern_\w+", rules + board):
         assert used in there, used
+
+
+def test_states_follow_a_prune(rundir):
+    """What is in an archive is none of the deliveries any more."""
+    store, old = Store(rundir), OldJournal(f"{rundir}/j.db")
+    for ago in range(20, 3, -1):
+        for i, state in enumerate(("sent", "refused", "deferred", "sent")):
+            at = midnight(ago) + i * 10000
+            old.deliver(at + 5000, old.message(at, ["r@example.org"]), 1, state)
+    old.close()
+
+    def told():
+        done = subprocess.run([*store.postern, "metrics"], capture_output=True,
+                              text=True, check=True)
+        return samples(done.stdout)["postern_deliveries"]
+
+    def there():
+        return dict(store.get("SELECT state, count(*) FROM delivery"
+                              " WHERE state <> 'sent' GROUP BY state"))
+
+    assert told() == there() == {"refused": 17, "deferred": 17}
+    store.prune(15)
+    assert told() == there() == {"refused": 12, "deferred": 12}
+    store.prune(10, "b")
+    assert told() == there() == {"refused": 7, "deferred": 7}
