@@ -167,6 +167,17 @@ def test_an_archive_of_a_long_path(store, rundir):
     assert "the archive's directory: No such file" in text
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_who_may_read_the_journal_may_read_its_archive(store):
+    store.fill(40, 3).close()
+    os.chown(store.path, 65534, 60)
+    os.chmod(store.path, 0o640)
+    store.prune(30, "a")
+    made = os.stat(store.archive("a"))
+    assert (made.st_uid, made.st_gid) == (65534, 60)
+    assert made.st_mode & 0o777 == 0o640
+
+
 def test_one_at_a_time(store):
     store.fill(40, 2).close()
     with open(store.path + "-prune", "w", encoding="ascii") as f:
