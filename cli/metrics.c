@@ -222,16 +222,30 @@ print_size(const struct cli *cli, const char *path, const char *suffix,
 	free(file);
 }
 
+/*
+ * Told from the beginning, at 0: of a counter that appears with its first events
+ * Prometheus sees no increase. Whatever an alert may be made of is here.
+ */
+static const char *const always[] = { "received", "sending", "sent",
+	"deferred", "refused", "doubtful", "settled", "suppressed", "unmatched",
+	"event:Bounce:Permanent", "event:Bounce:Transient",
+	"event:Bounce:Undetermined", "event:Complaint",
+	"event:Complaint:abuse", "event:Complaint:not-spam", "event:Delivery",
+	"event:DeliveryDelay", "event:Reject", "event:Send" };
+#define NALWAYS (sizeof(always) / sizeof(*always))
+
 /* What counts_read tells comes in three parts; families must not mix. */
 struct told {
 	const struct cli *cli;
+	bool counted, there[NALWAYS];
 	struct buf rows, reports, states;
 };
 
 static void
 tell_journal(void *arg, const struct counts_journal *j)
 {
-	const struct cli *cli = ((struct told *)arg)->cli;
+	struct told *t = arg;
+	const struct cli *cli = t->cli;
 	int64_t rows = j->last_seq > 0 ? j->last_seq - j->first_seq + 1 : 0;
 	char *why;
 
@@ -241,7 +255,8 @@ tell_journal(void *arg, const struct counts_journal *j)
 	gauge(cli, "journal_uncounted_rows",
 	    "Rows that are not in the counters yet, nor in the search.",
 	    (double)(rows - j->counted));
-	if (j->uncounted != NULL) {
+	t->counted = j->uncounted == NULL;
+	if (!t->counted) {
 		why = mem_printf("No counters: %s", j->uncounted);
 		remark(cli, why);
 		free(why);
@@ -264,7 +279,7 @@ static void
 add_report(struct told *t, const char *kind, int64_t count)
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz"
-				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ";
+				      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 -_";
 	const char *type = kind + strlen("event:");
 	size_t len = strspn(type, letters);
 	const char *rest = type[len] == ':' ? type + len + 1 : "";
@@ -282,10 +297,20 @@ tell_rows(void *arg, const char *kind, int64_t count)
 {
 	struct told *t = arg;
 
+	for (size_t i = 0; i < NALWAYS; i++)
+		t->there[i] = t->there[i] || strcmp(kind, always[i]) == 0;
 	if (strncmp(kind, "event:", 6) == 0)
 		add_report(t, kind, count);
 	else
 		add_sample(&t->rows, "events_total", "event", kind, count);
+}
+
+static void
+tell_zeros(struct told *t)
+{
+	for (size_t i = 0; i < NALWAYS; i++)
+		if (t->counted && !t->there[i])
+			tell_rows(t, always[i], 0);
 }
 
 static void
@@ -319,12 +344,15 @@ print_counts(const struct cli *cli, const struct conf *conf, struct err *err)
 	buf_init(&t.reports, ANSWER_MAX_BYTES);
 	buf_init(&t.states, ANSWER_MAX_BYTES);
 	rc = counts_read(conf->store.path, &listener, err);
+	if (rc == 0)
+		tell_zeros(&t);
 	print_family(cli, "events_total", "counter",
 	    "What happened, by the journal's event: sent, deferred, refused "
 	    "and so on; unmatched: SES reported on what is not known here.",
 	    &t.rows);
 	print_family(cli, "ses_events_total", "counter",
-	    "What SES reported later of deliveries known here, by type.",
+	    "What SES reported later of deliveries known here, by type, and of "
+	    "a bounce or complaint by its kind.",
 	    &t.reports);
 	print_family(cli, "deliveries", "gauge",
 	    "Deliveries that are not sent, by their state now.", &t.states);

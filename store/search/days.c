@@ -38,7 +38,8 @@ name_kind(char kind[SEARCH_KIND_LEN], const char *event, const char *detail,
 	    report && !about ? "unmatched" : event);
 	if (report && about)
 		add_name(kind, detail, "type");
-	if (strcmp(kind, "event:Bounce") == 0)
+	if (strcmp(kind, "event:Bounce") == 0 ||
+	    strcmp(kind, "event:Complaint") == 0)
 		add_name(kind, detail, "kind");
 }
 

@@ -75,15 +75,20 @@ def test_report(post):
 
 
 def test_metrics(post):
-    post.run("events", "ingest", "-", stdin=json.dumps({
-        "eventType": "Complaint",
-        "mail": {"messageId": "0100-unknown", "timestamp": "2026-11-22T10:00:00.000Z",
-                 "destination": ["a@example.net"]},
-        "complaint": {"feedbackId": "f", "timestamp": "2026-11-22T10:00:00.000Z",
-                      "complainedRecipients": [{"emailAddress": "a@example.net"}]}}))
+    [row] = post.log("--recipient", f"success@{SIMULATOR}")
+    for ses_id in ("0100-unknown", row["ses_id"]):
+        post.run("events", "ingest", "-", stdin=json.dumps({
+            "eventType": "Complaint",
+            "mail": {"messageId": ses_id, "timestamp": "2026-11-22T10:00:00.000Z",
+                     "destination": ["a@example.net"]},
+            "complaint": {"feedbackId": "f", "timestamp": "2026-11-22T10:00:00.000Z",
+                          "complaintFeedbackType": "not-spam",
+                          "complainedRecipients": [
+                              {"emailAddress": "a@example.net"}]}}))
     text = post.run("metrics")
     for line in (r'ses_events_total\{type="Bounce",kind="Permanent"\} 2',
-                 r'ses_events_total\{type="Complaint",kind=""\} 1',
+                 r'ses_events_total\{type="Complaint",kind="abuse"\} 1',
+                 r'ses_events_total\{type="Complaint",kind="not-spam"\} 1',
                  r'ses_events_total\{type="Send",kind=""\} 5',
                  r'events_total\{event="unmatched"\} 1'):
         assert re.search(f"^postern_{line}$", text, re.M), (line, text)

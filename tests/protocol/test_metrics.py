@@ -18,7 +18,8 @@ from lib.rig import relay, send
 from lib.store import Store
 
 CONTRIB = build.SOURCE / "contrib"
-SAMPLE = re.compile(r"^(\w+)(?:\{(\w+)=\"((?:[^\"\\\n]|\\.)*)\"\})? (\S+)$")
+SAMPLE = re.compile(
+    r"^(\w+)(?:\{(\w+)=\"((?:[^\"\\\n]|\\.)*)\"(?:,kind=\"([^\"]*)\")?\})? (\S+)$")
 needs_promtool = pytest.mark.skipif(
     shutil.which("promtool") is None,
     reason="promtool is not installed (Debian: prometheus)")
@@ -40,9 +41,10 @@ def samples(text):
         elif line.startswith("# TYPE "):
             typed.append(line.split()[2])
         elif not line.startswith("# "):
-            name, label, value, number = SAMPLE.match(line).groups()
+            name, label, value, kind, number = SAMPLE.match(line).groups()
             assert name == typed[-1] == helped[-1], line
             if label:
+                value += f":{kind}" if kind else ""
                 found.setdefault(name, {})[value] = float(number)
             else:
                 assert name not in found
@@ -187,11 +189,58 @@ def test_alert_rules_are_well_formed():
     promtool("check", "rules", str(CONTRIB / "prometheus" / "postern.rules.yml"))
 
 
+ALERTS = """
+rule_files: [{rules}]
+evaluation_interval: 1h
+tests:
+  - interval: 1h
+    input_series:
+      - series: 'postern_events_total{{event="sent"}}'
+        values: '0+1000x48'
+      - series: 'postern_ses_events_total{{type="Bounce",kind="Permanent"}}'
+        values: '{bounces}'
+      - series: 'postern_ses_events_total{{type="Complaint",kind="abuse"}}'
+        values: '{complaints}'
+      - series: 'postern_ses_events_total{{type="Complaint",kind="not-spam"}}'
+        values: '0+100x48'
+    promql_expr_test:
+      - eval_time: 24h
+        expr: count by (alertname) (ALERTS{{alertstate="firing"}})
+        exp_samples: [{fires}]
+"""
+
+
+@needs_promtool
+@pytest.mark.parametrize("figures, fires", [
+    ({"bounces": "0+60x48", "complaints": "0x48"}, ["PosternBounceRate"]),
+    ({"bounces": "0x12 5000x36", "complaints": "0x12 100x36"},
+     ["PosternBounceRate", "PosternComplaintRate"]),
+    ({"bounces": "0+40x48", "complaints": "0x48"}, []),
+], ids=["bounces", "at once", "none"])
+def test_alerts_of_rates(rundir, figures, fires):
+    rules = CONTRIB / "prometheus" / "postern.rules.yml"
+    path = os.path.join(rundir, "alerts.yml")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(ALERTS.format(rules=rules, **figures, fires=", ".join(
+            f"{{labels: '{{alertname=\"{name}\"}}', value: 1}}" for name in fires)))
+    promtool("test", "rules", path)
+
+
+def test_what_may_alarm_is_there_from_the_beginning(parts):
+    post, _ = relay(parts)
+    text = post.run("metrics")
+    for line in ('postern_ses_events_total{type="Bounce",kind="Permanent"} 0',
+                 'postern_ses_events_total{type="Complaint",kind="abuse"} 0',
+                 'postern_events_total{event="sent"} 0',
+                 'postern_events_total{event="doubtful"} 0'):
+        assert line in text.splitlines(), text
+
+
 def test_dashboard_and_rules_use_figures_that_exist(parts):
     post, _ = relay(parts, conf={"quota": {"rate": 200, "daily": 100}})
     there = set(metrics(post)) | {
         # Told only while there is something to tell.
-        "postern_breaker_open", "postern_ses_events_total",
+        "postern_breaker_open",
     }
     rules = (CONTRIB / "prometheus" / "postern.rules.yml").read_text("utf-8")
     board = (CONTRIB / "grafana" / "postern.json").read_text("utf-8")
