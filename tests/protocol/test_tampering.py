@@ -14,6 +14,7 @@ import pytest
 from lib.build import SANITIZER
 from lib.oldjournal import OldJournal, midnight
 from lib.store import Store
+from lib.verifier import verifier
 
 SEED = 20261122
 TAMPERINGS, LOTS = 1000, 8
@@ -257,6 +258,9 @@ def test_untouched_all_of_them_are_good(files):
     assert "archive" not in files.own(files.paths, "a0", "a", status=0)
     assert "lie in archives" in files.own(files.paths, status=0)
     assert "end of an archive" in files.alone(files.paths["a0"], status=0)
+    for names in (("a0",), ("a",), ("live",), ("a0", "a"), ("a", "live"),
+                  ("a0", "a", "live")):
+        verifier(files.rundir)(*(files.paths[name] for name in names), status=0)
 
 
 @pytest.mark.parametrize("sql", [
@@ -392,6 +396,8 @@ def test_all_tables_tell_the_same_of_prunes(files, name, sql, alone):
     files.own(paths, "a0", "a", status=1)
     files.alone(*paths.values(), status=1)
     files.alone(paths[name], status=alone)
+    if "pruned" in sql:
+        verifier(files.rundir)(paths["a0"], paths["a"], paths["live"], status=1)
     if name == "a" and "pruned" in sql:
         text = files.alone(paths["a0"], paths["a"], status=alone)
         assert alone or "open " in text
