@@ -102,15 +102,26 @@ number(char text[24], int64_t v)
 	return text;
 }
 
+static const char *
+or_erased(const char *who)
+{
+	return who != NULL ? who : "(erased)";
+}
+
+/* JSON has null for who was erased, what else there is has none. */
 static void
-values_init(struct values *v, const struct search_hit *h, bool people)
+values_init(
+    struct values *v, const struct search_hit *h, bool people, bool json)
 {
 	buf_init(&v->reply, LINE_MAX_BYTES);
 	reply_text(h, people, &v->reply);
 	const char *const texts[NKEYS] = { uuid_text(&h->message, v->message),
 		number(v->n, h->n), h->queue_ids,
-		clock_rfc3339(h->received_at, v->received), h->sender,
-		h->original_sender, h->recipient, h->client, h->user,
+		clock_rfc3339(h->received_at, v->received),
+		json ? h->sender : or_erased(h->sender),
+		json ? h->original_sender : or_erased(h->original_sender),
+		json ? h->recipient : or_erased(h->recipient), h->client,
+		h->user,
 		h->message_id,
 		number(v->size, h->size), h->state,
 		number(v->attempts, h->attempts), h->ses_id,
@@ -146,7 +157,7 @@ put_json(struct cli *cli, const struct values *v)
 static const char *
 sender_text(const char *sender)
 {
-	return sender != NULL && *sender == '\0' ? "<>" : sender;
+	return sender != NULL && *sender == '\0' ? "<>" : or_erased(sender);
 }
 
 static bool
@@ -182,7 +193,7 @@ put_row(struct page *page, const struct search_hit *h, const struct values *v)
 	table_text(t, h->state);
 	table_color(t, state_color(h->state));
 	put_sender(page, h);
-	table_text(t, h->recipient != NULL ? h->recipient : "(erased)");
+	table_text(t, or_erased(h->recipient));
 	table_text(t, h->queue_ids);
 	table_text(t, v->message);
 	if (page->wide)
@@ -196,7 +207,7 @@ put_hit(void *arg, const struct search_hit *h)
 	struct page *page = arg;
 	struct values v;
 
-	values_init(&v, h, page->table != NULL);
+	values_init(&v, h, page->table != NULL, page->cli->out.json);
 	page->next = h->cursor;
 	if (page->table != NULL)
 		put_row(page, h, &v);
@@ -260,6 +271,8 @@ check_words(struct cli *cli, const struct options *o)
 		(void)cli_usage(cli, "--by says what to --count by");
 	else if (o->wide && o->count)
 		(void)cli_usage(cli, "--count has no --wide table");
+	else if (o->csv && cli->out.json)
+		(void)cli_usage(cli, "--csv or --json, not both");
 	else if (o->after != NULL && o->count)
 		(void)cli_usage(cli, "--count knows no pages");
 	else

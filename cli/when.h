@@ -9,9 +9,9 @@
 #include "core/clock.h"
 
 /*
- * YYYY-MM-DD, YYYY-MM-DDTHH:MM[:SS][Z] (a blank does for the T), all UTC, or a
- * duration like 90s, 2h, 3d, which means that long before now, or after it with
- * future set. -1 when it is none of these.
+ * YYYY-MM-DD, YYYY-MM-DDTHH:MM[:SS[.FRACTION]][Z] (a blank does for the T), all
+ * UTC, or a duration like 90s, 2h, 3d, which means that long before now, or
+ * after it with future set. -1 when it is none of these, or no day of any year.
  */
 int when_parse(const char *, int future, int64_t *wall_us_r);
 

@@ -1,5 +1,7 @@
 """postern log: what a journal's deliveries are found by, without posternd."""
 
+import csv
+import io
 import json
 import os
 import subprocess
@@ -133,3 +135,58 @@ def test_a_recipient_added_later_came_then(store, old):
     assert store.log() == before
     assert store.recipients("--since", day(1)) == ["later@example.net"]
     assert store.recipients("--until", day(2)) == ["first@example.net"]
+
+
+def test_times_are_as_they_are_printed(store, old):
+    """A row's own time begins a period and ends the one before it."""
+    at = midnight(3) + 10 * 3600 * 1_000_000
+    for i in range(3):
+        old.message(at + i * 123456, [f"r{i}@example.net"])
+    old.close()
+    times = [row["received"] for row in reversed(store.log())]
+    assert times[1].endswith("T10:00:00.123456Z")
+    assert store.recipients("--since", times[1]) == ["r2@example.net", "r1@example.net"]
+    assert store.recipients("--until", times[1]) == ["r0@example.net"]
+    assert store.recipients("--until", times[1][:-2] + "7Z") == [
+        "r1@example.net", "r0@example.net"]
+    assert len(store.recipients("--since", times[0][:-4], "--until", times[2])) == 2
+
+
+@pytest.mark.parametrize("time", [
+    "2026-02-31", "2026-02-29", "2026-04-31", "2026-13-01", "2026-00-10",
+    "2026-01-00", "2026-01-01T24:00:00Z", "2026-01-01T10:00:00.Z",
+    "2026-01-01T10:00.5Z", "2026-01-01T10:00:00.5x", "2026-01-01T10"])
+def test_times_that_are_none(store, old, time):
+    old.close()
+    store.run("log", "--since", time, expect=2)
+
+
+def test_a_leap_day_is_one(store, old):
+    old.close()
+    store.run("log", "--since", "2024-02-29", "--until", "2000-12-31T23:59:60Z",
+              expect=1)
+
+
+def test_one_form_at_a_time(store, old):
+    old.close()
+    assert "not both" in store.run("log", "--csv", "--json", expect=2)
+
+
+def test_erased_is_not_null(store, old):
+    """In each form: who was erased, and who sent without a name."""
+    message = old.message(midnight(3), [TO], "ann@example.org")
+    old.message(midnight(2), [TO], "")
+    old.db.execute("UPDATE party SET value = NULL, salt = NULL WHERE message = ?",
+                   [message])
+    old.close()
+    table = [line.split()[3:5] for line in subprocess.run(
+        [*store.postern, "log"], capture_output=True, text=True,
+        check=True).stdout.splitlines()[1:]]
+    assert table == [["<>", TO], ["(erased)", "(erased)"]]
+    out = subprocess.run([*store.postern, "log", "--csv"], capture_output=True,
+                         text=True, check=True).stdout
+    who = ("sender", "original_sender", "recipient")
+    assert [[row[key] for key in who] for row in csv.DictReader(io.StringIO(out))] == [
+        ["", "", TO], ["(erased)"] * 3]
+    assert [[row[key] for key in who] for row in store.log()] == [
+        ["", "", TO], [None] * 3]
