@@ -32,8 +32,8 @@ static const char *const take_text[] = {
 	    "CASE WHEN json_valid(detail) THEN detail ELSE '{}' END AS detail "
 	    "FROM other.journal WHERE seq = ?)",
 	[SQL_FILE] = "INSERT INTO file VALUES (?1, ?2, ?3, lower(hex(?4)), ?5)",
-	[SQL_LISTED] = "INSERT INTO listed SELECT ?1, seq, last_seq, "
-		       "lower(hex(last_chain)), archive FROM other.pruned",
+	[SQL_LISTED] = ("INSERT INTO listed SELECT ?1, seq, last_seq, "
+			"lower(hex(last_chain)), archive FROM other.pruned"),
 };
 static const struct db_sql take_sql = { DB_SLOT_DIGEST,
 	sizeof(take_text) / sizeof(*take_text), take_text };

@@ -32,8 +32,8 @@ static const char *const journal_text[] = {
 			 "CROSS JOIN party ON message = ?1 "
 			 "AND n = CAST(key AS INTEGER) AND role = 'recipient' "
 			 "ORDER BY n",
-	[J_DELIVERY] = "SELECT state, ses_id, feedback FROM delivery "
-		       "WHERE message = ? AND n = ?",
+	[J_DELIVERY] = ("SELECT state, ses_id, feedback FROM delivery "
+			"WHERE message = ? AND n = ?"),
 };
 static const struct db_sql journal_sql = { DB_SLOT_OTHER,
 	sizeof(journal_text) / sizeof(*journal_text), journal_text };
