@@ -50,6 +50,7 @@ cli_postern_SOURCES = \
 	cli/suppress.c \
 	cli/verify.c \
 	cli/when.c cli/when.h \
-	cli/who.c cli/who.h
+	cli/who.c cli/who.h \
+	cli/width.c cli/width.h
 cli_postern_LDADD = identity/libidentity.a ses/libses.a $(STORE_LIBS) \
 	$(CORE_LIBS)

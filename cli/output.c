@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/width.h"
 #include "core/json.h"
 #include "core/mem.h"
 #include "core/utf8.h"
@@ -61,17 +62,6 @@ output_init(struct output *o, FILE *file)
 	o->tty = isatty(fileno(file)) == 1;
 	o->color = o->tty && (no_color == NULL || no_color[0] == '\0') &&
 		   (term == NULL || strcmp(term, "dumb") != 0);
-}
-
-/* Characters, which is what columns are counted in here. */
-static size_t
-width(const char *s)
-{
-	size_t n = 0;
-
-	for (; *s != '\0'; s++)
-		n += ((unsigned char)*s & 0xc0) != 0x80;
-	return n;
 }
 
 static void

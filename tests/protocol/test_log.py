@@ -5,6 +5,7 @@ import io
 import json
 import os
 import subprocess
+import unicodedata
 
 import pytest
 
@@ -190,3 +191,23 @@ def test_erased_is_not_null(store, old):
         ["", "", TO], ["(erased)"] * 3]
     assert [[row[key] for key in who] for row in store.log()] == [
         ["", "", TO], [None] * 3]
+
+
+def columns(text):
+    """What a terminal takes for it."""
+    return sum(0 if unicodedata.combining(c) else
+               2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def test_wide_characters_keep_columns_in_line(store, old):
+    for who in ("\u7530\u4e2d\u592a\u90ce@example.org", "plain@example.org",
+                "\uc870\ud604@example.org", "\u304b\u3099\uff21\U0001f600@example.org",
+                "e\u0301@example.org", "\U00020bb7\u3000a@example.org"):
+        old.message(midnight(3), [TO], who)
+    old.close()
+    head, *rows = subprocess.run(
+        [*store.postern, "log"], capture_output=True, text=True,
+        check=True).stdout.splitlines()
+    assert len(rows) == 6
+    begins = head.index("RECIPIENT")
+    assert {columns(row[:row.index(TO)]) for row in rows} == {begins}
