@@ -39,7 +39,7 @@ int search_discard(const char *journal_path, struct err *);
 
 /*
  * What deliveries must have in common; NULL and 0 ask for nothing. Addresses
- * are compared without case.
+ * are compared without case, international domains as punycode.
  */
 struct search_filter {
 	const char *sender;	/* any of a message's, or its user, see party */

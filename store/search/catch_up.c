@@ -23,8 +23,8 @@
  */
 #define CACHE "PRAGMA cache_size = -32768; PRAGMA synchronous = NORMAL"
 #define CHECKPOINT_PAGES 8000
-#define SEARCH_VERSION 8
-#define SET_VERSION "PRAGMA user_version = 8"
+#define SEARCH_VERSION 9
+#define SET_VERSION "PRAGMA user_version = 9"
 
 static int
 set_up(struct db *db, struct err *err)

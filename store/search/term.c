@@ -4,16 +4,19 @@
 #include "store/search/term.h"
 
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "core/address.h"
 #include "core/mem.h"
+#include "core/utf8.h"
 
 /*
  * FNV-1a with a last stir. Two values of one term only cost a look at the
  * journal, where every hit is checked, so nothing stronger is needed.
  */
-int64_t
-search_term_len(enum term_kind kind, const char *value, size_t len)
+static int64_t
+hash(enum term_kind kind, const char *value, size_t len)
 {
 	uint64_t h = 14695981039346656037u;
 
@@ -23,6 +26,35 @@ search_term_len(enum term_kind kind, const char *value, size_t len)
 		    1099511628211u;
 	h = (h ^ h >> 32) * 0xd6e8feb86659fd93u;
 	return (int64_t)(h ^ h >> 32);
+}
+
+char *
+search_ascii(enum term_kind kind, const char *value, size_t len)
+{
+	char domain[ADDRESS_DOMAIN_MAX + 1];
+	size_t at = len;
+
+	if ((kind != TERM_SENDER && kind != TERM_RECIPIENT &&
+		kind != TERM_DOMAIN) ||
+	    utf8_is_ascii(value, len))
+		return NULL;
+	while (at > 0 && value[at - 1] != '@')
+		at--;
+	if ((at == 0 && kind != TERM_DOMAIN) ||
+	    address_domain_ascii(value + at, len - at, domain) == -1)
+		return NULL;
+	return mem_printf("%.*s%s", (int)at, value, domain);
+}
+
+int64_t
+search_term_len(enum term_kind kind, const char *value, size_t len)
+{
+	char *ascii = search_ascii(kind, value, len);
+	int64_t term = ascii != NULL ? hash(kind, ascii, strlen(ascii))
+				     : hash(kind, value, len);
+
+	free(ascii);
+	return term;
 }
 
 int64_t

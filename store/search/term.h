@@ -19,10 +19,17 @@ enum term_kind {
 };
 
 /*
- * Without regard to case; the numbers of kinds are part of the file's format.
+ * Without regard to case, and domains as search_ascii has them; the numbers of kinds are part of the file's format.
  */
 int64_t search_term(enum term_kind, const char *value);
 int64_t search_term_len(enum term_kind, const char *value, size_t len);
+
+/*
+ * What is an address or a domain with its international domain as punycode, as
+ * address_parse has it, to be freed; NULL when it is as it is. What was refused
+ * is in the journal as it came.
+ */
+char *search_ascii(enum term_kind, const char *value, size_t len);
 
 /* The part of the postings that holds a delivery's. */
 #define SEARCH_PART_BITS 18

@@ -211,3 +211,22 @@ def test_wide_characters_keep_columns_in_line(store, old):
     assert len(rows) == 6
     begins = head.index("RECIPIENT")
     assert {columns(row[:row.index(TO)]) for row in rows} == {begins}
+
+
+@pytest.mark.parametrize("local", ["taro", "\u5c71\u7530"])
+def test_international_domains_are_found_by_either_name(store, old, local):
+    """What was refused is there in letters, all else as punycode."""
+    letters, puny = "\u4f8b\u3048.jp", "xn--r8jz45g.jp"
+    for domain in letters, puny:
+        old.message(midnight(3), [f"{local}@{domain}"], f"boss@{domain}",
+                    from_=f"a@example.org,info@{domain}", user="\u592a\u90ce")
+    old.message(midnight(2), [TO], "\u592a\u90ce@example.org")
+    old.close()
+    for domain in letters, puny, puny.upper():
+        for filters in (("--domain", domain), ("--recipient", f"{local}@{domain}"),
+                        ("--sender", f"boss@{domain}"),
+                        ("--sender", f"info@{domain}")):
+            assert store.recipients(*filters) == [
+                f"{local}@{puny}", f"{local}@{letters}"], filters
+    assert len(store.recipients("--user", "\u592a\u90ce")) == 2
+    assert store.recipients("--sender", "\u592a\u90ce@example.org") == [TO]
