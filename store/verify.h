@@ -24,7 +24,7 @@ struct verify_ask {
 	bool live;
 };
 
-/* What can't be decided, since files that come before or after are not there. */
+/* What can't be decided without files that come before or after. */
 struct verify_open {
 	int64_t messages; /* which lie elsewhere, or were introduced there */
 	int64_t others;	  /* erased, lifted or pruned by what stands there */

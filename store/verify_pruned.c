@@ -18,7 +18,8 @@
  */
 static const char work_tables[] =
     "CREATE TABLE file (path, first_seq, last_seq, last_chain, archive);"
-    "CREATE TABLE said (seq INTEGER PRIMARY KEY, last_seq, last_chain, archive);"
+    "CREATE TABLE said (seq INTEGER PRIMARY KEY, last_seq, last_chain, "
+    "archive);"
     "CREATE TABLE listed (path, seq, last_seq, last_chain, archive)";
 
 /* Bound: ?1 path, ?2 first_seq, ?3 last_seq, ?4 last_chain, ?5 archive. */
@@ -52,15 +53,16 @@ static const char *const left_text[] = {
 };
 static const struct db_sql left_sql = { DB_SLOT_TEXT, 1, left_text };
 
-#define SAME_PRUNE(a, b)                                                     \
-	a ".seq = " b ".seq AND " a ".last_seq IS " b ".last_seq AND " a      \
+#define SAME_PRUNE(a, b)                                                 \
+	a ".seq = " b ".seq AND " a ".last_seq IS " b ".last_seq AND " a \
 	  ".last_chain IS " b ".last_chain AND " a ".archive IS " b ".archive"
 
 /* Each row is a fault. */
 static const char *const end_text[] = {
 	"SELECT l.seq, 'row ' || l.seq || ': `pruned` in ' || l.path || "
 	"' says of it what the journal does not' "
-	"FROM listed l WHERE NOT EXISTS (SELECT 1 FROM said s WHERE " SAME_PRUNE("s", "l") ") "
+	"FROM listed l WHERE NOT EXISTS "
+	"(SELECT 1 FROM said s WHERE " SAME_PRUNE("s", "l") ") "
 	"AND EXISTS (SELECT 1 FROM file f WHERE l.seq BETWEEN f.first_seq "
 	"AND f.last_seq OR NOT f.archive AND l.seq > f.last_seq)",
 

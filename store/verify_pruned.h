@@ -33,8 +33,8 @@ int verify_pruned_part(struct db *, const struct verify_file *, verify_fault *,
     void *arg, struct err *);
 
 /*
- * After the last one, with nothing attached. open_r: prunes of which later files
- * have the rows.
+ * After the last one, with nothing attached. open_r: prunes of which later
+ * files have the rows.
  */
 int verify_pruned_end(struct db *, const struct verify_span *, int64_t *open_r,
     verify_fault *, void *arg, struct err *);

@@ -16,7 +16,6 @@
 int verify_schema_begin(struct db *, struct err *);
 
 /* The file that is attached. */
-int verify_schema_part(
-    struct db *, verify_fault *, void *arg, struct err *);
+int verify_schema_part(struct db *, verify_fault *, void *arg, struct err *);
 
 #endif
