@@ -12,6 +12,7 @@
 #include "core/mem.h"
 #include "store/db.h"
 #include "store/event_find.h"
+#include "store/event_unmatched.h"
 #include "store/reason.h"
 #include "store/record_sql.h"
 #include "store/record_text.h"
@@ -47,33 +48,16 @@
 enum {
 	SQL_DELIVERY,
 	SQL_KNOWN,
-	SQL_KNOWN_UNMATCHED,
-	SQL_UNMATCHED,
 	SQL_ADD,
-	SQL_ADD_UNMATCHED,
-	SQL_DROP_UNMATCHED,
 	SQL_FEEDBACK,
 	SQL_RECIPIENT
 };
-#define SAID(name) "json_extract(j.detail, '$." name "')"
 static const char *const sql_text[] = {
 	[SQL_DELIVERY] = "SELECT 1 FROM delivery WHERE message = ? AND n = ?",
 	[SQL_KNOWN] = "SELECT seq FROM event "
 		      "WHERE message = ? AND n = ? AND key = ?",
-	[SQL_KNOWN_UNMATCHED] = "SELECT seq FROM unmatched "
-				"WHERE ses_id = ? AND key = ?",
-	[SQL_UNMATCHED] =
-	    "SELECT u.key, u.seq, " SAID("type") ", " SAID("kind") ", "
-	    SAID("subtype") ", " SAID("action") ", " SAID("feedback_id") ", "
-	    SAID("dsn") ", " SAID("text") ", " SAID("time") ", "
-	    SAID("accepted") " FROM unmatched u JOIN journal j ON j.seq = u.seq "
-	    "WHERE u.ses_id = ? LIMIT 1",
 	[SQL_ADD] = "INSERT INTO event (message, n, key, seq, attempt) "
 		    "VALUES (?, ?, ?, ?, ?)",
-	[SQL_ADD_UNMATCHED] = "INSERT INTO unmatched (ses_id, key, seq) "
-			      "VALUES (?, ?, ?)",
-	[SQL_DROP_UNMATCHED] = "DELETE FROM unmatched "
-			       "WHERE ses_id = ? AND key = ?",
 	[SQL_FEEDBACK] = RECORD_SQL_FEEDBACK,
 	[SQL_RECIPIENT] = "SELECT value FROM party WHERE message = ? AND n = ? "
 			  "AND role = 'recipient'",
@@ -147,11 +131,10 @@ look_again(struct taking *t, struct err *err)
 static int
 find_known(struct taking *t, struct err *err)
 {
-	sqlite3_stmt *stmt = stmt_for(t, SQL_KNOWN_UNMATCHED);
+	sqlite3_stmt *stmt;
 
-	db_bind_text(stmt, 1, t->e->ses_id);
-	db_bind_int(stmt, 2, t->key);
-	if (get_seq(t, stmt, &t->earlier, err) == -1)
+	if (event_unmatched_seq(
+		t->db, t->e->ses_id, t->key, &t->earlier, err) == -1)
 		return -1;
 	if (!t->place->found)
 		return 0;
@@ -203,29 +186,6 @@ append(const struct taking *t, int64_t *seq_r, struct err *err)
 }
 
 static int
-remember_unmatched(const struct taking *t, int64_t seq, struct err *err)
-{
-	sqlite3_stmt *stmt = stmt_for(t, SQL_ADD_UNMATCHED);
-
-	db_bind_text(stmt, 1, t->e->ses_id);
-	db_bind_int(stmt, 2, t->key);
-	db_bind_int(stmt, 3, seq);
-	return db_run(t->db, stmt, err);
-}
-
-static int
-drop_unmatched(const struct taking *t, struct err *err)
-{
-	sqlite3_stmt *stmt = stmt_for(t, SQL_DROP_UNMATCHED);
-
-	if (t->earlier == 0)
-		return 0;
-	db_bind_text(stmt, 1, t->e->ses_id);
-	db_bind_int(stmt, 2, t->key);
-	return db_run(t->db, stmt, err);
-}
-
-static int
 remember(const struct taking *t, int64_t seq, struct err *err)
 {
 	sqlite3_stmt *stmt = stmt_for(t, SQL_ADD);
@@ -236,7 +196,11 @@ remember(const struct taking *t, int64_t seq, struct err *err)
 	db_bind_int(stmt, 4, seq);
 	if (t->place->tagged)
 		db_bind_int(stmt, 5, t->e->attempt);
-	return db_run(t->db, stmt, err) == 0 ? drop_unmatched(t, err) : -1;
+	if (db_run(t->db, stmt, err) == -1)
+		return -1;
+	return t->earlier != 0
+	    ? event_unmatched_drop(t->db, t->e->ses_id, t->key, err)
+	    : 0;
 }
 
 static int
@@ -347,7 +311,8 @@ take_new(struct step *s, struct taking *t, struct err *err)
 		return -1;
 	if (!t->place->found) {
 		s->counts.unmatched++;
-		return remember_unmatched(t, seq, err);
+		return event_unmatched_add(
+		    t->db, t->e->ses_id, t->key, seq, err);
 	}
 	s->counts.taken++;
 	if (remember(t, seq, err) == -1 || set_feedback(t, err) == -1 ||
@@ -387,32 +352,7 @@ take_known(const struct taking *t, struct err *err)
 		return 0;
 	if (append(t, &seq, err) == -1 || set_feedback(t, err) == -1)
 		return -1;
-	return drop_unmatched(t, err);
-}
-
-/* One that was unmatched, of the SES id in hand: 1, 0 or -1. */
-static int
-load_earlier(const struct taking *t, struct taking *earlier, struct event *e,
-    struct err *err)
-{
-	char **const texts[] = { &e->type, &e->kind, &e->subtype, &e->action,
-		&e->feedback_id, &e->dsn, &e->text };
-	const size_t n = sizeof(texts) / sizeof(*texts);
-	sqlite3_stmt *stmt = stmt_for(t, SQL_UNMATCHED);
-	enum db_result result;
-
-	db_bind_text(stmt, 1, t->e->ses_id);
-	result = db_step(t->db, stmt, err);
-	if (result == DB_ROW) {
-		earlier->key = db_int(stmt, 0);
-		for (size_t i = 0; i < n; i++)
-			*texts[i] = db_text_dup(stmt, 2 + (int)i);
-		e->time = db_int(stmt, 2 + (int)n);
-		e->accepted = db_int(stmt, 3 + (int)n);
-		e->ses_id = mem_strdup(t->e->ses_id);
-	}
-	db_reset(stmt);
-	return result == DB_ROW ? 1 : result == DB_DONE ? 0 : -1;
+	return event_unmatched_drop(t->db, t->e->ses_id, t->key, err);
 }
 
 static int
@@ -424,12 +364,13 @@ take_earlier(struct step *s, const struct taking *t, struct err *err)
 	int rc = 1;
 
 	for (int i = 0; i < EARLIER_MAX && rc == 1; i++) {
-		struct event e = { .type = NULL };
+		struct event e;
 		struct taking earlier = {
 			.tx = t->tx, .db = t->db, .e = &e, .place = &place
 		};
 
-		rc = load_earlier(t, &earlier, &e, err);
+		rc = event_unmatched_get(
+		    t->db, t->e->ses_id, &e, &earlier.key, err);
 		earlier.text = e.text;
 		if (rc == 1 && find_known(&earlier, err) == -1)
 			rc = -1;
