@@ -21,7 +21,7 @@
 #define WORDS_MAX_BYTES ((size_t)256 * 1024)
 #define SES_ID_MAX_BYTES 512
 
-enum { J_ROWS, J_CHAIN, J_RECIPIENTS, J_DELIVERY };
+enum { J_ROWS, J_CHAIN, J_RECIPIENTS, J_LEFT, J_DELIVERY };
 static const char *const journal_text[] = {
 	[J_ROWS] = "SELECT seq, event, message, n, chain, at, detail "
 		   "FROM journal "
@@ -32,6 +32,16 @@ static const char *const journal_text[] = {
 			 "CROSS JOIN party ON message = ?1 "
 			 "AND n = CAST(key AS INTEGER) AND role = 'recipient' "
 			 "ORDER BY n",
+	/* Those that no row here brought: theirs is in an archive. */
+	[J_LEFT] =
+	    ("SELECT message, n, party.value, received_at FROM message "
+	     "JOIN party ON message = id AND role = 'recipient' "
+	     "WHERE (SELECT min(seq) FROM journal) > 1 AND received_at < "
+	     "(SELECT at FROM journal ORDER BY seq LIMIT 1) "
+	     "AND (message, n) NOT IN (SELECT journal.message, "
+	     "CAST(key AS INTEGER) FROM journal, "
+	     "json_each(detail, '$.recipient') WHERE event = 'offered') "
+	     "ORDER BY received_at, message, n"),
 	[J_DELIVERY] = ("SELECT state, ses_id, feedback FROM delivery "
 			"WHERE message = ? AND n = ?"),
 };
@@ -226,6 +236,38 @@ add_message(struct search_fill *f, const struct uuid *message,
 }
 
 static int
+add_left_one(struct search_fill *f, sqlite3_stmt *left, struct err *err)
+{
+	struct uuid message;
+	const void *id;
+	size_t len;
+
+	id = db_blob(left, 0, &len);
+	if (len != UUID_LEN)
+		return 0;
+	memcpy(message.bytes, id, UUID_LEN);
+	f->at = db_int(left, 3);
+	if (search_shared_load(f->journal, &message, &f->shared, err) == -1)
+		return -1;
+	return add_delivery(
+	    f, &message, db_int(left, 1), db_text(left, 2), err);
+}
+
+/* What a prune has left of messages whose first rows it took. */
+static int
+add_left(struct search_fill *f, struct err *err)
+{
+	sqlite3_stmt *stmt = db_stmt(f->journal, &journal_sql, J_LEFT);
+	enum db_result result;
+
+	while ((result = db_step(f->journal, stmt, err)) == DB_ROW)
+		if (add_left_one(f, stmt, err) == -1)
+			break;
+	db_reset(stmt);
+	return result == DB_DONE ? 0 : -1;
+}
+
+static int
 add_trail(struct search_fill *f, const struct uuid *message, int64_t n,
     struct err *err)
 {
@@ -310,6 +352,8 @@ search_fill_lot(struct search_fill *f, struct err *err)
 	enum db_result result;
 	int64_t n = 0;
 
+	if (f->seq == 0 && add_left(f, err) == -1)
+		return -1;
 	db_bind_int(rows, 1, f->seq);
 	db_bind_int(rows, 2, SEARCH_LOT_ROWS);
 	while ((result = db_step(f->journal, rows, err)) == DB_ROW) {

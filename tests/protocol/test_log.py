@@ -230,3 +230,34 @@ def test_international_domains_are_found_by_either_name(store, old, local):
                 f"{local}@{puny}", f"{local}@{letters}"], filters
     assert len(store.recipients("--user", "\u592a\u90ce")) == 2
     assert store.recipients("--sender", "\u592a\u90ce@example.org") == [TO]
+
+
+def test_what_a_prune_left_is_found_after_a_rebuild(store, old):
+    """Messages whose row `received` is in an archive: what came later of them
+    is still here. One got a recipient then, too."""
+    old.days(20, 2, last=12)
+    at = midnight(12) - 1_000_000
+    late = old.message(at, ["first@example.net"])
+    old.days(12, 2)
+    at = midnight(0)
+    old.row(at, "offered", late, 0, offered=[1, 2], recipient={
+        "2": old.party(late, 2, "recipient", "later@example.net")})
+    old.db.execute("INSERT INTO delivery (message, n, state, attempts, updated_at)"
+                   " VALUES (?,2,'waiting',0,?)", [late, at])
+    old.deliver(at + 1000, late, 1)
+    old.deliver(at + 3000, late, 2)
+    old.close()
+    rows = store.log("-n", "500")
+    store.prune(12)
+
+    def found():
+        return [{k: v for k, v in row.items() if k != "cursor"}
+                for row in store.log("-n", "500")]
+
+    before = found()
+    assert 0 < len(before) < len(rows)
+    assert before[-1]["received"] < day(12)
+    search_anew(store)
+    assert found() == before
+    assert store.recipients("--until", day(12)) == [
+        row["recipient"] for row in before if row["received"] < day(12)]
