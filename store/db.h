@@ -71,6 +71,7 @@ enum db_slot {
 	DB_SLOT_SHARED,
 	DB_SLOT_PLAIN,
 	DB_SLOT_PRUNED,
+	DB_SLOT_PROGRESS,
 	DB_SLOT_OTHER, /* for connections that serve one module */
 	DB_SLOTS
 };

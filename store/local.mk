@@ -56,6 +56,7 @@ store_libstore_a_SOURCES = \
 	store/search/match.c store/search/match.h \
 	store/search/plain.c store/search/plain.h \
 	store/search/postings.c store/search/postings.h \
+	store/search/progress.c store/search/progress.h \
 	store/search/pruned.c store/search/pruned.h \
 	store/search/question.c store/search/question.h \
 	store/search/shared.c store/search/shared.h \

@@ -7,26 +7,20 @@
 #include <string.h>
 
 #include "core/buf.h"
-#include "core/clock.h"
 #include "core/json.h"
+#include "store/search/progress.h"
 #include "store/search/pruned.h"
 #include "store/search/term.h"
 #include "store/search/words.h"
 
-/*
- * The progress row holds seq and chain of the last row read, and is written in
- * the same transaction. A journal that has another row there is another
- * journal.
- */
 #define WORDS_MAX_BYTES ((size_t)256 * 1024)
 #define SES_ID_MAX_BYTES 512
 
-enum { J_ROWS, J_CHAIN, J_RECIPIENTS, J_LEFT, J_DELIVERY };
+enum { J_ROWS, J_RECIPIENTS, J_LEFT, J_DELIVERY };
 static const char *const journal_text[] = {
 	[J_ROWS] = "SELECT seq, event, message, n, chain, at, detail "
 		   "FROM journal "
 		   "WHERE seq > ? ORDER BY seq LIMIT ?",
-	[J_CHAIN] = "SELECT chain FROM journal WHERE seq = ?",
 	/* Those that this row brought: others came with another one. */
 	[J_RECIPIENTS] = "SELECT n, party.value FROM json_each(?2, '$.recipient') "
 			 "CROSS JOIN party ON message = ?1 "
@@ -49,8 +43,6 @@ static const struct db_sql journal_sql = { DB_SLOT_OTHER,
 	sizeof(journal_text) / sizeof(*journal_text), journal_text };
 
 enum {
-	S_PROGRESS,
-	S_SET_PROGRESS,
 	S_NEXT_ID,
 	S_ADD_FOUND,
 	S_FOUND,
@@ -60,12 +52,6 @@ enum {
 	S_ADD_TALLY
 };
 static const char *const search_text[] = {
-	[S_PROGRESS] = "SELECT seq, chain FROM progress",
-	[S_SET_PROGRESS] = "INSERT INTO progress (only, seq, chain, at, whole) "
-			   "VALUES (1, ?, ?, ?, ?) ON CONFLICT (only) DO UPDATE "
-			   "SET seq = excluded.seq, chain = excluded.chain, "
-			   "at = excluded.at, "
-			   "whole = max(whole, excluded.whole)",
 	[S_NEXT_ID] = "SELECT coalesce(max(id), 0) + 1 FROM found",
 	[S_ADD_FOUND] = "INSERT INTO found (id, message, n, at) "
 			"VALUES (?, ?, ?, ?) "
@@ -333,18 +319,6 @@ take_row(struct search_fill *f, sqlite3_stmt *row, struct err *err)
 	return look_at_delivery(f, &message, db_int(row, 3), id, err);
 }
 
-static int
-save_progress(struct search_fill *f, bool at_end, struct err *err)
-{
-	sqlite3_stmt *stmt = db_stmt(f->search, &search_sql, S_SET_PROGRESS);
-
-	db_bind_int(stmt, 1, f->seq);
-	db_bind_blob(stmt, 2, f->chain, CHAIN_LEN);
-	db_bind_int(stmt, 3, clock_wall_us());
-	db_bind_int(stmt, 4, at_end);
-	return db_run(f->search, stmt, err);
-}
-
 int64_t
 search_fill_lot(struct search_fill *f, struct err *err)
 {
@@ -366,43 +340,12 @@ search_fill_lot(struct search_fill *f, struct err *err)
 	    search_postings_write(&f->postings, f->search, err) == -1 ||
 	    search_plain_write(&f->plain, f->search, err) == -1 ||
 	    write_days(f, err) == -1 ||
-	    save_progress(f, n < SEARCH_LOT_ROWS, err) == -1)
+	    search_progress_save(f, n < SEARCH_LOT_ROWS, err) == -1)
 		return -1;
 	if (n < SEARCH_LOT_ROWS &&
 	    search_pruned_drop(f->search, f->journal, err) == -1)
 		return -1;
 	return n;
-}
-
-/* Where the last one stopped; 1 when that is in this journal, 0 when not. */
-static int
-load_progress(struct search_fill *f, struct err *err)
-{
-	sqlite3_stmt *stmt = db_stmt(f->search, &search_sql, S_PROGRESS);
-	enum db_result result;
-	const void *chain;
-	int known = 1;
-	size_t len;
-
-	result = db_step(f->search, stmt, err);
-	if (result == DB_ROW) {
-		f->seq = db_int(stmt, 0);
-		chain = db_blob(stmt, 1, &len);
-		if (len == CHAIN_LEN)
-			memcpy(f->chain, chain, CHAIN_LEN);
-	}
-	db_reset(stmt);
-	if (result != DB_ROW)
-		return result == DB_DONE ? 1 : -1;
-	stmt = db_stmt(f->journal, &journal_sql, J_CHAIN);
-	db_bind_int(stmt, 1, f->seq);
-	result = db_step(f->journal, stmt, err);
-	chain = result == DB_ROW ? db_blob(stmt, 0, &len) : NULL;
-	if (f->seq > 0)
-		known = chain != NULL && len == CHAIN_LEN &&
-		    memcmp(chain, f->chain, CHAIN_LEN) == 0;
-	db_reset(stmt);
-	return result == DB_ROW || result == DB_DONE ? known : -1;
 }
 
 static int
@@ -425,9 +368,10 @@ search_fill_resume(struct search_fill *f, struct err *err)
 	    db_prepare(f->search, &search_postings_sql, err) == -1 ||
 	    db_prepare(f->search, &search_plain_write_sql, err) == -1 ||
 	    db_prepare(f->search, &search_pruned_sql, err) == -1 ||
+	    db_prepare(f->search, &search_progress_sql, err) == -1 ||
 	    load_next_id(f, err) == -1)
 		return -1;
-	return load_progress(f, err);
+	return search_progress_load(f, err);
 }
 
 int
@@ -437,7 +381,8 @@ search_fill_open(
 	f->journal = db_open_journal(journal_path, err);
 	if (f->journal == NULL ||
 	    db_prepare(f->journal, &journal_sql, err) == -1 ||
-	    db_prepare(f->journal, &search_pruned_journal_sql, err) == -1)
+	    db_prepare(f->journal, &search_pruned_journal_sql, err) == -1 ||
+	    db_prepare(f->journal, &search_progress_journal_sql, err) == -1)
 		return -1;
 	return db_prepare(f->journal, &search_shared_sql, err);
 }
