@@ -282,7 +282,8 @@ is_plain(struct search_question *q, struct err *err)
 	for (size_t i = 0; rc == 1 && i < SEARCH_PLAINS; i++)
 		if (q->plain[i] &&
 		    (q->lead != SEARCH_LEAD_PLAIN || q->plain_lead != i))
-			rc = search_plain_has(q->db, i, q->id, err);
+			rc = search_plain_has(
+			    q->db, (enum search_plain)i, q->id, err);
 	return rc;
 }
 
