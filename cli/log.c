@@ -38,11 +38,18 @@ struct page {
 };
 
 static enum color
-state_color(const char *state)
+state_color(const struct search_hit *h)
 {
-	if (strcmp(state, "sent") == 0)
+	const char *feedback = h->feedback != NULL ? h->feedback : "";
+
+	if (strcmp(feedback, "bounced") == 0 ||
+	    strcmp(feedback, "complained") == 0 ||
+	    strcmp(feedback, "rejected") == 0)
+		return COLOR_RED;
+	if (strcmp(h->state, "sent") == 0)
 		return COLOR_GREEN;
-	if (strcmp(state, "refused") == 0 || strcmp(state, "doubtful") == 0)
+	if (strcmp(h->state, "refused") == 0 ||
+	    strcmp(h->state, "doubtful") == 0)
 		return COLOR_RED;
 	return COLOR_YELLOW;
 }
@@ -183,6 +190,22 @@ put_sender(struct page *page, const struct search_hit *h)
 	page->rewritten++;
 }
 
+/* What SES accepted may have bounced since: "sent" alone would mislead. */
+static void
+put_state(struct table *t, const struct search_hit *h)
+{
+	char *both;
+
+	if (h->feedback == NULL) {
+		table_text(t, h->state);
+	} else {
+		both = mem_printf("%s, %s", h->state, h->feedback);
+		table_text(t, both);
+		free(both);
+	}
+	table_color(t, state_color(h));
+}
+
 static void
 put_row(struct page *page, const struct search_hit *h, const struct values *v)
 {
@@ -190,8 +213,7 @@ put_row(struct page *page, const struct search_hit *h, const struct values *v)
 	char when[WHEN_LEN];
 
 	table_text(t, when_short(h->received_at, when));
-	table_text(t, h->state);
-	table_color(t, state_color(h->state));
+	put_state(t, h);
 	put_sender(page, h);
 	table_text(t, or_erased(h->recipient));
 	table_text(t, h->queue_ids);

@@ -36,6 +36,10 @@ def test_log(post):
     assert found(post, "--feedback", "delayed") == []
     assert "bounce" in found(post, "--reply", "UNKNOWN user 5.1.1")
     assert found(post, "--reply", "unknown", "--feedback", "complained") == []
+    # Whoever reads the table is not to take a bounce for a success.
+    rows = post.run("log").splitlines()[1:]
+    for row in rows:
+        assert ("  sent, bounced  " in row) == ("bounce@" in row or "list@" in row)
     # Good news is no reply to be found by.
     assert found(post, "--reply", "Delivery") == []
     # A question that was asked before the news came still finds it.
