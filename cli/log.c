@@ -268,7 +268,7 @@ word_option(struct cli *cli, const char *name, const char *text,
 			return 0;
 	if (text == NULL)
 		return 0;
-	(void)cli_usage(cli, "%s %s: there is no such", name, text);
+	(void)cli_usage(cli, "%s %s: there is no such; see --help", name, text);
 	return -1;
 }
 
@@ -476,7 +476,7 @@ const struct verb verb_log = {
 	    "  --sender ADDRESS     as the MTA gave it or as SES saw it; \"\" for none\n"
 	    "  --recipient ADDRESS\n"
 	    "  --domain DOMAIN      the recipient's\n"
-	    "  --client NAME        or address that handed the message over\n"
+	    "  --client WHO         \"name [address]\", or the address, that handed it over\n"
 	    "  --queue-id ID        of any MTA on the way\n"
 	    "  --ses-id ID\n"
 	    "  --message-id ID      the header field, with its angle brackets\n"
