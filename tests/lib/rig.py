@@ -12,9 +12,11 @@ import os
 import socket
 
 from lib.lmtp import message
+from lib.oldjournal import OldJournal
 from lib.posternd import Posternd
 from lib.proc import PATIENCE
 from lib.sandbox import Sandbox
+from lib.store import remains
 
 SENDER = "a@example.com"
 
@@ -56,6 +58,20 @@ def relay(parts, conf=None, identities=("example.com",), listen=None,
         parts, ses, conf=conf, identities=identities, listen=listen,
         credentials=credentials or ses.credentials, env=env,
     )
+    return post, ses
+
+
+def old_relay(parts, fill):
+    """Both, posternd stopped, and fill's days of long past are its journal."""
+    post, ses = relay(parts)
+    post.stop()
+    owner = os.stat(post.store)
+    for path in remains(post.store):
+        os.unlink(path)
+    old = OldJournal(post.store)
+    fill(old)
+    old.close()
+    os.chown(post.store, owner.st_uid, owner.st_gid)
     return post, ses
 
 

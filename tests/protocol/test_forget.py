@@ -12,7 +12,7 @@ import pytest
 
 from lib.build import SANITIZER
 from lib.oldjournal import OldJournal, midnight
-from lib.rig import Control, relay, send
+from lib.rig import Control, old_relay, relay, send
 from lib.store import Store, remains
 
 # The plain build fails at every place, a sanitizer sees enough at some of them.
@@ -387,16 +387,11 @@ def test_killed_at_every_sync_it_can_be_run_again(store, rundir):
 
 
 def test_mail_flows_while_a_large_journal_is_wiped(parts):
-    post, _ = relay(parts)
-    post.stop()
-    owner = os.stat(post.store)
-    for path in remains(post.store):
-        os.unlink(path)
-    old = OldJournal(post.store)
-    old.days(60, 150, 2)
-    old.message(midnight(2), ["zoe@example.org"])
-    old.close()
-    os.chown(post.store, owner.st_uid, owner.st_gid)
+    def days(old):
+        old.days(60, 150, 2)
+        old.message(midnight(2), ["zoe@example.org"])
+
+    post, _ = old_relay(parts, days)
     assert unwiped(post.store)
     post.start()
     with ThreadPoolExecutor(1) as pool:
@@ -432,22 +427,19 @@ def test_many_messages_go_together(store):
 
 
 def test_many_messages_go_together_through_posternd(parts):
-    post, _ = relay(parts)
-    post.stop()
-    owner = os.stat(post.store)
-    for path in remains(post.store):
-        os.unlink(path)
-    old = OldJournal(post.store)
-    old.days(20, 10, 2, [ANN, "bob@example.org"])
-    ident = old.message(midnight(2), [ANN] * 150)
-    old.close()
-    os.chown(post.store, owner.st_uid, owner.st_gid)
+    idents = []
+
+    def days(old):
+        old.days(20, 10, 2, [ANN, "bob@example.org"])
+        idents.append(old.message(midnight(2), [ANN] * 150))
+
+    post, _ = old_relay(parts, days)
     post.start()
     with Control(post) as control:
         def ask(items):
             return str(control.ask("forget", address=ANN, items=items))
 
-        item = {"message": str(uuid.UUID(bytes=ident)),
+        item = {"message": str(uuid.UUID(bytes=idents[0])),
                 "parties": [{"n": 1, "role": "recipient"}]}
         alone = {"parties": [{"n": 1, "role": "suppression"}]}
         for items in ([], None, "x", [item] * 51, [item, alone], [alone, item],

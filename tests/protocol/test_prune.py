@@ -19,7 +19,7 @@ import pytest
 
 from lib.build import SANITIZER
 from lib.oldjournal import OldJournal, day, midnight
-from lib.rig import Control, relay, send
+from lib.rig import Control, old_relay, relay, send
 from lib.store import Store, remains
 from lib.verifier import verifier as make_verifier
 
@@ -266,20 +266,6 @@ def test_through_posternd_while_mail_flows(parts):
     assert "uid" in row["who"]
     post.restart()
     post.run("quota")
-
-
-def old_relay(parts, fill):
-    """A posternd whose journal has old days."""
-    post, ses = relay(parts)
-    post.stop()
-    owner = os.stat(post.store)
-    for path in remains(post.store):
-        os.unlink(path)
-    old = OldJournal(post.store)
-    fill(old)
-    old.close()
-    os.chown(post.store, owner.st_uid, owner.st_gid)
-    return post, ses
 
 
 def archives_of(parts, post, name, *days, window=""):
