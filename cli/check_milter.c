@@ -165,12 +165,9 @@ look_at(void *arg, const struct postfix_milter *p)
 {
 	struct list *l = arg;
 	struct milter one = { .list = l->name, .p = p };
-	char *text = postfix_socket(l->service, p->address, p->len);
-	struct err err;
 
-	if (socket_spec(text, &one.spec, &err) == 0 && judge(l->m, &one))
+	if (postfix_milter_at(l->service, p, &one.spec) && judge(l->m, &one))
 		l->found = true;
-	free(text);
 }
 
 /* Whether our milter is among those in a value. */
@@ -202,19 +199,12 @@ look_param(struct milters *m, const char *name, const char *service)
 static bool
 look_up(struct milters *m, const char *name, const char *tables)
 {
-	const char *item;
 	struct buf value;
 	struct err err;
-	char *table;
-	size_t len;
-	int rc = 0;
+	int rc;
 
 	buf_init(&value, SEEN_MAX);
-	while (rc == 0 && (item = postfix_item(&tables, &len)) != NULL) {
-		table = mem_strndup(item, len);
-		rc = postfix_lookup(table, "127.0.0.1", &value, &err);
-		free(table);
-	}
+	rc = postfix_lookup_first(tables, "127.0.0.1", &value, &err);
 	if (rc == -1)
 		check_unanswered(m->c, name, &err);
 	if (rc == 1)

@@ -172,14 +172,11 @@ static void
 look_at(void *arg, const struct postfix_milter *p)
 {
 	struct list *l = arg;
-	char *text = postfix_socket(l->service, p->address, p->len);
 	struct socket_spec spec;
-	struct err err;
 
-	if (socket_spec(text, &spec, &err) == 0 &&
+	if (postfix_milter_at(l->service, p, &spec) &&
 	    door_is_ours(&spec, &l->w->own))
 		l->found = true;
-	free(text);
 }
 
 /* What tables of milters have for a stranger: 1, 0, or -1 where that can't be
@@ -187,20 +184,15 @@ look_at(void *arg, const struct postfix_milter *p)
 static int
 look_up(const char *tables, struct buf *value)
 {
-	const char *item;
+	const char *at = tables;
 	struct err err;
-	char *table;
 	size_t len;
-	int rc = 0;
 
-	while (rc == 0 && (item = postfix_item(&tables, &len)) != NULL) {
-		table = mem_strndup(item, len);
-		rc = postfix_has_tables()
-			 ? postfix_lookup(table, STRANGER, value, &err)
-			 : -1;
-		free(table);
-	}
-	return rc;
+	if (postfix_item(&at, &len) == NULL)
+		return 0;
+	return postfix_has_tables()
+		   ? postfix_lookup_first(tables, STRANGER, value, &err)
+		   : -1;
 }
 
 /* Whether our milter gets what a service takes from a stranger. */

@@ -10,6 +10,7 @@
 
 #include "core/buf.h"
 #include "core/err.h"
+#include "core/socket.h"
 
 bool postfix_there(void);
 
@@ -68,6 +69,10 @@ typedef void postfix_milter_fn(void *arg, const struct postfix_milter *);
  */
 void postfix_milters(const char *value, postfix_milter_fn *, void *arg);
 
+/* Where a service finds a milter; false for what is no address. */
+bool postfix_milter_at(const char *service, const struct postfix_milter *,
+    struct socket_spec *spec_r);
+
 /* Whether postmap(1) is there to look into tables. */
 bool postfix_has_tables(void);
 
@@ -79,6 +84,10 @@ bool postfix_has_tables(void);
  */
 int postfix_lookup(
     const char *table, const char *key, struct buf *value_r, struct err *);
+
+/* The same for a list of tables, up to the first that has the key. */
+int postfix_lookup_first(
+    const char *tables, const char *key, struct buf *value_r, struct err *);
 
 /*
  * Whether a domain is in a list of main.cf: mydestination,

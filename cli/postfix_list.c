@@ -122,6 +122,23 @@ postfix_lookup(
 	return rc;
 }
 
+int
+postfix_lookup_first(
+    const char *tables, const char *key, struct buf *value_r, struct err *err)
+{
+	const char *item;
+	char *table;
+	size_t len;
+	int rc = 0;
+
+	while (rc == 0 && (item = postfix_item(&tables, &len)) != NULL) {
+		table = mem_strndup(item, len);
+		rc = postfix_lookup(table, key, value_r, err);
+		free(table);
+	}
+	return rc;
+}
+
 /* Whether a key is in a list. */
 struct question {
 	const char *key;

@@ -97,3 +97,15 @@ postfix_milters(const char *value, postfix_milter_fn *fn, void *arg)
 		}
 	}
 }
+
+bool
+postfix_milter_at(const char *service, const struct postfix_milter *p,
+    struct socket_spec *spec_r)
+{
+	char *text = postfix_socket(service, p->address, p->len);
+	struct err err;
+	bool is = socket_spec(text, spec_r, &err) == 0;
+
+	free(text);
+	return is;
+}
