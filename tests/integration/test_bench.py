@@ -407,7 +407,9 @@ def ask_everything(post):
         "log --state doubtful": ("log", "--state", "doubtful"),
         "log --reply": ("log", "--reply", "throttling rate"),
         "log --sender --state": (
-            "log", "--sender", one["sender"], "--state", "deferred"),
+            "log", "--sender",
+            years.some_delivery(post, "deferred")["sender"],
+            "--state", "deferred"),
         "log --until": ("log", "--until", "200d"),
         "show": ("show", one["queue_ids"]),
         "quota": ("quota",),

@@ -100,12 +100,12 @@ def feedback(post, path, share):
     return n
 
 
-def some_delivery(post):
-    """One from the middle that was sent, to ask for, as in the audit view."""
+def some_delivery(post, event="sent"):
+    """One from the middle with such a row, to ask for, as in the audit view."""
     [row] = post.sql(
         "SELECT * FROM audit WHERE message = (SELECT lower(substr(hex(id), 1, 8)"
         " || '-' || substr(hex(id), 9, 4) || '-' || substr(hex(id), 13, 4) || '-'"
         " || substr(hex(id), 17, 4) || '-' || substr(hex(id), 21)) FROM message"
-        " WHERE id = (SELECT message FROM journal WHERE event = 'sent' AND"
-        " seq > (SELECT max(seq) / 2 FROM journal) LIMIT 1))")
+        " WHERE id = (SELECT message FROM journal WHERE event = ? AND"
+        " seq > (SELECT max(seq) / 2 FROM journal) LIMIT 1))", event)
     return row
