@@ -30,5 +30,6 @@ lmtpload_SOURCES = tests/bench/lmtpload.c
 lmtpload_LDADD = $(CORE_LIBS)
 journalfill_SOURCES = tests/bench/journalfill.c
 journalfill_LDADD = $(STORE_LIBS) $(CORE_LIBS)
-journalfill_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_wall_us \
-	-Wl,--wrap=clock_mono_us -Wl,--wrap=clock_boot_id
+journalfill_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=journal_do \
+	-Wl,--wrap=clock_wall_us -Wl,--wrap=clock_mono_us \
+	-Wl,--wrap=clock_boot_id

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "config.h"
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,8 +14,8 @@
 #include "store/record.h"
 
 /*
- * journalfill: write a journal as posternd would after many deliveries, row by
- * row on the way that posternd's own take.
+ * journalfill: write a journal as posternd would after many deliveries, by the
+ * calls that posternd makes.
  *
  *	journalfill FILE DELIVERIES [DAYS]
  *
@@ -25,14 +24,28 @@
  * domains, and some are deferred, refused or doubtful: the clocks that the
  * store reads are ours then (linked with --wrap), in a boot of its own.
  *
- * Many threads, so that each commit has many rows.
+ * A lot arrives in one transaction, is sending in the next and has its outcome
+ * in the one after, each with rows of three lots: what three hundred sessions
+ * would write, without their waking each other.
  */
-#define THREADS 128
+#define LOT 100L
+#define STAGES 3
+
+struct one {
+	unsigned char digest[SHA256_LEN];
+	char sender[64], rcpt[64], queue_id[32], message_id[64];
+	char reply[120]; /* ends with the SES id */
+	struct record_rcpt to;
+	struct record_arrival a;
+	struct record_outcome o;
+};
 
 struct fill {
 	struct journal *journal;
 	long deliveries;
 	bool varied;
+	struct one lots[STAGES][LOT];
+	long lot; /* that arrives; the one before is sending */
 };
 
 /* The clocks: what is real, and how far the deliveries have come. */
@@ -73,14 +86,9 @@ spread(long deliveries, long days)
 
 	step_us = span / deliveries;
 	/* What is under way at the end is not to lie in the future. */
-	began_wall = __real_clock_wall_us() - span - 2 * THREADS * step_us;
+	began_wall =
+	    __real_clock_wall_us() - span - (STAGES + 1) * LOT * step_us;
 	began_mono = __real_clock_mono_us();
-}
-
-static int64_t
-soon(void)
-{
-	return clock_mono_us() + 600 * US_PER_SEC;
 }
 
 /* Small numbers come more often than large ones. */
@@ -127,78 +135,123 @@ vary(const unsigned char *random, struct record_outcome *o)
 		o->ses_id = NULL;
 }
 
-static void
-one(const struct fill *f, long n)
+/* In a lot's transaction its parts are not requests of their own. */
+static struct journal_tx *tx_now;
+
+int __real_journal_do(struct journal *, journal_op *, void *, int64_t,
+    struct err *);
+int __wrap_journal_do(struct journal *, journal_op *, void *, int64_t,
+    struct err *);
+
+int
+__wrap_journal_do(struct journal *j, journal_op *op, void *arg,
+    int64_t deadline_us, struct err *err)
 {
-	unsigned char digest[SHA256_LEN];
-	char sender[64] = "sender@example.com", rcpt[64], queue_id[32];
-	char message_id[64], ses_id[80], reply[120];
-	struct record_rcpt to = { .address = rcpt };
-	struct record_arrival a = {
-		.digest = digest,
-		.size = 2048,
-		.sender = sender,
-		.from = sender,
-		.client = "mx.example.com[192.0.2.25]",
-		.queue_ids = queue_id,
-		.message_id = message_id,
-		.repeat_window_us = 10 * 86400 * US_PER_SEC,
-		.rcpts = &to,
-		.nrcpts = 1,
-	};
-	struct record_outcome o = {
+	return tx_now != NULL
+	    ? op(tx_now, arg, err)
+	    : __real_journal_do(j, op, arg, deadline_us, err);
+}
+
+static void
+make(const struct fill *f, struct one *d, long n)
+{
+	*d = (struct one) { .sender = "sender@example.com" };
+	crypto_random(d->digest, sizeof(d->digest));
+	(void)snprintf(d->rcpt, sizeof(d->rcpt), "rcpt%ld@example.net", n);
+	(void)snprintf(d->queue_id, sizeof(d->queue_id), "4Q%lxABCDE", n);
+	(void)snprintf(d->message_id, sizeof(d->message_id),
+	    "<%lx.20260302@client.example>", n);
+	(void)snprintf(d->reply, sizeof(d->reply),
+	    "Ok 0101019a%08lx-%02x%02x%02x%02x-4a5b-9c1d-000000000000-000000", n,
+	    d->digest[0], d->digest[1], d->digest[2], d->digest[3]);
+	d->o = (struct record_outcome) {
 		.state = RECORD_SENT,
-		.ses_id = ses_id,
+		.ses_id = d->reply + strlen("Ok "),
 		.code = 250,
 		.dsn = "2.0.0",
-		.reply = reply,
+		.reply = d->reply,
 		.endpoint = "localhost[127.0.0.1]:2587",
 		.attempt = 1,
 	};
-	struct err err;
-
-	crypto_random(digest, sizeof(digest));
-	(void)snprintf(rcpt, sizeof(rcpt), "rcpt%ld@example.net", n);
-	(void)snprintf(queue_id, sizeof(queue_id), "4Q%lxABCDE", n);
-	(void)snprintf(message_id, sizeof(message_id),
-	    "<%lx.20260302@client.example>", n);
-	(void)snprintf(ses_id, sizeof(ses_id),
-	    "0101019a%08lx-%02x%02x%02x%02x-4a5b-9c1d-000000000000-000000", n,
-	    digest[0], digest[1], digest[2], digest[3]);
-	(void)snprintf(reply, sizeof(reply), "Ok %s", ses_id);
 	if (f->varied) {
-		(void)snprintf(sender, sizeof(sender), "sender%u@example.com",
-		    skewed(digest, 500));
-		(void)snprintf(rcpt, sizeof(rcpt), "rcpt%ld@d%u.example", n,
-		    skewed(digest + 2, 5000));
-		vary(digest, &o);
+		(void)snprintf(d->sender, sizeof(d->sender),
+		    "sender%u@example.com", skewed(d->digest, 500));
+		(void)snprintf(d->rcpt, sizeof(d->rcpt), "rcpt%ld@d%u.example",
+		    n, skewed(d->digest + 2, 5000));
+		vary(d->digest, &d->o);
 	}
-	a.id = uuid_new();
-	if (record_arrival(f->journal, &a, soon(), &err) == -1 ||
-	    record_sending(f->journal, &a.id, to.n, 1, true, soon(), &err) ==
-		-1 ||
-	    record_outcome(f->journal, &a.id, to.n, &o, soon(), &err) == -1)
-		log_fatal("%s", err.text);
-	free(to.ses_id);
+	d->to.address = d->rcpt;
+	d->a = (struct record_arrival) {
+		.digest = d->digest,
+		.size = 2048,
+		.sender = d->sender,
+		.from = d->sender,
+		.client = "mx.example.com[192.0.2.25]",
+		.queue_ids = d->queue_id,
+		.message_id = d->message_id,
+		.repeat_window_us = 10 * 86400 * US_PER_SEC,
+		.rcpts = &d->to,
+		.nrcpts = 1,
+		.id = uuid_new(),
+	};
 }
 
-static void *
-run(void *arg)
+static int
+arrive(struct fill *f, struct one *d, long n, struct err *err)
+{
+	make(f, d, n);
+	return record_arrival(f->journal, &d->a, INT64_MAX, err);
+}
+
+static int
+set_off(struct fill *f, struct one *d, long n, struct err *err)
+{
+	(void)n;
+	return record_sending(f->journal, &d->a.id, d->to.n, 1, true,
+	    INT64_MAX, err);
+}
+
+static int
+conclude(struct fill *f, struct one *d, long n, struct err *err)
+{
+	(void)n;
+	return record_outcome(f->journal, &d->a.id, d->to.n, &d->o, INT64_MAX,
+	    err);
+}
+
+static int
+for_lot(struct fill *f, long lot,
+    int (*step)(struct fill *, struct one *, long n, struct err *),
+    struct err *err)
+{
+	if (lot < 0)
+		return 0;
+	for (long n = lot * LOT; n < (lot + 1) * LOT && n < f->deliveries; n++)
+		if (step(f, &f->lots[lot % STAGES][n % LOT], n, err) == -1)
+			return -1;
+	return 0;
+}
+
+static int
+lots_op(struct journal_tx *tx, void *arg, struct err *err)
 {
 	struct fill *f = arg;
-	long n;
+	int rc;
 
-	while ((n = atomic_fetch_add(&started, 1)) < f->deliveries)
-		one(f, n);
-	return NULL;
+	tx_now = tx;
+	rc = for_lot(f, f->lot - 2, conclude, err) == -1 ||
+		for_lot(f, f->lot - 1, set_off, err) == -1 ||
+		for_lot(f, f->lot, arrive, err) == -1
+	    ? -1
+	    : 0;
+	tx_now = NULL;
+	return rc;
 }
 
 int
 main(int argc, char **argv)
 {
-	pthread_t threads[THREADS];
-	pthread_attr_t small;
-	struct fill f = { .journal = NULL };
+	static struct fill f;
 	struct err err;
 
 	if (argc != 3 && argc != 4)
@@ -209,14 +262,11 @@ main(int argc, char **argv)
 		spread(f.deliveries, strtol(argv[3], NULL, 10));
 	if (journal_open(argv[1], true, "journalfill", &f.journal, &err) == -1)
 		log_fatal("%s", err.text);
-	(void)pthread_attr_init(&small);
-	(void)pthread_attr_setstacksize(&small, (size_t)256 * 1024);
-	for (int i = 0; i < THREADS; i++)
-		if (pthread_create(&threads[i], &small, run, &f) != 0)
-			log_fatal("no thread to be had");
-	for (int i = 0; i < THREADS; i++)
-		(void)pthread_join(threads[i], NULL);
-	(void)pthread_attr_destroy(&small);
+	for (; (f.lot - 2) * LOT < f.deliveries; f.lot++) {
+		atomic_store(&started, f.lot * LOT);
+		if (journal_do(f.journal, lots_op, &f, INT64_MAX, &err) == -1)
+			log_fatal("%s", err.text);
+	}
 	journal_close(f.journal);
 	return 0;
 }
