@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/control.h"
+#include "cli/forget_steps.h"
 #include "cli/keeper.h"
 #include "core/address.h"
 #include "core/json.h"
@@ -17,18 +17,15 @@
 #include "store/forget.h"
 #include "store/hidden.h"
 #include "store/prune.h"
-#include "store/search.h"
 
 /*
  * postern forget: a person out of the journal and its archives
  * (store/forget.h).
  *
  * What is erased is journalled, one row a message, by the keeper, some messages
- * at a time. Then what
- * rows left behind between others is wiped (store/wipe.h), and at the end the
- * bytes of all files are searched.
+ * at a time. Then what rows left behind between others is wiped (store/wipe.h),
+ * and at the end the bytes of all files are searched.
  */
-#define REQUEST_MAX_BYTES 32768
 #define ANSWER_MAX_BYTES ((size_t)1024 * 1024)
 
 struct forget {
@@ -54,78 +51,6 @@ struct forget {
 };
 
 static void
-add_item(struct buf *json, const struct forget_item *item)
-{
-	char text[UUID_TEXT_LEN];
-
-	json_open(json, '{');
-	json_add_string(json, "message",
-	    item->of_message ? uuid_text(&item->message, text) : NULL);
-	json_key(json, "parties");
-	json_open(json, '[');
-	for (size_t i = 0; i < item->nparties; i++) {
-		json_open(json, '{');
-		json_add_int(json, "n", item->parties[i].n);
-		json_add_string(json, "role", item->parties[i].role);
-		json_close(json, '}');
-	}
-	json_close(json, ']');
-	json_close(json, '}');
-}
-
-static int
-read_seqs(const char *answer, int64_t *seqs, size_t n, struct err *err)
-{
-	struct buf array, value;
-	enum json_type type;
-	const char *at;
-	int rc;
-
-	buf_init(&array, REQUEST_MAX_BYTES);
-	buf_init(&value, REQUEST_MAX_BYTES);
-	rc = json_get(answer, "seqs", &type, &array, err);
-	at = array.data;
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		rc = json_next(&at, &type, &value, err) == 1 &&
-			type == JSON_NUMBER
-		    ? 0
-		    : err_set(err, ERR_PROTO, "posternd has not said enough");
-		if (rc == 0)
-			seqs[i] = strtoll(value.data, NULL, 10);
-	}
-	buf_free(&array);
-	buf_free(&value);
-	return rc;
-}
-
-static int
-ask_erase(struct forget *f, const struct forget_ask *ask, int64_t *seqs,
-    struct err *err)
-{
-	struct buf request, answer;
-	int rc;
-
-	buf_init(&request, REQUEST_MAX_BYTES);
-	buf_init(&answer, REQUEST_MAX_BYTES);
-	json_open(&request, '{');
-	json_add_string(&request, "op", "forget");
-	json_add_string(&request, "address", f->address);
-	json_add_bool(&request, "suppression_too", f->suppression_too);
-	json_key(&request, "items");
-	json_open(&request, '[');
-	for (size_t i = 0; i < ask->n; i++)
-		add_item(&request, &ask->items[i]);
-	json_close(&request, ']');
-	json_close(&request, '}');
-	rc = keeper_ask(&f->keeper, &request, &answer, err);
-	if (rc == 0)
-		rc = read_seqs(answer.data, seqs, ask->n, err);
-	buf_free(&request);
-	buf_free(&answer);
-	return rc;
-}
-
-static void
 count_item(struct forget *f, const struct forget_item *item)
 {
 	if (item->of_message) {
@@ -148,10 +73,7 @@ erase(struct forget *f, const struct forget_item *items, size_t n,
 	struct forget_done done = { .busy_us = 0 };
 	int rc;
 
-	rc = f->keeper.journal != NULL
-	    ? forget_erase(
-		  f->keeper.journal, &ask, keeper_deadline(), &done, err)
-	    : ask_erase(f, &ask, done.seqs, err);
+	rc = forget_steps_erase(&f->keeper, &ask, &done, err);
 	for (size_t i = 0; rc == 0 && i < n; i++) {
 		if (f->archive != NULL)
 			rc = forget_archive_erase(
@@ -219,44 +141,6 @@ in_archive(struct forget *f, const char *file, struct err *err)
 	return rc;
 }
 
-static int
-ask_scrub(struct forget *f, uint32_t *page_r, struct err *err)
-{
-	struct buf request, answer;
-	int64_t next = 0;
-	int rc;
-
-	buf_init(&request, REQUEST_MAX_BYTES);
-	buf_init(&answer, REQUEST_MAX_BYTES);
-	json_open(&request, '{');
-	json_add_string(&request, "op", "scrub");
-	json_add_int(&request, "page", *page_r);
-	json_close(&request, '}');
-	rc = keeper_ask(&f->keeper, &request, &answer, err);
-	if (rc == 0 && json_get_int(answer.data, "page", &next, err) == -1)
-		rc = -1;
-	*page_r = (uint32_t)next;
-	buf_free(&request);
-	buf_free(&answer);
-	return rc;
-}
-
-static int
-scrub(struct forget *f, struct err *err)
-{
-	uint32_t page = 1;
-	int rc = 0;
-
-	if (f->keeper.journal != NULL)
-		return search_discard(f->path, err) == 0
-		    ? forget_wipe(
-			  f->keeper.journal, &page, false, INT64_MAX, err)
-		    : -1;
-	while (rc == 0 && page != 0)
-		rc = ask_scrub(f, &page, err);
-	return rc;
-}
-
 /* Values of others explain as many bytes as they are. */
 static void
 judge(struct forget *f, const struct forget_rest *rest)
@@ -271,7 +155,7 @@ static int
 clean_up(struct forget *f, struct err *err)
 {
 	struct forget_rest rest;
-	int rc = scrub(f, err);
+	int rc = forget_steps_wipe(&f->keeper, err);
 
 	if (rc == 0)
 		rc = forget_rest(f->path, f->address, &rest, err);

@@ -18,6 +18,7 @@ cli_postern_SOURCES = \
 	cli/door.c cli/door.h \
 	cli/events.c \
 	cli/forget.c \
+	cli/forget_steps.c cli/forget_steps.h \
 	cli/html.c cli/html.h \
 	cli/identities.c \
 	cli/init.c \
