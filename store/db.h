@@ -61,6 +61,7 @@ enum db_slot {
 	DB_SLOT_DIGEST,
 	DB_SLOT_SUPPRESSION,
 	DB_SLOT_EVENT,
+	DB_SLOT_EVENT_SUPPRESS,
 	DB_SLOT_UNMATCHED,
 	DB_SLOT_SETTLE,
 	DB_SLOT_PRUNE,
@@ -86,8 +87,8 @@ int db_prepare(struct db *, const struct db_sql *, struct err *);
 /* The modules whose ops run on the journal's connection. */
 extern const struct db_sql journal_doubt_sql, record_sql, record_arrival_sql,
     record_message_sql, record_text_sql, digest_sql, suppression_sql,
-    event_sql, event_unmatched_sql, settle_sql, prune_sql, prune_begin_sql,
-    forget_sql;
+    event_sql, event_suppress_sql, event_unmatched_sql, settle_sql, prune_sql,
+    prune_begin_sql, forget_sql;
 
 /* The statement, reset and with nothing bound. */
 sqlite3_stmt *db_stmt(struct db *, const struct db_sql *, size_t which);

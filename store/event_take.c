@@ -12,8 +12,8 @@
 #include "core/mem.h"
 #include "store/db.h"
 #include "store/event_find.h"
+#include "store/event_suppress.h"
 #include "store/event_unmatched.h"
-#include "store/reason.h"
 #include "store/record_sql.h"
 #include "store/record_text.h"
 #include "store/settle.h"
@@ -43,15 +43,8 @@
 #define EARLIER_MAX 32
 
 #define DETAIL_MAX_BYTES 65536
-#define REASON_MAX_BYTES 400
 
-enum {
-	SQL_DELIVERY,
-	SQL_KNOWN,
-	SQL_ADD,
-	SQL_FEEDBACK,
-	SQL_RECIPIENT
-};
+enum { SQL_DELIVERY, SQL_KNOWN, SQL_ADD, SQL_FEEDBACK };
 static const char *const sql_text[] = {
 	[SQL_DELIVERY] = "SELECT 1 FROM delivery WHERE message = ? AND n = ?",
 	[SQL_KNOWN] = "SELECT seq FROM event "
@@ -59,16 +52,9 @@ static const char *const sql_text[] = {
 	[SQL_ADD] = "INSERT INTO event (message, n, key, seq, attempt) "
 		    "VALUES (?, ?, ?, ?, ?)",
 	[SQL_FEEDBACK] = RECORD_SQL_FEEDBACK,
-	[SQL_RECIPIENT] = "SELECT value FROM party WHERE message = ? AND n = ? "
-			  "AND role = 'recipient'",
 };
 const struct db_sql event_sql = { DB_SLOT_EVENT,
 	sizeof(sql_text) / sizeof(*sql_text), sql_text };
-
-struct listed {
-	char *address, *reason;
-	int64_t seq;
-};
 
 /* One op. */
 struct step {
@@ -77,8 +63,7 @@ struct step {
 	size_t n;
 	const struct conf_list *suppress;
 	struct event_counts counts;
-	struct listed *listed;
-	size_t nlisted;
+	struct event_suppressed suppressed;
 };
 
 /* One event in it. */
@@ -219,86 +204,14 @@ set_feedback(const struct taking *t, struct err *err)
 	return db_run(t->db, stmt, err);
 }
 
-static bool
-is_wanted(const struct conf_list *suppress, const char *why)
-{
-	for (size_t i = 0; why != NULL && i < suppress->n; i++)
-		if (strcmp(suppress->items[i], why) == 0)
-			return true;
-	return false;
-}
-
-/* NULL when it was erased, or is the simulator's, which may always be tried. */
-static int
-load_address(const struct taking *t, char **address_r, struct err *err)
-{
-	sqlite3_stmt *stmt = stmt_for(t, SQL_RECIPIENT);
-	enum db_result result;
-	struct address a;
-	struct err ignored;
-
-	db_bind_blob(stmt, 1, t->place->message.bytes, UUID_LEN);
-	db_bind_int(stmt, 2, t->place->n);
-	result = db_step(t->db, stmt, err);
-	*address_r = result == DB_ROW ? db_text_dup(stmt, 0) : NULL;
-	db_reset(stmt);
-	if (*address_r != NULL &&
-	    (address_parse(*address_r, strlen(*address_r), &a, &ignored) !=
-		    ADDRESS_OK ||
-		address_is_simulator(&a))) {
-		free(*address_r);
-		*address_r = NULL;
-	}
-	return result == DB_ROW || result == DB_DONE ? 0 : -1;
-}
-
-static char *
-make_reason(const struct taking *t, const char *why)
-{
-	char *words = reason_neutral(t->text);
-	struct buf reason;
-
-	buf_init(&reason, REASON_MAX_BYTES);
-	buf_adds(&reason, strcmp(why, "bounce") == 0
-		? "mail to it bounced for good"
-		: "its owner complained of mail as spam");
-	if (t->e->subtype != NULL)
-		buf_addf(&reason, " (%s)", t->e->subtype);
-	if (words != NULL)
-		buf_addf(&reason, ": %.200s", words);
-	free(words);
-	return buf_take(&reason);
-}
-
 static int
 suppress(struct step *s, const struct taking *t, struct err *err)
 {
-	const char *why = event_suppresses(t->e);
-	char *address, *reason;
-	int64_t seq;
-	int rc;
+	int rc = event_suppress(t->tx, s->suppress, t->e, t->place, t->text,
+	    &s->suppressed, err);
 
-	if (!is_wanted(s->suppress, why))
-		return 0;
-	if (load_address(t, &address, err) == -1)
-		return -1;
-	if (address == NULL)
-		return 0;
-	if (s->nlisted % EVENTS_A_STEP == 0)
-		s->listed = mem_grow(s->listed, s->nlisted + EVENTS_A_STEP,
-		    sizeof(*s->listed));
-	reason = make_reason(t, why);
-	rc = suppression_append(t->tx, address, reason, "event",
-	    &t->place->message, t->place->n, t->e->time, &seq, err);
-	if (rc == 1) {
-		s->counts.suppressed++;
-		s->listed[s->nlisted++] =
-		    (struct listed) { address, reason, seq };
-		return 0;
-	}
-	free(address);
-	free(reason);
-	return rc;
+	s->counts.suppressed += rc == 1;
+	return rc == -1 ? -1 : 0;
 }
 
 static int
@@ -403,23 +316,13 @@ take_one(struct step *s, struct taking *t, struct err *err)
 	return rc;
 }
 
-static void
-forget_listed(struct step *s)
-{
-	for (size_t i = 0; i < s->nlisted; i++) {
-		free(s->listed[i].address);
-		free(s->listed[i].reason);
-	}
-	s->nlisted = 0;
-}
-
 static int
 step_op(struct journal_tx *tx, void *arg, struct err *err)
 {
 	struct step *s = arg;
 
 	/* It may have run before, in a transaction that failed. */
-	forget_listed(s);
+	event_suppressed_clear(&s->suppressed);
 	memset(&s->counts, 0, sizeof(s->counts));
 	for (size_t i = 0; i < s->n; i++) {
 		struct taking t = { .tx = tx,
@@ -449,16 +352,12 @@ take_step(struct journal *j, struct suppressions *list, struct step *s,
 {
 	int rc;
 
-	s->listed = NULL;
-	s->nlisted = 0;
 	rc = journal_do(j, step_op, s, clock_mono_us() + within_us, err);
 	if (rc == 0)
 		add_counts(counts, &s->counts);
-	for (size_t i = 0; rc == 0 && list != NULL && i < s->nlisted; i++)
-		suppression_note(list, s->listed[i].address,
-		    s->listed[i].reason, s->listed[i].seq);
-	forget_listed(s);
-	free(s->listed);
+	if (rc == 0 && list != NULL)
+		event_suppressed_note(&s->suppressed, list);
+	event_suppressed_clear(&s->suppressed);
 	return rc;
 }
 

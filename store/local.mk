@@ -16,6 +16,7 @@ store_libstore_a_SOURCES = \
 	store/event_find.c store/event_find.h \
 	store/event_read.c store/event_read.h \
 	store/event_record.c store/event_record.h \
+	store/event_suppress.c store/event_suppress.h \
 	store/event_take.c store/event_take.h \
 	store/event_unmatched.c store/event_unmatched.h \
 	store/forget.c store/forget.h \

@@ -17,8 +17,8 @@ prepare_ops(struct db *db, struct err *err)
 	static const struct db_sql *const modules[] = { &journal_doubt_sql,
 		&record_sql, &record_arrival_sql, &record_message_sql,
 		&record_text_sql, &digest_sql, &suppression_sql, &event_sql,
-		&event_unmatched_sql, &settle_sql, &prune_sql, &prune_begin_sql,
-		&forget_sql };
+		&event_suppress_sql, &event_unmatched_sql, &settle_sql,
+		&prune_sql, &prune_begin_sql, &forget_sql };
 
 	for (size_t i = 0; i < sizeof(modules) / sizeof(*modules); i++)
 		if (db_prepare(db, modules[i], err) == -1)
