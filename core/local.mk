@@ -32,9 +32,10 @@ core_libcore_a_SOURCES = \
 	core/socket.c core/socket.h \
 	core/tally.c core/tally.h \
 	core/thread.c core/thread.h \
-	core/stream.c core/stream.h \
+	core/stream.c core/stream.h core/stream_connect.c \
 	core/tls.h core/tls_fault.c core/tls_fault.h \
-	core/utf8.c core/utf8.h
+	core/utf8.c core/utf8.h \
+	core/wire.c core/wire.h
 
 if TLS_OPENSSL
 core_libcore_a_SOURCES += core/crypto_openssl.c core/tls_openssl.c

@@ -3,26 +3,15 @@
 
 #include "core/stream.h"
 
-#include <sys/types.h>
 #include <sys/uio.h>
-#include <sys/un.h>
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "core/clock.h"
 #include "core/mem.h"
-#include "core/tls.h"
+#include "core/wire.h"
 
 /*
  * Every call first tries the socket and waits only when it has nothing to
@@ -40,11 +29,8 @@ enum {
 };
 
 struct stream {
-	int fd;
+	struct wire wire;
 	int wake_fd;
-	int64_t deadline_us;
-	struct tls *tls;
-	char tls_text[96];
 
 	char *in;
 	size_t in_cap;
@@ -64,18 +50,11 @@ struct stream *
 stream_new(int fd)
 {
 	struct stream *s = mem_new(sizeof(*s));
-	int flags, on = 1;
 
-	s->fd = fd;
+	wire_init(&s->wire, fd);
 	s->wake_fd = -1;
-	s->deadline_us = INT64_MAX;
 	s->in = mem_grow(NULL, IN_SIZE, 1);
 	s->in_cap = IN_SIZE;
-	if ((flags = fcntl(fd, F_GETFL)) != -1)
-		(void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-	/* Output is gathered here, so that Nagle's algorithm could only delay
-	 * it. Fails on sockets other than TCP's, which have no such delay. */
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	return s;
 }
 
@@ -84,8 +63,7 @@ stream_free(struct stream *s)
 {
 	if (s == NULL)
 		return;
-	tls_free(s->tls);
-	(void)close(s->fd);
+	wire_close(&s->wire);
 	free(s->in);
 	free(s);
 }
@@ -93,13 +71,13 @@ stream_free(struct stream *s)
 int
 stream_fd(const struct stream *s)
 {
-	return s->fd;
+	return s->wire.fd;
 }
 
 void
 stream_deadline(struct stream *s, int64_t mono_us)
 {
-	s->deadline_us = mono_us;
+	s->wire.deadline_us = mono_us;
 }
 
 void
@@ -111,84 +89,19 @@ stream_wake_fd(struct stream *s, int fd)
 bool
 stream_is_tls(const struct stream *s)
 {
-	return s->tls != NULL;
+	return wire_is_tls(&s->wire);
 }
 
 const char *
 stream_tls_text(const struct stream *s)
 {
-	return s->tls_text;
+	return s->wire.tls_text;
 }
 
 size_t
 stream_pending(const struct stream *s)
 {
 	return s->in_end - s->in_pos;
-}
-
-/*
- * Wait for events on fd, or for input on wake_fd (-1: none), which is ERR_STATE.
- * The time is looked at before every wait, since poll(2) may return early
- * and its milliseconds are coarser than the deadline.
- */
-static int
-wait_for(int fd, short events, int wake_fd, int64_t deadline_us,
-    struct err *err)
-{
-	struct pollfd p[2] = {
-		{ .fd = fd, .events = events },
-		{ .fd = wake_fd, .events = POLLIN },
-	};
-	int64_t rest_ms = -1;
-	int n;
-
-	for (;;) {
-		if (deadline_us != INT64_MAX) {
-			rest_ms = deadline_us - clock_mono_us();
-			if (rest_ms <= 0)
-				return err_set(err, ERR_TIMEOUT,
-				    "timed out waiting %s",
-				    events == POLLIN ? "for the peer"
-						     : "to send");
-			rest_ms = (rest_ms + US_PER_MS - 1) / US_PER_MS;
-			if (rest_ms > INT_MAX)
-				rest_ms = INT_MAX;
-		}
-		n = poll(p, 2, (int)rest_ms);
-		if (n == -1 && errno != EINTR)
-			return err_sys(err, ERR_LOCAL, errno, "poll");
-		if (n <= 0)
-			continue;
-		if (p[0].revents != 0)
-			return 0;
-		return err_set(err, ERR_STATE, "interrupted while waiting");
-	}
-}
-
-/* Wait until what TLS (or the socket) wanted is there. */
-static int
-wait_want(struct stream *s, enum tls_want want, int wake_fd, struct err *err)
-{
-	return wait_for(s->fd, want == TLS_WANT_WRITE ? POLLOUT : POLLIN,
-	    wake_fd, s->deadline_us, err);
-}
-
-/*
- * A peer that never lets us wait must not get past the deadline either, so
- * it is looked at before input and output as well as in waits.
- */
-static int
-check_deadline(const struct stream *s, struct err *err)
-{
-	if (s->deadline_us == INT64_MAX || clock_mono_us() < s->deadline_us)
-		return 0;
-	return err_set(err, ERR_TIMEOUT, "the time allowed is used up");
-}
-
-static bool
-try_again(int errnum)
-{
-	return errnum == EAGAIN || errnum == EWOULDBLOCK || errnum == EINTR;
 }
 
 /* Input, in place of what has been read: lines are not moved one by one, but
@@ -212,23 +125,11 @@ make_room(struct stream *s)
 static enum tls_want
 receive(struct stream *s, struct err *err)
 {
-	char *to = s->in + s->in_end;
-	size_t room = s->in_cap - s->in_end, got = 0;
-	enum tls_want want = TLS_DONE;
-	ssize_t n;
+	enum tls_want want;
+	size_t got = 0;
 
-	if (s->tls != NULL) {
-		want = tls_read(s->tls, to, room, &got, err);
-	} else if ((n = recv(s->fd, to, room, 0)) > 0) {
-		got = (size_t)n;
-	} else if (n == 0) {
-		want = TLS_EOF;
-	} else if (try_again(errno)) {
-		want = TLS_WANT_READ;
-	} else {
-		(void)err_sys(err, ERR_NET, errno, "read");
-		want = TLS_FAILED;
-	}
+	want = wire_receive(&s->wire, s->in + s->in_end,
+	    s->in_cap - s->in_end, &got, err);
 	if (want == TLS_DONE)
 		s->in_end += got;
 	if (want == TLS_EOF)
@@ -242,7 +143,7 @@ expect_none(struct stream *s)
 	bool asked = s->asked;
 
 	s->asked = false;
-	return asked && (s->tls == NULL || !tls_pending(s->tls));
+	return asked && !wire_pending(&s->wire);
 }
 
 /* Get more input, waiting for it. 1, 0 at end of file, -1. */
@@ -253,7 +154,7 @@ fill(struct stream *s, struct err *err)
 
 	make_room(s);
 	while (!s->eof) {
-		if (check_deadline(s, err) == -1)
+		if (wire_in_time(&s->wire, err) == -1)
 			return -1;
 		want = expect_none(s) ? TLS_WANT_READ : receive(s, err);
 		switch (want) {
@@ -265,7 +166,7 @@ fill(struct stream *s, struct err *err)
 			return -1;
 		case TLS_WANT_READ:
 		case TLS_WANT_WRITE:
-			if (wait_want(s, want, s->wake_fd, err) == -1)
+			if (wire_wait(&s->wire, want, s->wake_fd, err) == -1)
 				return -1;
 			break;
 		}
@@ -353,66 +254,6 @@ stream_peer_gone(struct stream *s)
 	return s->eof || want == TLS_FAILED;
 }
 
-/* Send what the socket takes without waiting. */
-static enum tls_want
-transmit(struct stream *s, struct iovec iov[2], size_t *n_r, struct err *err)
-{
-	struct iovec *first = iov[0].iov_len > 0 ? &iov[0] : &iov[1];
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
-	ssize_t n;
-
-	if (s->tls != NULL)
-		return tls_write(
-		    s->tls, first->iov_base, first->iov_len, n_r, err);
-	if ((n = sendmsg(s->fd, &msg, MSG_NOSIGNAL)) >= 0) {
-		*n_r = (size_t)n;
-		return TLS_DONE;
-	}
-	if (try_again(errno))
-		return TLS_WANT_WRITE;
-	(void)err_sys(err, ERR_NET, errno, "write");
-	return TLS_FAILED;
-}
-
-static void
-advance(struct iovec iov[2], size_t n)
-{
-	size_t part;
-
-	for (int i = 0; i < 2 && n > 0; i++) {
-		part = n < iov[i].iov_len ? n : iov[i].iov_len;
-		iov[i].iov_base = (char *)iov[i].iov_base + part;
-		iov[i].iov_len -= part;
-		n -= part;
-	}
-}
-
-static int
-send_iov(struct stream *s, struct iovec iov[2], struct err *err)
-{
-	enum tls_want want;
-	size_t n;
-
-	while (iov[0].iov_len > 0 || iov[1].iov_len > 0) {
-		switch (want = transmit(s, iov, &n, err)) {
-		case TLS_DONE:
-			advance(iov, n);
-			break;
-		case TLS_EOF:
-			return err_set(err, ERR_NET,
-			    "write: the peer has closed the connection");
-		case TLS_FAILED:
-			return -1;
-		case TLS_WANT_READ:
-		case TLS_WANT_WRITE:
-			if (wait_want(s, want, -1, err) == -1)
-				return -1;
-			break;
-		}
-	}
-	return 0;
-}
-
 /* Send the output buffer and then data, which need not be copied. */
 static void
 send_all(struct stream *s, const void *data, size_t len)
@@ -423,8 +264,8 @@ send_all(struct stream *s, const void *data, size_t len)
 		{ .iov_base = (void *)(uintptr_t)data, .iov_len = len },
 	};
 
-	s->broken = check_deadline(s, &s->why) == -1 ||
-	    send_iov(s, iov, &s->why) == -1;
+	s->broken = wire_in_time(&s->wire, &s->why) == -1 ||
+	    wire_send(&s->wire, iov, &s->why) == -1;
 	s->out_len = 0;
 	s->asked = true;
 }
@@ -452,7 +293,7 @@ stream_write(struct stream *s, const void *bytes, size_t len)
 		put(s, data, len);
 		return;
 	}
-	if (s->tls == NULL) {
+	if (!wire_is_tls(&s->wire)) {
 		send_all(s, data, len);
 		return;
 	}
@@ -499,31 +340,6 @@ stream_flush(struct stream *s, struct err *err)
 	return -1;
 }
 
-static int
-handshake(struct stream *s, struct err *err)
-{
-	enum tls_want want;
-
-	for (;;) {
-		switch (want = tls_handshake(s->tls, err)) {
-		case TLS_DONE:
-			return 0;
-		case TLS_EOF:
-			/* Who objects to something says so in an alert. */
-			return err_set(err, ERR_NET,
-			    "the peer closed the connection during the TLS "
-			    "handshake");
-		case TLS_FAILED:
-			return -1;
-		case TLS_WANT_READ:
-		case TLS_WANT_WRITE:
-			if (wait_want(s, want, -1, err) == -1)
-				return err_context(err, "TLS handshake");
-			break;
-		}
-	}
-}
-
 int
 stream_start_tls(struct stream *s, struct tls_context *ctx, const char *host,
     struct err *err)
@@ -531,29 +347,13 @@ stream_start_tls(struct stream *s, struct tls_context *ctx, const char *host,
 	if (stream_flush(s, err) == -1)
 		return -1;
 	s->in_pos = s->in_end = s->in_seen = 0;
-	s->tls = tls_new(ctx, s->fd, host);
-	if (handshake(s, err) == -1) {
+	if (wire_start_tls(&s->wire, ctx, host, err) == -1) {
 		/* Nothing may follow, least of all in clear. */
 		s->broken = true;
 		s->why = *err;
 		return -1;
 	}
-	tls_describe(s->tls, s->tls_text, sizeof(s->tls_text));
 	return 0;
-}
-
-/*
- * Input that nobody read would make close(2) reset the connection, and the
- * peer could lose our last words; what is there already is thrown away.
- */
-static void
-discard_input(int fd, char *scratch, size_t size)
-{
-	enum { ROUNDS = 32 }; /* a peer that goes on sending has had its turn */
-
-	for (int i = 0; i < ROUNDS; i++)
-		if (recv(fd, scratch, size, MSG_DONTWAIT) <= 0)
-			return;
 }
 
 void
@@ -566,69 +366,11 @@ stream_close(struct stream *s)
 		return;
 	if (!s->broken) {
 		iov[0] = (struct iovec) { s->out, s->out_len };
-		s->deadline_us = 0; /* the first wait is one too many */
-		s->broken = send_iov(s, iov, &err) == -1;
+		s->wire.deadline_us = 0; /* the first wait is one too many */
+		s->broken = wire_send(&s->wire, iov, &err) == -1;
 	}
-	if (!s->broken && s->tls != NULL)
-		tls_close(s->tls);
-	(void)shutdown(s->fd, SHUT_WR);
-	discard_input(s->fd, s->in, s->in_cap);
+	if (!s->broken)
+		wire_goodbye(&s->wire);
+	wire_shut(&s->wire, s->in, s->in_cap);
 	stream_free(s);
-}
-
-/* "192.0.2.1 port 587", or the path of a local socket. */
-static void
-describe_address(const struct sockaddr *sa, socklen_t len, char *text,
-    size_t size)
-{
-	char host[NI_MAXHOST], port[NI_MAXSERV];
-
-	if (sa->sa_family == AF_UNIX)
-		(void)snprintf(text, size, "%s",
-		    ((const struct sockaddr_un *)(const void *)sa)->sun_path);
-	else if (getnameinfo(sa, len, host, sizeof(host), port, sizeof(port),
-		NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-		(void)snprintf(text, size, "an unknown address");
-	else
-		(void)snprintf(text, size, "%s port %s", host, port);
-}
-
-/* An interrupted connect(2) goes on in the background, like one in progress. */
-static int
-connect_fd(int fd, const struct sockaddr *sa, socklen_t len,
-    int64_t deadline_us, struct err *err)
-{
-	socklen_t errnum_len = sizeof(int);
-	int errnum = 0;
-
-	if (connect(fd, sa, len) == 0)
-		return 0;
-	if (errno != EINPROGRESS && errno != EINTR)
-		return err_sys(err, ERR_NET, errno, "connect");
-	if (wait_for(fd, POLLOUT, -1, deadline_us, err) == -1)
-		return -1;
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &errnum, &errnum_len) == -1)
-		errnum = errno;
-	if (errnum != 0)
-		return err_sys(err, ERR_NET, errnum, "connect");
-	return 0;
-}
-
-int
-stream_connect(const struct sockaddr *sa, socklen_t len, int64_t deadline_us,
-    struct err *err)
-{
-	char where[NI_MAXHOST + NI_MAXSERV + 8];
-	int fd;
-
-	fd = socket(
-	    sa->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd == -1)
-		return err_sys(err, ERR_LOCAL, errno, "socket");
-	if (connect_fd(fd, sa, len, deadline_us, err) == -1) {
-		(void)close(fd);
-		describe_address(sa, len, where, sizeof(where));
-		return err_context(err, "%s", where);
-	}
-	return fd;
 }

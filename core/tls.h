@@ -3,7 +3,7 @@
  *
  * One implementation is built in (tls_openssl.c or tls_gnutls.c); both pass the
  * same tests. A client always sends SNI and always verifies chain and host
- * name: there is no way to ask otherwise. Only core/stream calls the
+ * name: there is no way to ask otherwise. Only core/wire calls the
  * per-connection functions. Contexts may be shared by threads, connections may
  * not.
  */
