@@ -8,4 +8,5 @@ ses_libses_a_SOURCES = \
 	ses/endpoint.c ses/endpoint.h \
 	ses/password.c ses/password.h \
 	ses/reply.c ses/reply.h \
-	ses/ses.c ses/ses.h
+	ses/ses.c ses/ses.h ses/ses_parts.h \
+	ses/ses_trouble.c
