@@ -3,7 +3,8 @@
  *
  * dispatch.c has the sessions' side and the outcomes, dispatch_claims.c the
  * table of what is under way, dispatch_turns.c the round of sessions,
- * dispatch_senders.c the senders' side. All but dispatch_lock want the lock
+ * dispatch_senders.c the senders' side, dispatch_measure.c how many of them
+ * there are to be. All but dispatch_lock want the lock
  * held.
  *
  * Invariants, under the lock:
@@ -84,6 +85,7 @@ struct dispatch {
 	void (*spawn)(void *arg);
 	void *arg;
 	unsigned max_senders, senders, starting;
+	int64_t started_us; /* when the last one began to start */
 	struct idle *idle;
 	bool paused;
 	bool stopping;
@@ -102,6 +104,12 @@ void dispatch_unlock(struct dispatch *);
 
 /* Let the sender on duty look again. */
 void dispatch_wake_senders(struct dispatch *);
+
+/* A sender is on its way to a connection, until dispatch_sender_ready. */
+void dispatch_starts(struct dispatch *);
+
+/* The slots of those that SES keeps waiting for long are free for others. */
+void dispatch_pass_stuck(struct dispatch *);
 
 /* How far ahead of their slots deliveries are given out. */
 int64_t dispatch_lead_us(const struct dispatch *);

@@ -8,51 +8,7 @@
 #include "core/clock.h"
 #include "core/mem.h"
 
-/*
- * Deliveries are given out ahead of their slots by the time that a dialogue
- * takes, but a sender must not sit silent for long between body and dot: SES
- * drops a silent client after about ten seconds (SES facts 1.5).
- */
-#define LEAD_MAX_US (2500 * US_PER_MS)
 #define CONNECT_AHEAD_US US_PER_SEC /* of a slot: what a connection takes */
-
-int64_t
-dispatch_lead_us(const struct dispatch *d)
-{
-	int64_t us = d->mean_us + 2 * d->deviation_us;
-
-	return us < LEAD_MAX_US ? us : LEAD_MAX_US;
-}
-
-/*
- * How many senders the pace can keep busy: each is so long at one delivery, and
- * half as many more leave room for bad moments. A backlog at one a second needs
- * two or three, not fifty.
- */
-static unsigned
-senders_wanted(struct dispatch *d)
-{
-	double pace = quota_pace(d->quota);
-	double need = pace * 1.5 * (double)d->busy_us / (double)US_PER_SEC + 2;
-
-	return pace < 0 || need > d->max_senders ? d->max_senders
-						 : (unsigned)need;
-}
-
-void
-dispatch_unlock(struct dispatch *d)
-{
-	bool spawn = d->waiting > d->starting && d->idle == NULL &&
-	    !d->paused && !d->stopping && d->senders < senders_wanted(d);
-
-	if (spawn) {
-		d->senders++;
-		d->starting++;
-	}
-	(void)pthread_mutex_unlock(&d->lock);
-	if (spawn)
-		d->spawn(d->arg);
-}
 
 void
 dispatch_wake_senders(struct dispatch *d)
@@ -61,40 +17,13 @@ dispatch_wake_senders(struct dispatch *d)
 		(void)pthread_cond_signal(&d->idle->cond);
 }
 
-void
-dispatch_max_senders(struct dispatch *d, unsigned max)
-{
-	dispatch_lock(d);
-	d->max_senders = max;
-	dispatch_unlock(d);
-}
-
-void
-taken_add(struct dispatch *d, struct delivery_state *s)
-{
-	s->taken_us = clock_mono_us();
-	s->next = d->taken;
-	d->taken = s;
-	d->ntaken++;
-}
-
-void
-taken_remove(struct dispatch *d, struct delivery_state *s)
-{
-	struct delivery_state **at = &d->taken;
-
-	while (*at != s)
-		at = &(*at)->next;
-	*at = s->next;
-	d->ntaken--;
-	d->busy_us += (clock_mono_us() - s->taken_us - d->busy_us) / 8;
-}
-
 static struct delivery_state *
 take(struct dispatch *d, int64_t *when_r)
 {
-	struct delivery_state *s = turn_candidate(d, clock_mono_us(), when_r);
+	struct delivery_state *s;
 
+	dispatch_pass_stuck(d);
+	s = turn_candidate(d, clock_mono_us(), when_r);
 	if (s == NULL)
 		return NULL;
 	quota_take(d->quota, s->self->counts, &s->self->ticket);
@@ -173,22 +102,6 @@ dispatch_sender_failed(struct dispatch *d)
 		(void)pthread_cond_broadcast(&d->ended);
 	(void)pthread_mutex_unlock(&d->lock);
 	return left;
-}
-
-/*
- * Jacobson's estimate (RFC 6298 section 2): mean and mean deviation, an eighth
- * and a quarter at a time.
- */
-void
-dispatch_prepared(struct dispatch *d, int64_t took_us)
-{
-	int64_t off;
-
-	dispatch_lock(d);
-	off = took_us - d->mean_us;
-	d->mean_us += off / 8;
-	d->deviation_us += ((off < 0 ? -off : off) - d->deviation_us) / 4;
-	dispatch_unlock(d);
 }
 
 bool
@@ -284,7 +197,7 @@ wait_alone(struct dispatch *d, int64_t until_us)
 	d->paused = false;
 	again = d->waiting > 0 && !d->stopping;
 	if (again)
-		d->starting++;
+		dispatch_starts(d);
 	return again;
 }
 
@@ -322,7 +235,7 @@ dispatch_rest(struct dispatch *d)
 			d->starting--;
 	}
 	if (again)
-		d->starting++;
+		dispatch_starts(d);
 	dispatch_unlock(d);
 	return again;
 }

@@ -20,6 +20,7 @@ posternd_SOURCES = \
 	lmtp/control_keep.c \
 	lmtp/dispatch.c lmtp/dispatch.h lmtp/dispatch_parts.h \
 	lmtp/dispatch_claims.c \
+	lmtp/dispatch_measure.c \
 	lmtp/dispatch_senders.c \
 	lmtp/dispatch_turns.c \
 	lmtp/listener.c lmtp/listener.h \

@@ -22,6 +22,7 @@
  * RCPTs.
  */
 #define LATE_WITHIN_US (5 * US_PER_SEC)
+#define LOOK_AGAIN_US US_PER_SEC
 
 struct relay {
 	struct session *s;
@@ -189,9 +190,7 @@ wait_for_news(struct relay *r, int64_t until_us)
 	if (hup == 0 && stream_pending(r->s->stream) == 0)
 		p[1].events = POLLIN;
 	if (poll(p, 2, rest <= 0 ? 0
-		: until_us == INT64_MAX
-		    ? -1
-		    : (int)((rest + US_PER_MS - 1) / US_PER_MS)) <= 0)
+		: (int)((rest + US_PER_MS - 1) / US_PER_MS)) <= 0)
 		return;
 	if (p[0].revents != 0)
 		session_drain_wake(r->s);
@@ -317,6 +316,7 @@ sweep(struct relay *r, size_t i)
 /*
  * Past its dot a delivery waits for SES however long that takes (data-timeout
  * bounds it); before it, until answer-within has passed or the client has gone.
+ * Who looks now and then also has dispatch see whether its senders are stuck.
  */
 static void
 await(struct relay *r, size_t i)
@@ -329,8 +329,9 @@ await(struct relay *r, size_t i)
 		if (r->s->txn->rcpts[i]->verdict.code != 0)
 			return;
 		now = clock_mono_us();
-		until = r->deadline_us > now ? r->deadline_us
-					     : now + US_PER_SEC;
+		until = now + LOOK_AGAIN_US;
+		if (r->deadline_us > now && r->deadline_us < until)
+			until = r->deadline_us;
 		wait_for_news(r, until);
 	}
 }

@@ -15,8 +15,8 @@
  * Rate. next_us is the next free place on the grid of dots. Whoever is ready
  * for his dot first gets it, so that one dialogue that drags on costs nothing
  * while others are ready; a ticket's slot is only the place that it would have
- * if all came in the order in which tickets were taken, of which pending have
- * not had their dot. A dot that is a little late leaves the grid alone, so the
+ * if all came in the order in which tickets were taken, of which pending wait
+ * for their dot. A dot that is a little late leaves the grid alone, so the
  * lateness is made good; one that is later than late_max moves the grid by the
  * rest. So two dots are never closer than half an interval, and over any
  * stretch the dots run ahead of an even pace by less than one interval: what a
@@ -258,11 +258,18 @@ quota_take(struct quota *q, bool counts, struct quota_ticket *t)
 	unlock(q);
 }
 
-static void
-give_back(struct quota *q, const struct quota_ticket *t)
+static bool
+is_pending(const struct quota_ticket *t)
 {
-	if (t->dot_us == 0)
+	return t->dot_us == 0 && !t->passed;
+}
+
+static void
+give_back(struct quota *q, struct quota_ticket *t)
+{
+	if (is_pending(t))
 		q->pending--;
+	t->passed = true;
 	if (t->counts)
 		q->open--;
 	if (t->counts && t->dot_us != 0)
@@ -274,6 +281,17 @@ quota_release(struct quota *q, struct quota_ticket *t)
 {
 	lock(q);
 	give_back(q, t);
+	unlock(q);
+}
+
+void
+quota_overdue(struct quota *q, struct quota_ticket *t)
+{
+	lock(q);
+	if (is_pending(t)) {
+		t->passed = true;
+		q->pending--;
+	}
 	unlock(q);
 }
 
@@ -310,7 +328,8 @@ quota_dot(struct quota *q, struct quota_ticket *t, int64_t latest_us)
 		q->next_us = at - late_max(step);
 	q->next_us += step;
 	q->last_dot_us = at;
-	q->pending--;
+	if (is_pending(t))
+		q->pending--;
 	if (t->counts)
 		q->dotted++;
 	t->dot_us = at;

@@ -49,6 +49,7 @@ struct quota_ticket {
 	int64_t slot_us; /* when its dot is to be expected */
 	int64_t day_us;	 /* not before then, for the day's sake */
 	int64_t dot_us;	 /* when its dot went out; 0 before */
+	bool passed;	 /* its place is not kept: overdue, or given back */
 	bool counts;	 /* spends the day */
 };
 
@@ -66,6 +67,12 @@ void quota_take(struct quota *, bool counts, struct quota_ticket *);
  * behind it move up.
  */
 void quota_release(struct quota *, struct quota_ticket *);
+
+/*
+ * Its dialogue takes so long that nobody knows when its dot comes, if ever:
+ * those behind it move up. At a time when it has no place it changes nothing.
+ */
+void quota_overdue(struct quota *, struct quota_ticket *);
 
 /*
  * The dialogue is ready for its dot: returns the time at which it may go out,

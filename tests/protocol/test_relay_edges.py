@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from lib.lmtp import message
 from lib.rig import (SENDER, accepted, content, fields, journal, relay, send,
                      states)
@@ -144,3 +146,23 @@ def test_one_stalled_connection_stops_nobody(parts):
     assert [r.code for r in replies] == [250] * 30
     assert send(post, "b@example.com")[0].code == 250
     assert journal(post, "breaker") == []
+
+
+@pytest.mark.parametrize("phase", ["mail", "dot"])
+def test_stalled_dialogues_hold_up_nobody(parts, phase):
+    """SES goes silent in as many as the pace keeps busy, and serves again: what
+    comes then does not wait for their timeouts."""
+    post, ses = relay(parts, conf={"quota": {"rate": 1}})
+    ses.fault(f"{phase} stall last=2")
+    text = message(SENDER, "b@example.com")
+    with post.connect() as one, post.connect() as two:
+        for n, client in enumerate((one, two), 1):
+            client.mail(SENDER)
+            client.rcpt(f"{n}@example.com")
+            client.cmd("DATA", 354)
+            client.body(text)
+        ses.wait_for("faults", 2)
+        began = time.monotonic()
+        accepted(ses, send(post, "b@example.com")[0])
+        assert time.monotonic() - began < 10
+        ses.disconnect()

@@ -4,6 +4,7 @@ Judged by the times at which the sandbox counted each recipient.
 """
 
 import re
+import signal
 import time
 
 import pytest
@@ -160,14 +161,21 @@ def test_stricter_than_announced(parts):
 
 
 def test_late_together(parts):
-    """SES was slow to one, so that two are ready at one time. The second does not
+    """SES stood still, so that two are ready at one time. The second does not
     sit in DATA for longer than SES bears, nor is its dot seconds behind its
     `sending`."""
-    post, ses = relay(parts, conf={"quota": {"rate": 0.15}})
-    ses.fault("rcpt delay ms=7000 nth=2")
-    recipients = names(3)
-    with start(post, recipients) as client:
-        assert [r.code for r in client.replies(3)] == [250] * 3
+    post, ses = relay(parts, conf={"quota": {"rate": 0.16}})
+    ses.fault("rcpt delay ms=1000 nth=1")
+    with start(post, names(2)) as client:
+        ses.wait_for("faults", 1)
+        ses.wait_for("auth", 2)
+        ses.signal(signal.SIGSTOP)
+        try:
+            while ask(post, "status")["under_way"] < 2:
+                time.sleep(0.01)
+        finally:
+            ses.signal(signal.SIGCONT)
+        assert [r.code for r in client.replies(2)] == [250] * 2
     rows = post.sql(
         "SELECT at, event, n FROM journal WHERE event IN"
         " ('sending', 'sent', 'deferred') ORDER BY seq"

@@ -169,6 +169,36 @@ test_ready_ones_pass(void **state)
 	quota_free(q);
 }
 
+/* Who is stuck holds up nobody, however often that is said, or what follows. */
+static void
+test_overdue_ones_are_passed(void **state)
+{
+	struct quota *q = make(1, -1, 1);
+	struct quota_ticket stuck[3], t;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		quota_take(q, true, &stuck[i]);
+	now_us += 60 * US_PER_SEC;
+	assert_true(quota_next(q, true) > now_us + 2 * US_PER_SEC);
+	for (int i = 0; i < 3; i++) {
+		quota_overdue(q, &stuck[i]);
+		quota_overdue(q, &stuck[i]);
+	}
+	assert_true(quota_next(q, true) <= now_us);
+	assert_int_equal(take_dot(q, &t), now_us);
+	quota_accepted(q, &t);
+	quota_release(q, &stuck[0]);
+	quota_overdue(q, &stuck[0]);
+	assert_int_equal(quota_dot(q, &stuck[1], INT64_MAX),
+	    t.dot_us + US_PER_SEC + 1);
+	quota_overdue(q, &stuck[1]);
+	quota_doubtful(q, &stuck[1]);
+	quota_overdue(q, &stuck[1]);
+	assert_int_equal(quota_next(q, true), t.dot_us + 2 * (US_PER_SEC + 1));
+	quota_free(q);
+}
+
 static void
 test_released_slot_is_used_again(void **state)
 {
@@ -317,6 +347,7 @@ main(void)
 		cmocka_unit_test(test_long_stall_is_not_made_good),
 		cmocka_unit_test(test_no_place_soon_enough),
 		cmocka_unit_test(test_ready_ones_pass),
+		cmocka_unit_test(test_overdue_ones_are_passed),
 		cmocka_unit_test(test_released_slot_is_used_again),
 		cmocka_unit_test(test_day_is_exact),
 		cmocka_unit_test(test_day_counts_what_is_open_or_in_doubt),
