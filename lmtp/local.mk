@@ -26,6 +26,7 @@ posternd_SOURCES = \
 	lmtp/listener.c lmtp/listener.h \
 	lmtp/mail.c lmtp/mail.h \
 	lmtp/main.c \
+	lmtp/recipient.c lmtp/recipient.h \
 	lmtp/relay.c \
 	lmtp/sender.c lmtp/sender.h \
 	lmtp/sender_outcome.c lmtp/sender_parts.h lmtp/server.h \
