@@ -58,6 +58,10 @@ struct quota {
 	int64_t *ends; /* a ring */
 	size_t cap, first, live;
 	int64_t open, dotted; /* of those open, past their dot */
+	/* While the ledger is read, what it may not have: */
+	unsigned reads;	       /* the readings so far, this one included */
+	int64_t dotted_before; /* of those dotted, before it began */
+	struct quota *since;   /* ends of those whose dot came later; else NULL */
 	bool holding;
 	int64_t hold_until_us;
 };
@@ -167,6 +171,17 @@ add_end(struct quota *q, int64_t end_us)
 	*end_at(q, i) = end_us;
 }
 
+/* Of a recipient that SES has, or may have. */
+static void
+count(struct quota *q, const struct quota_ticket *t, int64_t end_us)
+{
+	if (!t->counts)
+		return;
+	add_end(q, end_us);
+	if (q->since != NULL && t->reads == q->reads)
+		add_end(q->since, end_us);
+}
+
 static void
 expire(struct quota *q, int64_t now)
 {
@@ -272,8 +287,10 @@ give_back(struct quota *q, struct quota_ticket *t)
 	t->passed = true;
 	if (t->counts)
 		q->open--;
-	if (t->counts && t->dot_us != 0)
+	if (t->counts && t->dot_us != 0) {
 		q->dotted--;
+		q->dotted_before -= t->reads != q->reads;
+	}
 }
 
 void
@@ -333,6 +350,7 @@ quota_dot(struct quota *q, struct quota_ticket *t, int64_t latest_us)
 	if (t->counts)
 		q->dotted++;
 	t->dot_us = at;
+	t->reads = q->reads;
 	unlock(q);
 	return at;
 }
@@ -345,10 +363,9 @@ quota_accepted(struct quota *q, struct quota_ticket *t)
 	lock(q);
 	give_back(q, t);
 	pace_up(q, now);
-	if (t->counts) {
-		add_end(q, now + q->limits.window_us);
+	count(q, t, now + q->limits.window_us);
+	if (t->counts)
 		q->holding = false;
-	}
 	unlock(q);
 }
 
@@ -365,9 +382,7 @@ quota_doubtful(struct quota *q, struct quota_ticket *t)
 {
 	lock(q);
 	give_back(q, t);
-	if (t->counts)
-		add_end(q,
-		    t->dot_us + q->limits.doubt_us + q->limits.window_us);
+	count(q, t, t->dot_us + q->limits.doubt_us + q->limits.window_us);
 	unlock(q);
 }
 
@@ -417,9 +432,9 @@ count_one(void *arg, int64_t end_us)
 }
 
 /*
- * What waits for its reply at this moment stands in the journal and is counted
- * as open already. Only what has no reply ends later than a window from now, so
- * it is the last that come off.
+ * What had its dot before the ledger was read, and waits for its reply, stands
+ * in the journal and is counted as open already. Only what has no reply ends
+ * later than a window from now, so it is the last that come off.
  */
 static void
 drop_dotted(struct quota *fresh, int64_t dotted)
@@ -433,33 +448,45 @@ drop_dotted(struct quota *fresh, int64_t dotted)
 	}
 }
 
+/* What came later counts, whether the part that was read has it or not. */
+static void
+put_in_place(struct quota *q, struct quota *fresh)
+{
+	drop_dotted(fresh, q->dotted_before);
+	for (size_t i = 0; i < q->since->live; i++)
+		add_end(fresh, *end_at(q->since, i));
+	free(q->ends);
+	q->ends = fresh->ends;
+	q->cap = fresh->cap;
+	q->first = fresh->first;
+	q->live = fresh->live;
+}
+
 /* Read without the lock: it may take a while. */
 int
 quota_rebuild(struct quota *q, const char *journal_path, struct err *err)
 {
-	struct quota fresh = { .ends = NULL };
-	int64_t *old;
+	struct quota fresh = { .ends = NULL }, since = { .ends = NULL };
+	int rc;
 
 	lock(q);
-	fresh.limits = q->limits;
+	fresh.limits = since.limits = q->limits;
+	q->since = &since;
+	q->reads++;
+	q->dotted_before = q->dotted;
 	unlock(q);
-	if (fresh.limits.daily < 0)
-		return 0;
-	if (ledger_read(journal_path, fresh.limits.window_us,
-		fresh.limits.doubt_us, count_one, &fresh, err) == -1) {
-		free(fresh.ends);
-		return -1;
-	}
+	rc = fresh.limits.daily < 0 ? 0
+	    : ledger_read(journal_path, fresh.limits.window_us,
+		fresh.limits.doubt_us, count_one, &fresh, err);
 	lock(q);
-	drop_dotted(&fresh, q->dotted);
-	old = q->ends;
-	q->ends = fresh.ends;
-	q->cap = fresh.cap;
-	q->first = fresh.first;
-	q->live = fresh.live;
+	if (rc == 0)
+		put_in_place(q, &fresh);
+	else
+		free(fresh.ends);
+	q->since = NULL;
 	unlock(q);
-	free(old);
-	return 0;
+	free(since.ends);
+	return rc;
 }
 
 static double

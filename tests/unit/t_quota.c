@@ -19,9 +19,10 @@ __wrap_clock_mono_us(void)
 	return now_us;
 }
 
-/* What the journal is said to hold. */
+/* What the journal is said to hold, and what goes on while it is read. */
 static int64_t ledger[16];
 static size_t ledger_n;
+static void (*meanwhile)(void);
 
 int __wrap_ledger_read(const char *path, int64_t window_us, int64_t doubt_us,
     int (*fn)(void *arg, int64_t until_mono_us), void *arg, struct err *err);
@@ -32,6 +33,8 @@ __wrap_ledger_read(const char *path, int64_t window_us, int64_t doubt_us,
 	(void)path, (void)window_us, (void)doubt_us, (void)err;
 	for (size_t i = 0; i < ledger_n; i++)
 		(void)fn(arg, ledger[i]);
+	if (meanwhile != NULL)
+		meanwhile();
 	return 0;
 }
 
@@ -338,6 +341,54 @@ test_rebuild(void **state)
 	quota_free(q);
 }
 
+/* Two had their dot before it was read, and one of them has its answer now. */
+static struct quota *busy;
+static struct quota_ticket before[2], later[3];
+
+static void
+send_some(void)
+{
+	quota_accepted(busy, &before[0]);
+	for (int i = 0; i < 3; i++)
+		(void)take_dot(busy, &later[i]);
+	quota_accepted(busy, &later[0]);
+	quota_doubtful(busy, &later[1]);
+}
+
+static int64_t
+spent(struct quota *q)
+{
+	struct quota_state state;
+
+	quota_state(q, &state);
+	return state.spent;
+}
+
+static void
+test_rebuild_while_mail_flows(void **state)
+{
+	const int64_t window_us = 60 * US_PER_SEC;
+	struct err err;
+
+	(void)state;
+	busy = make(-1, 100, window_us);
+	for (int i = 0; i < 2; i++)
+		(void)take_dot(busy, &before[i]);
+	/* One that was always in doubt, and these two. */
+	for (ledger_n = 0; ledger_n < 3; ledger_n++)
+		ledger[ledger_n] = now_us + window_us + 120 * US_PER_SEC;
+	meanwhile = send_some;
+	assert_int_equal(quota_rebuild(busy, "", &err), 0);
+	meanwhile = NULL;
+	assert_int_equal(spent(busy), 6);
+	quota_accepted(busy, &before[1]);
+	quota_accepted(busy, &later[2]);
+	assert_int_equal(spent(busy), 6);
+	now_us += 240 * US_PER_SEC;
+	assert_int_equal(spent(busy), 0);
+	quota_free(busy);
+}
+
 int
 main(void)
 {
@@ -355,6 +406,7 @@ main(void)
 		cmocka_unit_test(test_hold),
 		cmocka_unit_test(test_pace),
 		cmocka_unit_test(test_rebuild),
+		cmocka_unit_test(test_rebuild_while_mail_flows),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
