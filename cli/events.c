@@ -28,8 +28,11 @@
 #define RECORD_MAX_BYTES ((size_t)1024 * 1024)
 #define CHUNK_BYTES 65536
 
-/* Of one lot, which must fit into a request of posternd's. */
-#define LOT_EVENTS 256
+/*
+ * Of one lot, which must fit into a request of posternd's. It has no more events
+ * than are taken together, since of one that fails no counts are told.
+ */
+#define LOT_EVENTS EVENT_TAKE_LOT
 #define LOT_BYTES ((size_t)200 * 1024)
 #define REQUEST_MAX_BYTES ((size_t)250 * 1024)
 #define ANSWER_MAX_BYTES 4096

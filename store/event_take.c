@@ -31,12 +31,6 @@
  */
 
 /*
- * Events in one op: what they take of the journal's time is what other ops of
- * the same transaction wait for, some milliseconds.
- */
-#define EVENTS_A_STEP 128
-
-/*
  * Of one SES id, as many are taken when it becomes known. There are a handful;
  * the rest of more would be taken with the next.
  */
@@ -352,9 +346,11 @@ take_step(struct journal *j, struct suppressions *list, struct step *s,
 {
 	int rc;
 
-	rc = journal_do(j, step_op, s, clock_mono_us() + within_us, err);
+	rc = journal_try(j, step_op, s, clock_mono_us() + within_us, err);
 	if (rc == 0)
 		add_counts(counts, &s->counts);
+	else
+		(void)err_context(err, "%s", journal_path(j));
 	if (rc == 0 && list != NULL)
 		event_suppressed_note(&s->suppressed, list);
 	event_suppressed_clear(&s->suppressed);
@@ -374,7 +370,7 @@ event_take(struct journal *j, struct suppressions *list,
 	for (size_t i = 0; i < n && rc == 0; i += s.n) {
 		s.events = events + i;
 		s.places = places + i;
-		s.n = n - i < EVENTS_A_STEP ? n - i : EVENTS_A_STEP;
+		s.n = n - i < EVENT_TAKE_LOT ? n - i : EVENT_TAKE_LOT;
 		rc = take_step(j, list, &s, within_us, counts, err);
 	}
 	free(places);

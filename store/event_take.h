@@ -21,11 +21,18 @@ struct event_counts {
 };
 
 /*
- * A few at a time, each lot durable before the next, so that mail that waits
- * for the journal is not held up. suppress: words as in events.suppress. list
- * may be NULL (CLI). The counts are added to, for what was taken before a
- * failure, too; the rest may be given again. within_us: how long each lot may
- * wait for the journal; finding the deliveries first takes its own time.
+ * Events in one op, all of them taken or none: what they take of the journal's
+ * time is what mail in the same transaction waits for, some milliseconds.
+ */
+#define EVENT_TAKE_LOT 128
+
+/*
+ * A lot at a time, each durable before the next, so that mail that waits for the
+ * journal is not held up; nor on a full disk, where a lot is refused at once
+ * (ERR_FULL). suppress: words as in events.suppress. list may be NULL (CLI). The
+ * counts are added to, for what was taken before a failure, too; the rest may
+ * be given again. within_us: how long each lot may wait for the journal; finding
+ * the deliveries first takes its own time.
  */
 int event_take(struct journal *, struct suppressions *list,
     const struct conf_list *suppress, const struct event *, size_t n,

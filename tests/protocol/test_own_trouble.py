@@ -5,6 +5,7 @@ mail flows again as soon as the trouble is over.
 """
 
 import contextlib
+import json
 import os
 import pwd
 import re
@@ -26,6 +27,9 @@ LARGE = "x" * 70 + "\n"
 # How long a transaction is held here, so that tests are short.
 WITHIN = 2
 SOON = {"lmtp": {"answer-within": f"{WITHIN}s"}}
+
+# How long what can't be asked for again is tried there, in seconds.
+JOURNAL_WAITS = 30
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounts need root")
 plain = pytest.mark.skipif(
@@ -187,6 +191,35 @@ def test_disk_full_past_the_dot_for_long(parts):
         reply = client.reply()
     [entry] = ses.messages()
     assert reply.code == 250 and reply.ses_id == entry["id"]
+    verified(post, 1)
+
+
+@as_root
+def test_events_on_a_full_disk(parts):
+    """They are refused at once, none of them taken, and may be given again."""
+    disk = parts.add(Disk(parts.dir("disk"), 8192))
+    post, _ = make(parts, disk.where)
+    [reply] = send(post, TO)
+    [row] = post.log()
+    records = "".join(json.dumps({
+        "eventType": "Bounce",
+        "mail": {"messageId": reply.ses_id,
+                 "timestamp": "2026-11-22T10:00:00.000Z",
+                 "tags": {"postern": [f"{row['message']}-1-1"]}},
+        "bounce": {"bounceType": "Transient", "bounceSubType": "General",
+                   "timestamp": "2026-11-22T10:00:05.000Z",
+                   "feedbackId": f"0100-{i}", "bouncedRecipients": []},
+    }) + "\n" for i in range(200))
+    ingest = ["events", "ingest", "--json"]
+    disk.fill()
+    began = time.monotonic()
+    status, out, err = post.run(*ingest, stdin=records, expect=None)
+    assert status == 3 and f" {post.store}: " in err and "full" in err, err
+    assert time.monotonic() - began < JOURNAL_WAITS
+    assert json.loads(out)["taken"] == 0
+    disk.free()
+    for key in ("taken", "repeated"):
+        assert json.loads(post.run(*ingest, stdin=records))[key] == 200
     verified(post, 1)
 
 

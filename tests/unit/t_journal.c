@@ -12,6 +12,7 @@
 
 #include "core/mem.h"
 #include "store/db.h"
+#include "store/event_take.h"
 #include "store/hidden.h"
 #include "store/journal/parts.h"
 #include "store/place.h"
@@ -497,7 +498,7 @@ disk_full(void **state)
 }
 
 /*
- * The disk is made full for the journal alone: no more pages than it has. The
+ * The disk is made full for the journal alone: hardly more pages than it has. The
  * gate holds its thread until mail waits behind what does not fit, so that both
  * are in one transaction.
  */
@@ -510,6 +511,19 @@ struct gate {
 };
 
 static int
+leave_little(struct db *db, struct err *err)
+{
+	char limit[64];
+	int64_t pages;
+
+	if (db_get_int(db, "PRAGMA page_count", &pages, err) == -1)
+		return -1;
+	(void)snprintf(limit, sizeof(limit), "PRAGMA max_page_count = %d",
+	    (int)pages + 4);
+	return db_exec(db, limit, err);
+}
+
+static int
 gate_op(struct journal_tx *tx, void *arg, struct err *err)
 {
 	struct gate *g = arg;
@@ -517,6 +531,8 @@ gate_op(struct journal_tx *tx, void *arg, struct err *err)
 
 	if (write(g->began[1], "x", 1) != 1 || read(g->open[0], &c, 1) != 1)
 		return err_set(err, ERR_LOCAL, "pipe");
+	if (leave_little(journal_tx_db(tx), err) == -1)
+		return -1;
 	return journal_append(tx, "config", NULL, 0, "{}", NULL, err);
 }
 
@@ -534,18 +550,8 @@ wait_at_gate(void *arg)
 static int
 large_op(struct journal_tx *tx, void *arg, struct err *err)
 {
-	struct db *db = journal_tx_db(tx);
-	char limit[64];
-	int64_t pages;
-
 	(void)arg;
-	if (db_get_int(db, "PRAGMA page_count", &pages, err) == -1)
-		return -1;
-	(void)snprintf(limit, sizeof(limit), "PRAGMA max_page_count = %d",
-	    (int)pages + 4);
-	if (db_exec(db, limit, err) == -1)
-		return -1;
-	return db_exec(db,
+	return db_exec(journal_tx_db(tx),
 	    "INSERT INTO mark VALUES ('large', zeroblob(1000000))", err);
 }
 
@@ -555,6 +561,29 @@ try_large(void *arg)
 	struct gate *g = arg;
 
 	g->rc = journal_try(g->j, large_op, NULL, g->deadline_us, &g->err);
+	return NULL;
+}
+
+static void *
+try_events(void *arg)
+{
+	static char type[] = "Bounce", ses_id[] = "0100-ses-id";
+	const struct conf_list suppress = { NULL, 0 };
+	struct event events[EVENT_TAKE_LOT] = { { .type = NULL } };
+	struct event_counts counts = { 0 };
+	char text[EVENT_TEXT_MAX] = "";
+	struct gate *g = arg;
+
+	memset(text, 'x', sizeof(text) - 1);
+	for (size_t i = 0; i < EVENT_TAKE_LOT; i++) {
+		events[i].type = type;
+		events[i].ses_id = ses_id;
+		events[i].text = text;
+		events[i].time = (int64_t)i;
+	}
+	g->rc = event_take(g->j, NULL, &suppress, events, EVENT_TAKE_LOT,
+	    g->deadline_us - clock_mono_us(), &counts, &g->err);
+	assert_int_equal(counts.unmatched, 0);
 	return NULL;
 }
 
@@ -569,10 +598,9 @@ waits(struct journal *j, size_t n)
 }
 
 static void
-what_does_not_fit_is_alone(void **state)
+assert_is_alone(const char *path, void *(*what_does_not_fit)(void *gate))
 {
-	struct place *p = *state;
-	struct gate g = { .j = open_journal(p->path),
+	struct gate g = { .j = open_journal(path),
 		.deadline_us = clock_mono_us() + 20 * US_PER_SEC };
 	pthread_t gate, large, mail;
 	char c;
@@ -581,7 +609,7 @@ what_does_not_fit_is_alone(void **state)
 	assert_int_equal(pipe(g.open), 0);
 	(void)pthread_create(&gate, NULL, wait_at_gate, &g);
 	assert_int_equal(read(g.began[0], &c, 1), 1);
-	(void)pthread_create(&large, NULL, try_large, &g);
+	(void)pthread_create(&large, NULL, what_does_not_fit, &g);
 	while (!waits(g.j, 1))
 		(void)sched_yield();
 	(void)pthread_create(&mail, NULL, many_notes, g.j);
@@ -599,7 +627,23 @@ what_does_not_fit_is_alone(void **state)
 		(void)close(g.open[i]);
 	}
 	journal_close(g.j);
-	assert_sql(p->path, "SELECT count(*) FROM journal", "43");
+	assert_sql(path, "SELECT count(*) FROM journal", "43");
+}
+
+static void
+what_does_not_fit_is_alone(void **state)
+{
+	const struct place *p = *state;
+
+	assert_is_alone(p->path, try_large);
+}
+
+static void
+events_that_do_not_fit_are_alone(void **state)
+{
+	const struct place *p = *state;
+
+	assert_is_alone(p->path, try_events);
 }
 
 #define READER_ID 54321
@@ -718,6 +762,7 @@ main(void)
 		store_test(foreign_row),
 		store_test(disk_full),
 		store_test(what_does_not_fit_is_alone),
+		store_test(events_that_do_not_fit_are_alone),
 		store_test(one_key_for_all),
 		store_test(auditors),
 	};
