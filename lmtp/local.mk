@@ -27,7 +27,7 @@ posternd_SOURCES = \
 	lmtp/mail.c lmtp/mail.h \
 	lmtp/main.c \
 	lmtp/recipient.c lmtp/recipient.h \
-	lmtp/relay.c \
+	lmtp/relay.c lmtp/relay_collect.c lmtp/relay_parts.h \
 	lmtp/sender.c lmtp/sender.h \
 	lmtp/sender_outcome.c lmtp/sender_parts.h lmtp/server.h \
 	lmtp/session.c lmtp/session.h \
