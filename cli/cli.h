@@ -74,6 +74,11 @@ enum cli_exit cli_usage(const struct cli *, const char *fmt, ...)
 int cli_time(const struct cli *, const char *option, const char *text,
     int64_t *us_r);
 
+/* The same for --since and --until, where a period that ends before it begins
+ * is none. */
+int cli_period(const struct cli *, const char *since, const char *until,
+    int64_t *since_us, int64_t *until_us);
+
 /* Say on stderr what went wrong; CLI_WRONG for ERR_CONFIG and ERR_POLICY,
  * otherwise CLI_NOT_THERE. */
 enum cli_exit cli_fail(const struct cli *, const struct err *);

@@ -442,8 +442,7 @@ run(struct cli *cli, int argc, char **argv)
 		    cli, "what is %s? Filters are options", argv[1]);
 	limit = o.count ? 0 : LIMIT_DEFAULT;
 	if (check_words(cli, &o) == -1 ||
-	    cli_time(cli, "--since", o.since, &f.since_us) == -1 ||
-	    cli_time(cli, "--until", o.until, &f.until_us) == -1 ||
+	    cli_period(cli, o.since, o.until, &f.since_us, &f.until_us) == -1 ||
 	    number_option(cli, "--limit", o.limit, &limit) == -1 ||
 	    number_option(cli, "--after", o.after, &after) == -1)
 		return CLI_USAGE;

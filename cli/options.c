@@ -60,6 +60,20 @@ cli_time(const struct cli *cli, const char *option, const char *text,
 	return -1;
 }
 
+/* The end is read first: now goes on, and from 2h to 2h is no period either. */
+int
+cli_period(const struct cli *cli, const char *since, const char *until,
+    int64_t *since_us, int64_t *until_us)
+{
+	if (cli_time(cli, "--until", until, until_us) == -1 ||
+	    cli_time(cli, "--since", since, since_us) == -1)
+		return -1;
+	if (since == NULL || *until_us == 0 || *since_us < *until_us)
+		return 0;
+	(void)cli_usage(cli, "--since lies not before --until");
+	return -1;
+}
+
 enum cli_exit
 cli_fail(const struct cli *cli, const struct err *err)
 {

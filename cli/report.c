@@ -172,13 +172,10 @@ run(struct cli *cli, int argc, char **argv)
 	if (text && w.html != NULL)
 		return cli_usage(cli, "--html or --text");
 	w.until = clock_wall_us();
-	if (cli_time(cli, "--until", until, &w.until) == -1)
+	if (cli_period(cli, since, until, &w.since, &w.until) == -1)
 		return CLI_USAGE;
-	w.since = w.until - PERIOD_US;
-	if (cli_time(cli, "--since", since, &w.since) == -1)
-		return CLI_USAGE;
-	if (w.since >= w.until)
-		return cli_usage(cli, "--since lies not before --until");
+	if (since == NULL)
+		w.since = w.until - PERIOD_US;
 	conf = cli_conf(cli, CONF_NEED_STORE, &status);
 	if (conf == NULL)
 		return status;

@@ -164,8 +164,16 @@ def test_times_that_are_none(store, old, time):
 
 def test_a_leap_day_is_one(store, old):
     old.close()
-    store.run("log", "--since", "2024-02-29", "--until", "2000-12-31T23:59:60Z",
+    store.run("log", "--since", "2000-12-31T23:59:60Z", "--until", "2024-02-29",
               expect=1)
+
+
+@pytest.mark.parametrize(("since", "until"), [
+    ("1d", "2d"), ("2d", "2d"), ("2024-03-01", "2024-02-29")])
+def test_a_period_that_ends_before_it_begins(store, old, since, until):
+    old.close()
+    assert "--since lies not before --until" in store.run(
+        "log", "--since", since, "--until", until, expect=2)
 
 
 def test_one_form_at_a_time(store, old):
