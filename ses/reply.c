@@ -306,11 +306,12 @@ ses_error_classify(enum ses_phase phase, const struct err *err,
 	set_text(r, err->text);
 	if (phase == SES_PHASE_DOT)
 		r->class = SES_DOUBTFUL;
+	else if (phase >= SES_PHASE_MAIL)
+		/* By TLS, too: the handshake was good, and a record was not. */
+		r->class = SES_RECONNECT;
 	else if (err->class == ERR_TLS ||
 	    (phase == SES_PHASE_TLS && err->class == ERR_PROTO))
 		r->class = SES_TLS_TROUBLE;
-	else if (phase < SES_PHASE_MAIL)
-		r->class = SES_UNREACHABLE;
 	else
-		r->class = SES_RECONNECT;
+		r->class = SES_UNREACHABLE;
 }

@@ -57,7 +57,7 @@ void ses_report(struct ses *, const char *sender, const struct ses_result *);
  * Whether what SES said stands in the way of all mail, not of this message
  * alone.
  */
-bool ses_stops_all(const struct ses *, const struct ses_result *);
+bool ses_stops_all(struct ses *, const struct ses_result *);
 
 /* Breaker keys; key_r holds SES_KEY_MAX bytes. */
 void ses_key_endpoint(const struct endpoint *, char *key_r);

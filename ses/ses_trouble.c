@@ -248,11 +248,24 @@ all_works(struct ses *s, const char *sender)
 	ses_works(s, key);
 }
 
+/* Many hosts are behind an endpoint's name, and one may be out of order. */
+static bool
+serves_us(struct ses *s)
+{
+	unsigned live = 0;
+
+	(void)pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < ENDPOINTS_MAX; i++)
+		live += s->live[i];
+	(void)pthread_mutex_unlock(&s->lock);
+	return live > 0;
+}
+
 bool
-ses_stops_all(const struct ses *s, const struct ses_result *result)
+ses_stops_all(struct ses *s, const struct ses_result *result)
 {
 	return result->class == SES_ACCOUNT ||
-	    result->class == SES_TLS_TROUBLE ||
+	    (result->class == SES_TLS_TROUBLE && !serves_us(s)) ||
 	    (result->class == SES_CONFIG_SET &&
 		s->conf->ses.configuration_set[0] != '\0');
 }

@@ -296,3 +296,15 @@ def test_too_many_connections_for_ses(parts):
     assert [r.code for r in replies] == [250] * 30
     for _ in range(5):
         assert send(post, TO)[0].code == 250
+
+
+def test_one_bad_handshake_defers_nobody(parts):
+    """Behind an endpoint's name are many hosts: while one serves us, that
+    another has no TLS for us is no reason to put off what waits."""
+    post, ses = relay(parts, latency="20ms")
+    assert send(post, TO)[0].code == 250
+    ses.fault("tls garbage nth=2")
+    replies = send(post, *[f"{n}@example.com" for n in range(30)])
+    assert [r.code for r in replies] == [250] * 30
+    assert ses.counters()["faults"] == 1
+    assert changes(post) == []

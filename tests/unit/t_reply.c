@@ -322,6 +322,41 @@ test_long_cause(void **state)
 	breakers_free(b);
 }
 
+/* Without a reply. */
+static void
+test_errors(void **state)
+{
+	static const struct {
+		enum ses_phase phase;
+		enum err_class err;
+		enum ses_class class;
+	} errors[] = {
+		{ SES_PHASE_CONNECT, ERR_NET, SES_UNREACHABLE },
+		{ SES_PHASE_TLS, ERR_NET, SES_UNREACHABLE },
+		{ SES_PHASE_TLS, ERR_TLS, SES_TLS_TROUBLE },
+		{ SES_PHASE_TLS, ERR_PROTO, SES_TLS_TROUBLE },
+		/* In TLS 1.3 the peer may object after the handshake. */
+		{ SES_PHASE_EHLO, ERR_TLS, SES_TLS_TROUBLE },
+		{ SES_PHASE_AUTH, ERR_TIMEOUT, SES_UNREACHABLE },
+		{ SES_PHASE_MAIL, ERR_NET, SES_RECONNECT },
+		/* A record that can't be read says nothing of the next connection. */
+		{ SES_PHASE_MAIL, ERR_TLS, SES_RECONNECT },
+		{ SES_PHASE_BODY, ERR_TLS, SES_RECONNECT },
+		{ SES_PHASE_DOT, ERR_TLS, SES_DOUBTFUL },
+		{ SES_PHASE_DOT, ERR_PROTO, SES_DOUBTFUL },
+	};
+	struct ses_result r;
+	struct err err;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(errors[0]); i++) {
+		(void)err_set(&err, errors[i].err, "why");
+		ses_error_classify(errors[i].phase, &err, &r);
+		assert_int_equal(r.class, errors[i].class);
+		assert_string_equal(r.text, "why");
+	}
+}
+
 int
 main(void)
 {
@@ -335,6 +370,7 @@ main(void)
 		cmocka_unit_test(test_case),
 		cmocka_unit_test(test_many_denied),
 		cmocka_unit_test(test_long_cause),
+		cmocka_unit_test(test_errors),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
