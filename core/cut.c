@@ -4,6 +4,7 @@
 #include "core/cut.h"
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 /*
@@ -52,4 +53,39 @@ cut_copy(char *to, size_t size, const char *text)
 		len = cut_length(text, size - 1);
 	memcpy(to, text, len);
 	to[len] = '\0';
+}
+
+void
+cut_printf(char *to, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	cut_vprintf(to, size, fmt, ap);
+	va_end(ap);
+}
+
+void
+cut_vprintf(char *to, size_t size, const char *fmt, va_list ap)
+{
+	int len = vsnprintf(to, size, fmt, ap);
+
+	if (len >= 0 && (size_t)len >= size)
+		to[cut_length(to, size - 1)] = '\0';
+}
+
+const char *
+cut_mark(char *to, size_t size, const char *text)
+{
+	static const char mark[] = "...";
+	size_t len = strnlen(text, size);
+
+	if (len < size) {
+		memcpy(to, text, len + 1);
+		return to;
+	}
+	len = cut_length(text, size - sizeof(mark));
+	memcpy(to, text, len);
+	memcpy(to + len, mark, sizeof(mark));
+	return to;
 }

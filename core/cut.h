@@ -8,6 +8,7 @@
 #ifndef CORE_CUT_H
 #define CORE_CUT_H
 
+#include <stdarg.h>
 #include <stddef.h>
 
 /*
@@ -19,5 +20,15 @@ size_t cut_length(const char *text, size_t len);
 
 /* Copy text to to, which holds size bytes (at least 1), cut if it is too long. */
 void cut_copy(char *to, size_t size, const char *text);
+
+/* snprintf and vsnprintf, cut in the same way. */
+void cut_printf(char *to, size_t size, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void cut_vprintf(char *to, size_t size, const char *fmt, va_list)
+    __attribute__((format(printf, 3, 0)));
+
+/* cut_copy for what words go on behind: "..." (in size, too) tells of the rest
+ * of a text that is too long. Returns to. */
+const char *cut_mark(char *to, size_t size, const char *text);
 
 #endif

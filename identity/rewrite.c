@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/buf.h"
+#include "core/cut.h"
 
 /*
  * What is wrong with this site's configuration defers: only what is wrong with
@@ -28,6 +29,9 @@ struct sender {
 	char local[ADDRESS_LOCAL_MAX + 1]; /* "" when it can't be told */
 	char domain[ADDRESS_DOMAIN_MAX + 1];
 };
+
+/* How much is shown of each side of a rule: its line can be looked up. */
+#define SIDE_SHOWN (60 + 1)
 
 /* By whom something is so, in words. */
 struct by {
@@ -56,7 +60,7 @@ decide(struct sender *s, enum rewrite_action action, const char *dsn,
 	d->action = action;
 	(void)snprintf(d->dsn, sizeof(d->dsn), "%s", dsn);
 	va_start(ap, fmt);
-	(void)vsnprintf(d->why, sizeof(d->why), fmt, ap);
+	cut_vprintf(d->why, sizeof(d->why), fmt, ap);
 	va_end(ap);
 	printable(d->why);
 }
@@ -300,12 +304,14 @@ static void
 by_rule(struct sender *s, const struct rewrite_rule *rule)
 {
 	const char *file = s->rules->conf->rewrite.senders;
+	char left[SIDE_SHOWN], right[SIDE_SHOWN];
 	struct address to;
 	struct err err;
 	struct by by;
 
-	(void)snprintf(by.text, sizeof(by.text), "line %zu of %s (%.60s %.60s)",
-	    rule->line, file, rule->left, rule->right);
+	cut_printf(by.text, sizeof(by.text), "line %zu of %s (%s %s)",
+	    rule->line, file, cut_mark(left, sizeof(left), rule->left),
+	    cut_mark(right, sizeof(right), rule->right));
 	switch (rule->to) {
 	case REWRITE_TO_ADDRESS:
 		if (rewrite_rule_address(rule, s->local, s->domain, &to,
@@ -337,7 +343,7 @@ by_default(struct sender *s)
 	struct err err;
 	struct by by;
 
-	(void)snprintf(by.text, sizeof(by.text), "rewrite default = %s",
+	cut_printf(by.text, sizeof(by.text), "rewrite default = %s",
 	    conf->rewrite.dflt_text);
 	switch (conf->rewrite.dflt) {
 	case CONF_DEFAULT_REJECT:

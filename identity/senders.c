@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/cut.h"
 #include "core/message.h"
 #include "identity/sender_field.h"
 
@@ -39,7 +40,7 @@ refuse(struct senders_output *out, unsigned code, const char *dsn,
 	char words[sizeof(out->text)];
 
 	va_start(ap, fmt);
-	(void)vsnprintf(words, sizeof(words), fmt, ap);
+	cut_vprintf(words, sizeof(words), fmt, ap);
 	va_end(ap);
 	out->code = code;
 	(void)snprintf(out->dsn, sizeof(out->dsn), "%s", dsn);
@@ -84,6 +85,7 @@ static int
 judge_mailbox(const struct judging *j, const struct sender_field *sf,
     struct sender_mailbox *box)
 {
+	char shown[ADDRESS_MAX + 1];
 	struct rewrite_decision d;
 
 	if (j->in->instead != NULL) {
@@ -108,8 +110,10 @@ judge_mailbox(const struct judging *j, const struct sender_field *sf,
 		break;
 	}
 	return refuse(j->out, d.action == REWRITE_DEFER ? 451 : 550, d.dsn,
-	    "%s <%.100s> %s", sf->name,
-	    d.original.text[0] != '\0' ? d.original.text : box->mb.spec,
+	    "%s <%s> %s", sf->name,
+	    cut_mark(shown, sizeof(shown), d.original.text[0] != '\0'
+		    ? d.original.text
+		    : box->mb.spec),
 	    d.why);
 }
 

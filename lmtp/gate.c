@@ -28,16 +28,12 @@ gate_answer(struct gate_reply *reply, unsigned code, const char *dsn,
     const char *fmt, ...)
 {
 	va_list ap;
-	int len;
 
 	reply->code = code;
 	(void)snprintf(reply->dsn, sizeof(reply->dsn), "%s", dsn);
 	va_start(ap, fmt);
-	len = vsnprintf(reply->text, sizeof(reply->text), fmt, ap);
+	cut_vprintf(reply->text, sizeof(reply->text), fmt, ap);
 	va_end(ap);
-	if (len >= (int)sizeof(reply->text))
-		reply->text[cut_length(reply->text, sizeof(reply->text) - 1)] =
-		    '\0';
 	for (char *p = reply->text; *p != '\0'; p++)
 		if (*p < ' ' || *p >= 0x7f)
 			*p = '?';

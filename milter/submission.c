@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "core/buf.h"
+#include "core/cut.h"
 #include "core/header.h"
 #include "core/mem.h"
 #include "core/message.h"
@@ -138,7 +139,7 @@ judge_sender(struct submission *s, const struct rewrite_rules *rules,
     int64_t wall_us, struct submission_outcome *o)
 {
 	struct rewrite_decision d;
-	char text[sizeof(o->text)];
+	char text[sizeof(o->text)], shown[ADDRESS_MAX + 1];
 
 	rewrite_sender(rules, s->path, strlen(s->path), wall_us, &d);
 	switch (d.action) {
@@ -151,8 +152,8 @@ judge_sender(struct submission *s, const struct rewrite_rules *rules,
 		return;
 	case REWRITE_REJECT:
 	case REWRITE_DEFER:
-		(void)snprintf(text, sizeof(text), "sender <%.300s> %s",
-		    s->sender.data, d.why);
+		(void)snprintf(text, sizeof(text), "sender <%s> %s",
+		    cut_mark(shown, sizeof(shown), s->sender.data), d.why);
 		refuse(o, d.action == REWRITE_DEFER ? 451 : 550, d.dsn, text);
 		return;
 	}

@@ -145,7 +145,7 @@ cuts(void **state)
 		{ "a@example.org,b@example.org", 14, 13 },
 		{ "to \"john doe\"@example.org", 15, 2 },
 	};
-	char kept[5];
+	char kept[5], wider[8];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
@@ -157,6 +157,13 @@ cuts(void **state)
 	assert_string_equal(kept, "b");
 	cut_copy(kept, 1, "x");
 	assert_string_equal(kept, "");
+	cut_printf(kept, sizeof(kept), "%s %s", "b", "c@d");
+	assert_string_equal(kept, "b");
+	cut_printf(kept, sizeof(kept), "%s", "c@de");
+	assert_string_equal(kept, "c@de");
+	assert_string_equal(cut_mark(kept, sizeof(kept), "c@de"), "c@de");
+	assert_string_equal(cut_mark(kept, sizeof(kept), "c@de."), "...");
+	assert_string_equal(cut_mark(wider, sizeof(wider), "b c@de.f"), "b...");
 }
 
 static void

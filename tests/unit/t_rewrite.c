@@ -245,12 +245,13 @@ parts_that_do_not_fit(void **state)
 
 	(void)state;
 	rig_init(&r, "ok.example\n", "@a.example prefix-{local}@ok.example\n"
-	    "@b.example {local}@ok.example\n");
+	    "@b.example {local}@ok.example\n" A60 "@c.example reject\n");
 	refused(&r, A60 "@a.example", "5.7.1", "longer than 64");
 	becomes(&r, "\"a b\\\"\"@a.example", "\"prefix-a b\\\"\"@ok.example",
 	    "line 1");
 	becomes(&r, "a..b@b.example", "\"a..b\"@ok.example", "line 2");
 	becomes(&r, "u%h!x@b.example", "u%h!x@ok.example", "line 2");
+	refused(&r, A60 "@c.example", "5.7.1", "line 3 of senders (... reject)");
 	rig_free(&r);
 }
 

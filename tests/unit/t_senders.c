@@ -495,6 +495,29 @@ null_senders(void **state)
 	}
 }
 
+#define A60 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define LONG A60 "@" A60 "." A60 ".example"
+
+/* What was refused is named whole or not at all. */
+static void
+long_addresses(void **state)
+{
+	static const char *const t[][2] = {
+		{ "<" LONG ">", "From <" LONG "> is not a verified identity" },
+		{ "<" A60 A60 A60 A60 LONG ">", "From <...> is no address" },
+	};
+	struct judged j;
+
+	(void)state;
+	conf.rewrite.dflt = CONF_DEFAULT_REJECT;
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		judge(&j, "From", t[i][0], strlen(t[i][0]), NULL);
+		assert_int_equal(j.rc, -1);
+		assert_contains(j.out.text, t[i][1]);
+		judged_free(&j);
+	}
+}
+
 static void
 lists(void **state)
 {
@@ -574,6 +597,7 @@ main(void)
 		cmocka_unit_test(fields_that_come_twice),
 		cmocka_unit_test(completed),
 		cmocka_unit_test(null_senders),
+		cmocka_unit_test(long_addresses),
 		cmocka_unit_test(lists),
 	};
 

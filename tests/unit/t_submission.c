@@ -78,12 +78,43 @@ goes_by_what_the_mta_makes_of_it(void **state)
 	}
 }
 
+#define A60 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+
+/* A sender is named whole or not at all. */
+static void
+names_whom_it_refuses(void **state)
+{
+	static const char *const t[][2] = {
+		{ A60 A60 A60 "@x.example",
+		    "sender <" A60 A60 A60 "@x.example> is no address" },
+		{ A60 A60 A60 A60 A60 "@x.example",
+		    "sender <...> is no address" },
+	};
+	struct rewrite_rules rules = { .conf = NULL };
+	struct submission_outcome o;
+	struct submission *s;
+	struct err err;
+
+	(void)state;
+	rules.verified = verified_load("", &err);
+	for (size_t i = 0; i < sizeof(t) / sizeof(t[0]); i++) {
+		s = submission_new(t[i][0], NULL);
+		submission_judge(s, &rules, 0, &o);
+		assert_int_equal(o.code, 550);
+		assert_contains(o.text, t[i][1]);
+		submission_outcome_free(&o);
+		submission_free(s);
+	}
+	verified_release(rules.verified);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(marks_what_the_gate_will_see),
 		cmocka_unit_test(goes_by_what_the_mta_makes_of_it),
+		cmocka_unit_test(names_whom_it_refuses),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
