@@ -13,7 +13,7 @@
 #include "core/err.h"
 #include "store/chain.h"
 #include "store/db.h"
-#include "store/verify_tables.h"
+#include "store/verify_compare.h"
 
 /* Before the first file. */
 int verify_pruned_begin(struct db *, struct err *);

@@ -10,7 +10,7 @@
 
 #include "core/err.h"
 #include "store/db.h"
-#include "store/verify_tables.h"
+#include "store/verify_compare.h"
 
 /* Before the first file: note in the scratch database what there has to be. */
 int verify_schema_begin(struct db *, struct err *);

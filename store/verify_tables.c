@@ -490,23 +490,6 @@ build_deliveries(struct db *db, int64_t bound, struct err *err)
 	return result == DB_DONE ? 0 : -1;
 }
 
-static sqlite3_stmt *
-bound_stmt(struct db *db, const struct db_sql *sql, size_t which,
-    const struct verify_span *span)
-{
-	sqlite3_stmt *stmt = db_stmt(db, sql, which);
-
-	if (span == NULL)
-		return stmt;
-	if (sqlite3_bind_parameter_count(stmt) >= 1)
-		db_bind_int(stmt, 1, span->bound);
-	if (sqlite3_bind_parameter_count(stmt) >= 2)
-		db_bind_int(stmt, 2, span->last_seq);
-	if (sqlite3_bind_parameter_count(stmt) >= 3)
-		db_bind_int(stmt, 3, span->archive);
-	return stmt;
-}
-
 /* What the rows of this file add to what is known. */
 static int
 take(struct db *db, const struct verify_span *span, struct err *err)
@@ -515,40 +498,9 @@ take(struct db *db, const struct verify_span *span, struct err *err)
 	    db_prepare(db, &build_sql, err) == -1)
 		return -1;
 	for (size_t i = 0; i < NTAKE; i++)
-		if (db_run(db, bound_stmt(db, &take_sql, i, span), err) == -1)
+		if (db_run(db, verify_stmt(db, &take_sql, i, span), err) == -1)
 			return -1;
 	return build_deliveries(db, span->bound, err);
-}
-
-static int
-compare(struct db *db, sqlite3_stmt *stmt, verify_fault *fault, void *arg,
-    struct err *err)
-{
-	enum db_result result;
-	const char *words;
-
-	while ((result = db_step(db, stmt, err)) == DB_ROW) {
-		words = db_text(stmt, 1);
-		/* NULL in any of its parts makes all of it NULL. */
-		fault(arg, db_int(stmt, 0),
-		    words != NULL ? words : "a row without a key");
-	}
-	db_reset(stmt);
-	return result == DB_DONE ? 0 : -1;
-}
-
-int
-verify_compare(struct db *db, const struct db_sql *sql,
-    const struct verify_span *span, verify_fault *fault, void *arg,
-    struct err *err)
-{
-	if (db_prepare(db, sql, err) == -1)
-		return -1;
-	for (size_t i = 0; i < sql->n; i++)
-		if (compare(db, bound_stmt(db, sql, i, span), fault, arg,
-			err) == -1)
-			return -1;
-	return 0;
 }
 
 int
@@ -576,7 +528,7 @@ count_open(struct db *db, const struct verify_span *span,
 
 	if (db_prepare(db, &open_sql, err) == -1)
 		return -1;
-	stmt = bound_stmt(db, &open_sql, 0, span);
+	stmt = verify_stmt(db, &open_sql, 0, span);
 	result = db_step(db, stmt, err);
 	if (result == DB_ROW) {
 		open_r->messages = db_int(stmt, 0);

@@ -8,26 +8,15 @@
 #ifndef STORE_VERIFY_TABLES_H
 #define STORE_VERIFY_TABLES_H
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "core/err.h"
 #include "store/db.h"
 #include "store/verify.h"
-
-typedef void verify_fault(void *arg, int64_t seq, const char *words);
+#include "store/verify_compare.h"
 
 /* Before the first file. */
 int verify_tables_begin(struct db *, struct err *);
 
-/*
- * The file that is attached, inside a transaction. Its rows are those after
- * bound, and end at last_seq.
- */
-struct verify_span {
-	int64_t bound, last_seq;
-	bool archive;
-};
+/* The file that is attached, inside a transaction. */
 int verify_tables_part(struct db *, const struct verify_span *, verify_fault *,
     void *arg, struct err *);
 
@@ -37,12 +26,5 @@ int verify_tables_part(struct db *, const struct verify_span *, verify_fault *,
  */
 int verify_tables_end(struct db *, const struct verify_span *,
     struct verify_open *, verify_fault *, void *arg, struct err *);
-
-/*
- * Statements of which each row is a fault: its seq (0: none), and words. They
- * may bind ?1 bound, ?2 last_seq, ?3 archive; without a span they bind nothing.
- */
-int verify_compare(struct db *, const struct db_sql *,
-    const struct verify_span *, verify_fault *, void *arg, struct err *);
 
 #endif
