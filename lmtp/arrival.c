@@ -13,6 +13,10 @@
 
 #define JOURNAL_WITHIN_US (60 * US_PER_SEC)
 
+/* Without data it may be RSET that is to be answered, for which Postfix waits
+ * 20 s (lmtp_rset_timeout); then it drops the connection. */
+#define WITHOUT_DATA_WITHIN_US (15 * US_PER_SEC)
+
 /* Who handed it to the MTA: the milter knows it from the MTA's first hop. */
 static void
 client_words(const struct session *s, const struct origin *origin, char *words,
@@ -78,11 +82,12 @@ give_numbers(struct transaction *txn, const struct arrival *a)
  * A journal in trouble may recover, but not for longer than the MTA is to wait.
  */
 static int64_t
-journal_within_us(const struct session *s)
+journal_within_us(const struct session *s, bool has_data)
 {
+	int64_t most = has_data ? JOURNAL_WITHIN_US : WITHOUT_DATA_WITHIN_US;
 	int64_t us = s->conf->lmtp.answer_within;
 
-	return us < JOURNAL_WITHIN_US ? us : JOURNAL_WITHIN_US;
+	return us < most ? us : most;
 }
 
 int
@@ -123,7 +128,7 @@ arrival_journal(struct session *s, const struct message *message,
 			r->rewritten = gate->sender.text;
 	}
 	rc = record_arrival(s->server->journal, r,
-	    clock_mono_us() + journal_within_us(s), err);
+	    clock_mono_us() + journal_within_us(s, message != NULL), err);
 	r->digest = NULL; /* and the other pointers into this frame */
 	r->client = r->queue_ids = NULL;
 	s->txn->journalled = true;

@@ -28,6 +28,9 @@ LARGE = "x" * 70 + "\n"
 WITHIN = 2
 SOON = {"lmtp": {"answer-within": f"{WITHIN}s"}}
 
+# How long Postfix waits for the reply to RSET, in seconds.
+LMTP_RSET_TIMEOUT = 20
+
 # How long what can't be asked for again is tried there, in seconds.
 JOURNAL_WAITS = 30
 
@@ -300,6 +303,29 @@ def test_locked_by_another_process(parts):
             [reply] = send(post, TO)
             assert (reply.code, reply.enhanced) == (451, "4.3.0"), reply
             assert "locked" in reply.text
+    recovered(post, ses, mark, 1)
+    verified(post, 1)
+
+
+@pytest.mark.parametrize(("verb", "conf"), [
+    ("RSET", SOON),
+    pytest.param("RSET", {"lmtp": {}}, marks=pytest.mark.soak),
+    pytest.param("QUIT", {"lmtp": {}}, marks=pytest.mark.soak),
+])
+def test_locked_when_all_were_refused(parts, verb, conf):
+    """What ends the transaction is answered while Postfix still waits, and the
+    log tells of what the journal does not."""
+    post, ses = make(parts, conf=conf)
+    mark = post.daemon.mark()
+    with post.client() as client, locked(post):
+        assert client.mail(SENDER).code == 250
+        assert client.rcpt("nobody").code == 501
+        began = time.monotonic()
+        assert client.cmd(verb).code in (221, 250)
+        assert time.monotonic() - began < LMTP_RSET_TIMEOUT
+        lost = post.daemon.wait_event("journal", mark)
+        assert lost["outcome"] == "refused"
+        assert "locked" in lost["reason"]
     recovered(post, ses, mark, 1)
     verified(post, 1)
 
