@@ -10,6 +10,10 @@
 
 #define CONNECT_AHEAD_US US_PER_SEC /* of a slot: what a connection takes */
 
+/* Who waits for a slot may not have to any more: limits, deadlines and what
+ * others hold of the quota change. */
+#define LOOK_AGAIN_US US_PER_SEC
+
 void
 dispatch_wake_senders(struct dispatch *d)
 {
@@ -20,10 +24,8 @@ dispatch_wake_senders(struct dispatch *d)
 static struct delivery_state *
 take(struct dispatch *d, int64_t *when_r)
 {
-	struct delivery_state *s;
+	struct delivery_state *s = turn_candidate(d, clock_mono_us(), when_r);
 
-	dispatch_pass_stuck(d);
-	s = turn_candidate(d, clock_mono_us(), when_r);
 	if (s == NULL)
 		return NULL;
 	quota_take(d->quota, s->self->counts, &s->self->ticket);
@@ -56,7 +58,7 @@ idle_remove(struct dispatch *d, struct idle *me)
 struct delivery *
 dispatch_next(struct dispatch *d, int64_t idle_us)
 {
-	int64_t until = clock_mono_us() + idle_us, when;
+	int64_t until = clock_mono_us() + idle_us, when, now;
 	struct delivery_state *s = NULL;
 	struct idle me;
 
@@ -67,8 +69,11 @@ dispatch_next(struct dispatch *d, int64_t idle_us)
 		when = INT64_MAX;
 		if (d->idle == &me)
 			s = take(d, &when);
-		if (s != NULL || clock_mono_us() >= until)
+		now = clock_mono_us();
+		if (s != NULL || now >= until)
 			break;
+		if (when > now + LOOK_AGAIN_US && d->waiting > 0)
+			when = now + LOOK_AGAIN_US;
 		(void)clock_cond_wait(&me.cond, &d->lock,
 		    when < until ? when : until);
 	}
@@ -226,10 +231,9 @@ dispatch_rest(struct dispatch *d)
 		now = clock_mono_us();
 		if (turn_candidate(d, now + CONNECT_AHEAD_US, &when) != NULL)
 			break;
-		/* What comes in meanwhile may not have to wait: look again. */
-		when = when - CONNECT_AHEAD_US < now + US_PER_SEC
+		when = when - CONNECT_AHEAD_US < now + LOOK_AGAIN_US
 		    ? when - CONNECT_AHEAD_US
-		    : now + US_PER_SEC;
+		    : now + LOOK_AGAIN_US;
 		again = wait_alone(d, when);
 		if (again)
 			d->starting--;

@@ -132,15 +132,17 @@ first_ready(struct turn *t, const int64_t slots[2], int64_t now,
 struct delivery_state *
 turn_candidate(struct dispatch *d, int64_t now, int64_t *when_r)
 {
-	const int64_t slots[] = { quota_next(d->quota, false),
-		quota_next(d->quota, true) };
 	const int64_t lead_us = dispatch_lead_us(d);
 	struct turn *t = d->ring;
 	struct delivery_state *s;
+	int64_t slots[2];
 
 	*when_r = INT64_MAX;
 	if (t == NULL)
 		return NULL;
+	dispatch_pass_stuck(d);
+	slots[false] = quota_next(d->quota, false);
+	slots[true] = quota_next(d->quota, true);
 	/* The simulator's slot is never later than the others'. */
 	if (slots[0] - lead_us > now) {
 		*when_r = slots[0] - lead_us;

@@ -135,6 +135,24 @@ def test_a_throttled_message_is_tried_again_within_the_transaction(parts):
     assert max(m["tags"]["postern"][0][-1] for m in ses.messages()) == "2"
 
 
+@pytest.mark.parametrize("before, after", [
+    ({"daily": 1, "daily-window": "200s"}, {"daily": 2}),
+])
+def test_limits_are_raised_while_mail_waits(parts, before, after):
+    """SIGHUP is enough: nobody waits for a slot of the old ones."""
+    post, ses = relay(parts, conf={"quota": before})
+    with start(post, names(2)) as client:
+        assert client.reply().code == 250
+        post.configure({"quota": after})
+        mark = post.daemon.mark()
+        post.sighup()
+        post.daemon.wait_event("reload", mark)
+        began = time.monotonic()
+        assert client.reply().code == 250
+        assert time.monotonic() - began < 6
+    assert ses.counters()["messages"] == 2
+
+
 def test_throttled_to_the_end(parts):
     post, ses = relay(parts, conf={
         "quota": {"rate": 20}, "lmtp": {"answer-within": "2500ms"},
