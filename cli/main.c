@@ -3,11 +3,11 @@
 
 #include "cli/cli.h"
 
-#include <sys/resource.h>
-
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "core/thread.h"
 
 /*
  * postern: the command line. Finds the verb and lets it run.
@@ -33,9 +33,6 @@ static const struct verb *const verbs[] = {
 	&verb_metrics,
 	&verb_smtp_password,
 };
-
-/* Of priorities, as nice(1) counts. */
-#define LOWEST 19
 
 #define NVERBS (sizeof(verbs) / sizeof(verbs[0]))
 
@@ -103,7 +100,7 @@ run(struct cli *cli, int argc, char **argv)
 	if (cli->verb == NULL)
 		return cli_usage(cli, "there is no verb \"%s\"", argv[1]);
 	if (cli->verb->gives_way)
-		(void)setpriority(PRIO_PROCESS, 0, LOWEST);
+		process_give_way();
 	return cli->verb->run(cli, argc - 1, argv + 1);
 }
 

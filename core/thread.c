@@ -13,6 +13,9 @@
  */
 #define STACK_BYTES (1024 * 1024)
 
+/* Of priorities, as nice(1) counts. */
+#define LOWEST 19
+
 /* Signals are main's business. */
 static int
 start(pthread_t *thread_r, const pthread_attr_t *attr, void *(*fn)(void *),
@@ -57,6 +60,13 @@ void
 thread_give_way(void)
 {
 #ifdef __linux__
-	(void)setpriority(PRIO_PROCESS, 0, 19);
+	process_give_way();
 #endif
+}
+
+/* On Linux the "process" is the calling thread. */
+void
+process_give_way(void)
+{
+	(void)setpriority(PRIO_PROCESS, 0, LOWEST);
 }

@@ -25,4 +25,7 @@ int thread_start_joined(
  */
 void thread_give_way(void);
 
+/* The same for a program that has one thread, everywhere. */
+void process_give_way(void);
+
 #endif
