@@ -72,6 +72,7 @@ store_libstore_a_SOURCES = \
 	store/uuid.c \
 	store/verify.c store/verify.h \
 	store/verify_compare.c store/verify_compare.h \
+	store/verify_gather.c store/verify_gather.h \
 	store/verify_pruned.c store/verify_pruned.h \
 	store/verify_schema.c store/verify_schema.h \
 	store/verify_tables.c store/verify_tables.h \

@@ -11,188 +11,12 @@
 #include "store/chain.h"
 #include "store/event.h"
 #include "store/journal.h"
-#include "store/record_sql.h"
+#include "store/verify_gather.h"
 
 /*
- * The scratch database has tables of its own, which SQLite finds before those
- * of the file that is attached as `other`:
- *
- *	delivery	built again from the journal, by the statements that
- *			built the real one
- *	introduced	messages, as their `received` rows have them
- *	committed	the commitments to parties
- *	seen		messages that rows are about, with the last of these
- *	placed		messages that some file has, with the end of the last
- *			that does
- *	unknown		messages that some file has, of which no row tells
- *	suppressed	suppressions, as the journal has them
- *	lifted		those that were, and when
- *	ended		until when an archive has one that no row up to its end
- *			has ended then
- *	erasure		what rows `erased` name; role `suppression`, with the
- *			seq as n, for one of those, and what was committed to
- *			if it stays in force under a hidden name
- *	claimed		what an archive says was erased later than its end, and
- *			the commitment to what a suppression is hidden under
- *	reported	events that belong to a delivery; again: the seq that
- *			they had as one that did not
- *	lone		those that do not, and did not later either
- *	start		when the first row of all was written, -1 for row 1, and
- *			its seq
- *	told		the rows of the file; of one that is damaged, that it is
- *			there
- *
- * A message lies with its last row, so what a file has is compared as things
- * stood at its end. A message that was introduced before the first row looked
- * at can't be: it is left alone. Where the last file is an archive, a message
- * that it does not have may have a row in a later one, and lie there: such are
- * counted.
+ * Statements see the tables of the file that is attached, and those of
+ * store/verify_gather.h. They are bound as verify_stmt does.
  */
-static const char work_tables[] =
-    "CREATE TABLE delivery (message, n, state, attempts, ses_id, code, "
-    "dsn, reply, feedback, sent_at, updated_at, PRIMARY KEY (message, n)) "
-    "WITHOUT ROWID;"
-    "CREATE TABLE introduced (message PRIMARY KEY, seq, at, digest, size, "
-    "queue_ids, repairs, message_id) WITHOUT ROWID;"
-    "CREATE TABLE committed (message, n, role, commitment, seq, "
-    "PRIMARY KEY (message, n, role)) WITHOUT ROWID;"
-    "CREATE TABLE seen (message PRIMARY KEY, last) WITHOUT ROWID;"
-    "CREATE TABLE placed (message PRIMARY KEY, last) WITHOUT ROWID;"
-    "CREATE TABLE unknown (message PRIMARY KEY) WITHOUT ROWID;"
-    "CREATE TABLE suppressed (seq INTEGER PRIMARY KEY, at, reason, address, "
-    "until);"
-    "CREATE TABLE lifted (seq INTEGER PRIMARY KEY, at);"
-    "CREATE TABLE ended (seq, until);"
-    "CREATE TABLE erasure (message, n, role, seq, hidden, "
-    "PRIMARY KEY (message, n, role, seq)) WITHOUT ROWID;"
-    "CREATE TABLE claimed (message, n, role, seq, hidden);"
-    "CREATE TABLE reported (message, n, key, seq, attempt, again, "
-    "PRIMARY KEY (message, n, key)) WITHOUT ROWID;"
-    "CREATE TABLE lone (seq INTEGER PRIMARY KEY, ses_id, key);"
-    "CREATE TABLE start (at, seq);"
-    "CREATE TEMP VIEW told AS SELECT seq, at, message, n, event, "
-    "CASE WHEN json_valid(detail) THEN detail ELSE '{}' END AS detail "
-    "FROM other.journal";
-
-#define EVENT_KEY                                                     \
-	"event_key(json_extract(detail, '$.type'), "                  \
-	"json_extract(detail, '$.ses_id'), "                          \
-	"json_extract(detail, '$.feedback_id'), "                     \
-	"json_extract(detail, '$.time'))"
-
-#define KNOWN "IN (SELECT message FROM introduced)"
-
-/* Its end may also be that of another one of the address. */
-#define SOMETHING_ELSE_ENDED(until) \
-	"coalesce(" until " NOT IN (SELECT at FROM suppressed), true)"
-
-/*
- * All are bound, and those below: ?1 bound, ?2 last_seq, ?3 whether it is an
- * archive.
- */
-static const char *const take_text[] = {
-	"INSERT INTO start SELECT CASE seq WHEN 1 THEN -1 ELSE at END, seq "
-	"FROM told WHERE seq > ?1 AND NOT EXISTS "
-	"(SELECT 1 FROM start) ORDER BY seq LIMIT 1",
-
-	/* Without rows there is nothing that the tables may have. */
-	"INSERT INTO start SELECT -1, 1 WHERE NOT EXISTS (SELECT 1 FROM start)",
-
-	"INSERT OR IGNORE INTO introduced SELECT message, seq, at, "
-	"json_extract(detail, '$.digest'), "
-	"coalesce(json_extract(detail, '$.size'), 0), "
-	"json_extract(detail, '$.queue_ids'), "
-	"json_extract(detail, '$.repairs'), "
-	"json_extract(detail, '$.message_id') FROM told "
-	"WHERE seq > ?1 AND event = 'received' AND message IS NOT NULL",
-
-	"INSERT OR IGNORE INTO committed SELECT j.message, 0, p.key, p.value, "
-	"j.seq FROM told j, json_each(j.detail) p "
-	"WHERE j.seq > ?1 AND j.event IN ('received', 'offered') "
-	"AND p.key IN ('sender', 'rewritten', 'original', 'from', 'client', "
-	"'user')",
-
-	"INSERT OR IGNORE INTO committed SELECT j.message, "
-	"CAST(r.key AS INTEGER), 'recipient', r.value, j.seq "
-	"FROM told j, json_each(j.detail, '$.recipient') r "
-	"WHERE j.seq > ?1 AND j.event IN ('received', 'offered')",
-
-	"INSERT OR IGNORE INTO delivery "
-	"(message, n, state, attempts, updated_at) "
-	"SELECT j.message, CAST(r.key AS INTEGER), 'waiting', 0, j.at "
-	"FROM told j, json_each(j.detail, '$.recipient') r "
-	"WHERE j.seq > ?1 AND j.event IN ('received', 'offered')",
-
-	"INSERT OR IGNORE INTO suppressed SELECT seq, at, "
-	"json_extract(detail, '$.reason'), json_extract(detail, '$.address'), "
-	"json_extract(detail, '$.until') "
-	"FROM told WHERE seq > ?1 AND event = 'suppressed'",
-
-	"INSERT OR IGNORE INTO lifted SELECT p.value, j.at "
-	"FROM told j, json_each(j.detail, '$.suppressed') p "
-	"WHERE j.seq > ?1 AND j.event = 'unsuppressed'",
-
-	"INSERT OR IGNORE INTO erasure SELECT coalesce(j.message, x''), "
-	"json_extract(p.value, '$.n'), json_extract(p.value, '$.role'), "
-	"j.seq, json_extract(p.value, '$.hidden') "
-	"FROM told j, json_each(j.detail, '$.parties') p "
-	"WHERE j.seq > ?1 AND j.event = 'erased'",
-
-	/* Under a hidden name but without a salt it is no commitment's. */
-	"INSERT INTO claimed SELECT e.message, e.n, e.role, e.seq, "
-	"coalesce(commitment(s.salt, s.address), s.address) "
-	"FROM other.erased e LEFT JOIN other.suppression s "
-	"ON e.role = 'suppression' AND s.seq = e.n WHERE e.seq > ?2",
-
-	"INSERT INTO ended SELECT s.seq, s.until FROM other.suppression s "
-	"JOIN suppressed j ON j.seq = s.seq WHERE ?3 "
-	"AND s.seq NOT IN (SELECT seq FROM lifted) "
-	"AND s.until IS NOT j.until AND " SOMETHING_ELSE_ENDED("s.until"),
-
-	"INSERT INTO seen SELECT message, max(seq) FROM told WHERE seq > ?1 "
-	"AND message IS NOT NULL AND event <> 'erased' GROUP BY message "
-	"ON CONFLICT DO UPDATE SET last = excluded.last",
-
-	"INSERT INTO placed SELECT id, ?2 FROM other.message WHERE true "
-	"ON CONFLICT DO UPDATE SET last = excluded.last",
-
-	"INSERT OR IGNORE INTO unknown SELECT id FROM other.message "
-	"WHERE id NOT " KNOWN,
-
-	"INSERT OR IGNORE INTO reported SELECT message, n, " EVENT_KEY ", seq, "
-	"json_extract(detail, '$.attempt'), "
-	"json_extract(detail, '$.unmatched') FROM told "
-	"WHERE seq > ?1 AND event = 'event' AND message IS NOT NULL",
-
-	"INSERT INTO lone SELECT seq, json_extract(detail, '$.ses_id'), "
-	EVENT_KEY " FROM told "
-	"WHERE seq > ?1 AND event = 'event' AND message IS NULL",
-
-	"DELETE FROM lone WHERE seq IN "
-	"(SELECT json_extract(detail, '$.unmatched') FROM told "
-	"WHERE seq > ?1 AND event = 'event' AND message IS NOT NULL)",
-};
-#define NTAKE (sizeof(take_text) / sizeof(*take_text))
-static const struct db_sql take_sql = { DB_SLOT_SUPPRESSION, NTAKE, take_text };
-
-enum { SQL_ROWS, SQL_SENDING, SQL_OUTCOME, SQL_FEEDBACK, SQL_SETTLED };
-static const char *const build_text[] = {
-	[SQL_ROWS] = "SELECT event, message, n, at, "
-		     "coalesce(json_extract(detail, '$.attempt'), 0), "
-		     "json_extract(detail, '$.code'), "
-		     "json_extract(detail, '$.dsn'), "
-		     "json_extract(detail, '$.reply'), "
-		     "json_extract(detail, '$.ses_id'), "
-		     "json_extract(detail, '$.feedback'), "
-		     "json_extract(detail, '$.sent_at') FROM told "
-		     "WHERE seq > ? AND n > 0 ORDER BY seq",
-	[SQL_SENDING] = RECORD_SQL_SENDING,
-	[SQL_OUTCOME] = RECORD_SQL_OUTCOME,
-	[SQL_FEEDBACK] = RECORD_SQL_FEEDBACK,
-	[SQL_SETTLED] = RECORD_SQL_SETTLED,
-};
-static const struct db_sql build_sql = { DB_SLOT_RECORD,
-	sizeof(build_text) / sizeof(*build_text), build_text };
 
 /* What was erased in this file says so there. */
 #define ERASED(id, number, what)                                            \
@@ -211,13 +35,14 @@ static const char *const compare_text[] = {
 	"SELECT 0, 'delivery ' || uuid(message) || ' ' || n || "
 	"' is not what the journal says' FROM ("
 	"SELECT message, n, state, attempts, ses_id, code, dsn, reply, "
-	"feedback, sent_at, updated_at FROM other.delivery WHERE message " KNOWN " EXCEPT "
+	"feedback, sent_at, updated_at FROM other.delivery "
+	"WHERE message " VERIFY_KNOWN " EXCEPT "
 	"SELECT message, n, state, attempts, ses_id, code, dsn, reply, "
 	"feedback, sent_at, updated_at FROM main.delivery)",
 
 	"SELECT 0, 'delivery ' || uuid(message) || ' ' || n || "
 	"' is missing' FROM ("
-	"SELECT message, n FROM main.delivery WHERE message " KNOWN
+	"SELECT message, n FROM main.delivery WHERE message " VERIFY_KNOWN
 	" AND message IN (SELECT id FROM other.message) EXCEPT "
 	"SELECT message, n FROM other.delivery)",
 
@@ -233,7 +58,7 @@ static const char *const compare_text[] = {
 
 	"SELECT 0, 'message ' || uuid(m.id) || "
 	"' was never introduced by the journal' FROM other.message m "
-	"WHERE m.id NOT " KNOWN
+	"WHERE m.id NOT " VERIFY_KNOWN
 	" AND m.received_at >= (SELECT at FROM start)",
 
 	"SELECT c.seq, c.role || ' ' || c.n || ' of message ' || "
@@ -250,7 +75,7 @@ static const char *const compare_text[] = {
 	"uuid(p.message) || ' was never introduced by the journal' "
 	"FROM other.party p LEFT JOIN committed c "
 	"ON c.message = p.message AND c.n = p.n AND c.role = p.role "
-	"WHERE c.role IS NULL AND p.message " KNOWN,
+	"WHERE c.role IS NULL AND p.message " VERIFY_KNOWN,
 
 	"SELECT 0, 'there is no message ' || uuid(message) || "
 	"', but what belongs to one' FROM ("
@@ -269,7 +94,7 @@ static const char *const compare_text[] = {
 	"WHEN s.since IS NOT j.at OR s.reason IS NOT j.reason THEN true "
 	"WHEN CASE WHEN l.seq IS NOT NULL THEN s.until IS NOT l.at "
 	"WHEN " IN_ARCHIVE " THEN false ELSE s.until IS NOT j.until AND "
-	SOMETHING_ELSE_ENDED("s.until") " END THEN true "
+	VERIFY_SOMETHING_ELSE_ENDED("s.until") " END THEN true "
 	"WHEN s.address IS NULL THEN s.salt IS NOT NULL OR NOT "
 	ERASED("x''", "j.seq", "'suppression'") " "
 	"WHEN s.address LIKE 'hmac:%' THEN NOT "
@@ -304,7 +129,7 @@ static const char *const compare_text[] = {
 
 	"SELECT e.seq, 'the event of row ' || e.seq || "
 	"' is not what the journal says' FROM ("
-	"SELECT * FROM other.event WHERE message " KNOWN " EXCEPT "
+	"SELECT * FROM other.event WHERE message " VERIFY_KNOWN " EXCEPT "
 	"SELECT message, n, key, seq, attempt FROM reported) e",
 
 	/* One that came again may be there as it was before all that is known. */
@@ -335,7 +160,7 @@ static const struct db_sql compare_sql = { DB_SLOT_PRUNE,
 
 #define NOT_ENDED                                                      \
 	"FROM ended e LEFT JOIN lifted l ON l.seq = e.seq "             \
-	"WHERE e.until IS NOT l.at AND " SOMETHING_ELSE_ENDED("e.until")
+	"WHERE e.until IS NOT l.at AND " VERIFY_SOMETHING_ELSE_ENDED("e.until")
 
 /* Of an archive's end, what rows after it can't tell otherwise. */
 #define DECIDED(seq) "(NOT ?3 OR " seq " <= ?2)"
@@ -442,79 +267,18 @@ add_functions(struct db *db)
 	    NULL, sql_event_key, NULL, NULL);
 }
 
-/* What each row does: a statement, and which columns of SQL_ROWS it binds. */
-static const struct {
-	const char *event;
-	size_t which;
-	int columns[9], ncolumns;
-} steps[] = {
-	{ "sending", SQL_SENDING, { 4, 3, 1, 2 }, 4 },
-	{ "sent", SQL_OUTCOME, { 0, 5, 6, 7, 8, 3, 1, 2, 4 }, 9 },
-	{ "deferred", SQL_OUTCOME, { 0, 5, 6, 7, 8, 3, 1, 2, 4 }, 9 },
-	{ "refused", SQL_OUTCOME, { 0, 5, 6, 7, 8, 3, 1, 2, 4 }, 9 },
-	{ "doubtful", SQL_OUTCOME, { 0, 5, 6, 7, 8, 3, 1, 2, 4 }, 9 },
-	{ "event", SQL_FEEDBACK, { 9, 3, 1, 2 }, 4 },
-	{ "settled", SQL_SETTLED, { 8, 10, 3, 1, 2 }, 5 },
-};
-
-static int
-build_row(struct db *db, sqlite3_stmt *row, struct err *err)
-{
-	const char *event = db_text(row, 0);
-	sqlite3_stmt *stmt;
-	size_t i;
-
-	for (i = 0; i < sizeof(steps) / sizeof(*steps); i++)
-		if (event != NULL && strcmp(event, steps[i].event) == 0)
-			break;
-	if (i == sizeof(steps) / sizeof(*steps))
-		return 0;
-	stmt = db_stmt(db, &build_sql, steps[i].which);
-	for (int k = 0; k < steps[i].ncolumns; k++)
-		(void)sqlite3_bind_value(stmt, k + 1,
-		    sqlite3_column_value(row, steps[i].columns[k]));
-	return db_run(db, stmt, err);
-}
-
-static int
-build_deliveries(struct db *db, int64_t bound, struct err *err)
-{
-	sqlite3_stmt *rows = db_stmt(db, &build_sql, SQL_ROWS);
-	enum db_result result;
-
-	db_bind_int(rows, 1, bound);
-	while ((result = db_step(db, rows, err)) == DB_ROW)
-		if (build_row(db, rows, err) == -1)
-			break;
-	db_reset(rows);
-	return result == DB_DONE ? 0 : -1;
-}
-
-/* What the rows of this file add to what is known. */
-static int
-take(struct db *db, const struct verify_span *span, struct err *err)
-{
-	if (db_prepare(db, &take_sql, err) == -1 ||
-	    db_prepare(db, &build_sql, err) == -1)
-		return -1;
-	for (size_t i = 0; i < NTAKE; i++)
-		if (db_run(db, verify_stmt(db, &take_sql, i, span), err) == -1)
-			return -1;
-	return build_deliveries(db, span->bound, err);
-}
-
 int
 verify_tables_begin(struct db *db, struct err *err)
 {
 	add_functions(db);
-	return db_exec(db, work_tables, err);
+	return verify_gather_begin(db, err);
 }
 
 int
 verify_tables_part(struct db *db, const struct verify_span *span,
     verify_fault *fault, void *arg, struct err *err)
 {
-	if (take(db, span, err) == -1)
+	if (verify_gather_part(db, span, err) == -1)
 		return -1;
 	return verify_compare(db, &compare_sql, span, fault, arg, err);
 }
