@@ -41,6 +41,7 @@ store_libstore_a_SOURCES = \
 	store/report.c store/report.h \
 	store/report_times.c store/report_times.h \
 	store/quota.c store/quota.h \
+	store/quota_day.c store/quota_day.h \
 	store/record.c store/record.h \
 	store/record/arrival.c \
 	store/record/digest.c store/record/digest.h \

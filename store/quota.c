@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "core/mem.h"
 #include "store/ledger.h"
+#include "store/quota_day.h"
 
 /*
  * Rate. next_us is the next free place on the grid of dots. Whoever is ready
@@ -23,9 +24,7 @@
  * bucket with a burst of one and that tolerance lets through, with something
  * left for jitter on the way.
  *
- * Day. ends[] holds, in order, when each recipient that was sent stops to
- * count; open counts those whose end is not known yet. Nothing is sent while
- * live + open has reached the limit.
+ * Day: see quota_day.h.
  */
 #define JITTER_US (3 * US_PER_MS)
 
@@ -41,10 +40,6 @@
 #define PACE_UP_PER_SEC 0.04
 #define PACE_DOWN_EVERY_US (US_PER_SEC / 2)
 
-#define HOLD_SHARE 50
-#define HOLD_MIN_US (2 * US_PER_SEC)
-#define HOLD_MAX_US (300 * US_PER_SEC)
-
 struct quota {
 	pthread_mutex_t lock;
 	struct quota_limits limits;
@@ -55,15 +50,7 @@ struct quota {
 	double share; /* of the rate that is used now */
 	int64_t down_at_us, up_at_us;
 
-	int64_t *ends; /* a ring */
-	size_t cap, first, live;
-	int64_t open, dotted; /* of those open, past their dot */
-	/* While the ledger is read, what it may not have: */
-	unsigned reads;	       /* the readings so far, this one included */
-	int64_t dotted_before; /* of those dotted, before it began */
-	struct quota *since;   /* ends of those whose dot came later; else NULL */
-	bool holding;
-	int64_t hold_until_us;
+	struct quota_day day;
 };
 
 struct quota *
@@ -84,7 +71,7 @@ quota_free(struct quota *q)
 	if (q == NULL)
 		return;
 	(void)pthread_mutex_destroy(&q->lock);
-	free(q->ends);
+	day_free(&q->day);
 	free(q);
 }
 
@@ -136,83 +123,6 @@ pace_up(struct quota *q, int64_t now)
 	q->up_at_us = now;
 }
 
-static int64_t *
-end_at(struct quota *q, size_t i)
-{
-	return &q->ends[(q->first + i) % q->cap];
-}
-
-static void
-grow(struct quota *q)
-{
-	size_t cap = q->cap > 0 ? q->cap * 2 : 256;
-	int64_t *ends = mem_array(cap, sizeof(*ends));
-
-	for (size_t i = 0; i < q->live; i++)
-		ends[i] = *end_at(q, i);
-	free(q->ends);
-	q->ends = ends;
-	q->cap = cap;
-	q->first = 0;
-}
-
-/* Nearly always at the end: only doubtful ones end later than what follows. */
-static void
-add_end(struct quota *q, int64_t end_us)
-{
-	size_t i;
-
-	if (q->limits.daily < 0)
-		return;
-	if (q->live == q->cap)
-		grow(q);
-	for (i = q->live++; i > 0 && *end_at(q, i - 1) > end_us; i--)
-		*end_at(q, i) = *end_at(q, i - 1);
-	*end_at(q, i) = end_us;
-}
-
-/* Of a recipient that SES has, or may have. */
-static void
-count(struct quota *q, const struct quota_ticket *t, int64_t end_us)
-{
-	if (!t->counts)
-		return;
-	add_end(q, end_us);
-	if (q->since != NULL && t->reads == q->reads)
-		add_end(q->since, end_us);
-}
-
-static void
-expire(struct quota *q, int64_t now)
-{
-	while (q->live > 0 && *end_at(q, 0) <= now) {
-		q->first = (q->first + 1) % q->cap;
-		q->live--;
-	}
-}
-
-/*
- * When the recipient behind `ahead` others finds room in the window. Where that
- * hangs on recipients whose own end is still unknown, a whole window from now
- * is the latest.
- */
-static int64_t
-day_slot(struct quota *q, int64_t now, size_t ahead)
-{
-	int64_t over, at = now;
-
-	expire(q, now);
-	if (q->limits.daily >= 0) {
-		over = (int64_t)(q->live + ahead) + q->open + 1 -
-		    q->limits.daily;
-		if (over > (int64_t)q->live)
-			at = now + q->limits.window_us;
-		else if (over > 0)
-			at = *end_at(q, (size_t)over - 1);
-	}
-	return q->holding && q->hold_until_us > at ? q->hold_until_us : at;
-}
-
 static int64_t
 rate_slot(struct quota *q, int64_t now, int64_t step)
 {
@@ -224,7 +134,7 @@ next_slot(struct quota *q, int64_t now, bool counts)
 {
 	int64_t step = interval(q);
 	int64_t rate = rate_slot(q, now, step) + q->pending * step;
-	int64_t day = counts ? day_slot(q, now, 0) : now;
+	int64_t day = counts ? day_slot(&q->day, &q->limits, now, 0) : now;
 
 	return day > rate && day > now ? day : rate;
 }
@@ -240,16 +150,6 @@ quota_next(struct quota *q, bool counts)
 	return at;
 }
 
-static int64_t
-probe_interval(const struct quota *q)
-{
-	int64_t us = q->limits.window_us / HOLD_SHARE;
-
-	return us < HOLD_MIN_US ? HOLD_MIN_US
-	    : us > HOLD_MAX_US	? HOLD_MAX_US
-				: us;
-}
-
 void
 quota_take(struct quota *q, bool counts, struct quota_ticket *t)
 {
@@ -261,15 +161,13 @@ quota_take(struct quota *q, bool counts, struct quota_ticket *t)
 		q->next_us = rate_slot(q, now, interval(q));
 	*t = (struct quota_ticket) {
 		.slot_us = next_slot(q, now, counts),
-		.day_us = counts ? day_slot(q, now, 0) : now,
+		.day_us = counts ? day_slot(&q->day, &q->limits, now, 0)
+				 : now,
 		.counts = counts,
 	};
 	q->pending++;
-	if (counts) {
-		q->open++;
-		if (q->holding)
-			q->hold_until_us = now + probe_interval(q);
-	}
+	if (counts)
+		day_take(&q->day, &q->limits, now);
 	unlock(q);
 }
 
@@ -286,11 +184,7 @@ give_back(struct quota *q, struct quota_ticket *t)
 		q->pending--;
 	t->passed = true;
 	if (t->counts)
-		q->open--;
-	if (t->counts && t->dot_us != 0) {
-		q->dotted--;
-		q->dotted_before -= t->reads != q->reads;
-	}
+		day_give_back(&q->day, t);
 }
 
 void
@@ -348,9 +242,8 @@ quota_dot(struct quota *q, struct quota_ticket *t, int64_t latest_us)
 	if (is_pending(t))
 		q->pending--;
 	if (t->counts)
-		q->dotted++;
+		day_dot(&q->day, t);
 	t->dot_us = at;
-	t->reads = q->reads;
 	unlock(q);
 	return at;
 }
@@ -363,9 +256,8 @@ quota_accepted(struct quota *q, struct quota_ticket *t)
 	lock(q);
 	give_back(q, t);
 	pace_up(q, now);
-	count(q, t, now + q->limits.window_us);
 	if (t->counts)
-		q->holding = false;
+		day_accepted(&q->day, &q->limits, t, now);
 	unlock(q);
 }
 
@@ -382,7 +274,8 @@ quota_doubtful(struct quota *q, struct quota_ticket *t)
 {
 	lock(q);
 	give_back(q, t);
-	count(q, t, t->dot_us + q->limits.doubt_us + q->limits.window_us);
+	if (t->counts)
+		day_doubtful(&q->day, &q->limits, t);
 	unlock(q);
 }
 
@@ -400,8 +293,7 @@ quota_throttled_day(struct quota *q, struct quota_ticket *t)
 {
 	lock(q);
 	give_back(q, t);
-	q->holding = true;
-	q->hold_until_us = clock_mono_us() + probe_interval(q);
+	day_hold(&q->day, &q->limits, clock_mono_us());
 	unlock(q);
 }
 
@@ -411,7 +303,7 @@ quota_day_slot(struct quota *q, size_t ahead)
 	int64_t at;
 
 	lock(q);
-	at = day_slot(q, clock_mono_us(), ahead);
+	at = day_slot(&q->day, &q->limits, clock_mono_us(), ahead);
 	unlock(q);
 	return at;
 }
@@ -424,68 +316,24 @@ quota_limits(struct quota *q, const struct quota_limits *limits)
 	unlock(q);
 }
 
-static int
-count_one(void *arg, int64_t end_us)
-{
-	add_end(arg, end_us);
-	return 0;
-}
-
-/*
- * What had its dot before the ledger was read, and waits for its reply, stands
- * in the journal and is counted as open already. Only what has no reply ends
- * later than a window from now, so it is the last that come off.
- */
-static void
-drop_dotted(struct quota *fresh, int64_t dotted)
-{
-	int64_t beyond = clock_mono_us() + fresh->limits.window_us;
-
-	for (; dotted > 0 && fresh->live > 0; dotted--) {
-		if (*end_at(fresh, fresh->live - 1) <= beyond)
-			break;
-		fresh->live--;
-	}
-}
-
-/* What came later counts, whether the part that was read has it or not. */
-static void
-put_in_place(struct quota *q, struct quota *fresh)
-{
-	drop_dotted(fresh, q->dotted_before);
-	for (size_t i = 0; i < q->since->live; i++)
-		add_end(fresh, *end_at(q->since, i));
-	free(q->ends);
-	q->ends = fresh->ends;
-	q->cap = fresh->cap;
-	q->first = fresh->first;
-	q->live = fresh->live;
-}
-
 /* Read without the lock: it may take a while. */
 int
 quota_rebuild(struct quota *q, const char *journal_path, struct err *err)
 {
-	struct quota fresh = { .ends = NULL }, since = { .ends = NULL };
-	int rc;
+	struct quota_limits limits;
+	struct day_reading reading;
+	int rc = 0;
 
 	lock(q);
-	fresh.limits = since.limits = q->limits;
-	q->since = &since;
-	q->reads++;
-	q->dotted_before = q->dotted;
+	limits = q->limits;
+	day_reading_begin(&q->day, &limits, &reading);
 	unlock(q);
-	rc = fresh.limits.daily < 0 ? 0
-	    : ledger_read(journal_path, fresh.limits.window_us,
-		fresh.limits.doubt_us, count_one, &fresh, err);
+	if (limits.daily >= 0)
+		rc = ledger_read(journal_path, limits.window_us,
+		    limits.doubt_us, day_reading_add, &reading, err);
 	lock(q);
-	if (rc == 0)
-		put_in_place(q, &fresh);
-	else
-		free(fresh.ends);
-	q->since = NULL;
+	day_reading_end(&q->day, &reading, rc == 0);
 	unlock(q);
-	free(since.ends);
 	return rc;
 }
 
@@ -514,11 +362,10 @@ quota_state(struct quota *q, struct quota_state *state)
 	int64_t now = clock_mono_us();
 
 	lock(q);
-	expire(q, now);
 	state->limits = q->limits;
 	state->pace = pace(q);
-	state->spent = (int64_t)q->live + q->open;
+	state->spent = day_spent(&q->day, now);
 	state->next_us = next_slot(q, now, true);
-	state->hold_until = q->holding ? q->hold_until_us : 0;
+	state->hold_until = day_held_until(&q->day);
 	unlock(q);
 }
