@@ -311,8 +311,12 @@ quota_day_slot(struct quota *q, size_t ahead)
 void
 quota_limits(struct quota *q, const struct quota_limits *limits)
 {
+	int64_t now = clock_mono_us();
+
 	lock(q);
 	q->limits = *limits;
+	if (q->next_us > now + interval(q))
+		q->next_us = now + interval(q);
 	unlock(q);
 }
 

@@ -136,6 +136,7 @@ def test_a_throttled_message_is_tried_again_within_the_transaction(parts):
 
 
 @pytest.mark.parametrize("before, after", [
+    ({"rate": 0.01}, {"rate": 20}),
     ({"daily": 1, "daily-window": "200s"}, {"daily": 2}),
 ])
 def test_limits_are_raised_while_mail_waits(parts, before, after):

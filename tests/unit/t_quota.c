@@ -202,6 +202,23 @@ test_overdue_ones_are_passed(void **state)
 	quota_free(q);
 }
 
+/* Who waits for a slot of the old rate need not. */
+static void
+test_another_rate(void **state)
+{
+	struct quota_limits limits = { .rate = 10, .daily = -1 };
+	struct quota *q = make(0.01, -1, 1);
+	struct quota_ticket t;
+
+	(void)state;
+	(void)take_dot(q, &t);
+	quota_accepted(q, &t);
+	assert_true(quota_next(q, true) > now_us + 99 * US_PER_SEC);
+	quota_limits(q, &limits);
+	assert_int_equal(quota_next(q, true), now_us + 100 * US_PER_MS + 1);
+	quota_free(q);
+}
+
 static void
 test_released_slot_is_used_again(void **state)
 {
@@ -399,6 +416,7 @@ main(void)
 		cmocka_unit_test(test_no_place_soon_enough),
 		cmocka_unit_test(test_ready_ones_pass),
 		cmocka_unit_test(test_overdue_ones_are_passed),
+		cmocka_unit_test(test_another_rate),
 		cmocka_unit_test(test_released_slot_is_used_again),
 		cmocka_unit_test(test_day_is_exact),
 		cmocka_unit_test(test_day_counts_what_is_open_or_in_doubt),
