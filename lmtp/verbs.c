@@ -180,10 +180,13 @@ data(struct session *s, const char *arg)
 	int rc;
 
 	(void)arg;
-	if (s->txn == NULL || s->txn->naccepted == 0) {
-		/* RFC 2033 section 4.2. */
-		fault(s, 503, "5.5.1",
-		    s->txn == NULL ? "MAIL first" : "No valid recipients");
+	if (s->txn == NULL) {
+		fault(s, 503, "5.5.1", "MAIL first");
+		return;
+	}
+	if (s->txn->naccepted == 0) {
+		/* RFC 2033 section 4.2. No fault of who pipelines. */
+		session_reply(s, 503, "5.5.1", "No valid recipients");
 		return;
 	}
 	session_reply(s, 354, "", "End data with <CR><LF>.<CR><LF>");

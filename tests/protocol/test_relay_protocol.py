@@ -88,6 +88,17 @@ def test_data_with_some_valid_recipient(pair):
         assert client.cmd("NOOP").code == 250
 
 
+def test_pipelining_clients_may_have_no_valid_recipients(pair):
+    """DATA is on its way before they know (RFC 2920 section 3.1)."""
+    post, _ = pair
+    with post.client() as client:
+        for _ in range(60):
+            replies = client.deliver_pipelined(
+                SENDER, ["b@elsewhere.example"], "")
+            assert [r.code for r in replies] == [550]
+            client.rset()
+
+
 def test_an_international_domain_becomes_punycode(pair):
     post, ses = pair
     [reply] = send(post, "leser@bücher.example")
