@@ -81,7 +81,7 @@ one_more(struct dispatch *d)
 	unsigned wanted = senders_wanted(d), starting = d->starting, stuck = 0;
 	int64_t now = clock_mono_us();
 
-	if (d->senders >= d->max_senders)
+	if (d->senders >= d->max_senders || now < d->again_us)
 		return false;
 	if (now - d->started_us > CONNECT_LONG_US) {
 		stuck = starting;

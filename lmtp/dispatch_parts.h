@@ -86,6 +86,7 @@ struct dispatch {
 	void *arg;
 	unsigned max_senders, senders, starting;
 	int64_t started_us; /* when the last one began to start */
+	int64_t again_us;   /* before that no thread is to be had */
 	struct idle *idle;
 	bool paused;
 	bool stopping;

@@ -105,6 +105,8 @@ dispatch_sender_failed(struct dispatch *d)
 	left = --d->senders;
 	if (left == 0)
 		(void)pthread_cond_broadcast(&d->ended);
+	else
+		d->again_us = clock_mono_us() + LOOK_AGAIN_US;
 	(void)pthread_mutex_unlock(&d->lock);
 	return left;
 }

@@ -334,9 +334,12 @@ sender_spawn(void *arg)
 	struct verdict v;
 	struct err err;
 
-	if (thread_start(sender_main, server) == 0)
+	if (thread_start(sender_main, server) == 0) {
+		atomic_store(&server->no_thread, false);
 		return;
-	log_error(NULL, "no-thread", "what", "sender");
+	}
+	if (!atomic_exchange(&server->no_thread, true))
+		log_error(NULL, "no-thread", "what", "sender");
 	if (dispatch_sender_failed(server->dispatch) > 0)
 		return; /* the others take longer */
 	(void)err_set(&err, ERR_LOCAL, "no thread to be had for sending");

@@ -27,6 +27,7 @@ struct server {
 
 	atomic_bool day_spent; /* what was last said about it in the log */
 	atomic_ullong put_off; /* recipients, at RCPT, for a full day */
+	atomic_bool no_thread; /* for another sender, as the log has said */
 
 	pthread_mutex_t lock; /* guards the two that SIGHUP replaces */
 	struct ses *ses;

@@ -637,6 +637,22 @@ def test_no_thread_for_a_connection_to_ses(parts):
     assert ses.counters()["messages"] == 1
 
 
+def test_no_thread_for_a_further_connection(parts):
+    """Those that there are take longer, and the log says so once."""
+    post, ses = make(parts, latency="5ms")
+    assert send(post, TO)[0].code == 250
+    mark = post.daemon.mark()
+    names = [f"{n}@example.com" for n in range(30)]
+    with in_data(post) as client:
+        with limited(post, "nproc", 0):
+            client.body(message(SENDER, TO))
+            assert client.reply().code == 250
+            replies = client.deliver(SENDER, names, message(SENDER, names))
+        assert [r.code for r in replies] == [250] * 30
+        assert len(post.daemon.events("no-thread", mark)) == 1
+    assert ses.counters()["messages"] == 32
+
+
 def test_no_descriptor_left(parts):
     """New clients wait; those inside are served."""
     post, ses = make(parts)
