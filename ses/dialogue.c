@@ -10,6 +10,8 @@
 #include "core/clock.h"
 #include "core/utf8.h"
 
+#define WORDS_US US_PER_SEC /* for the rest of what is half there */
+
 static int64_t
 earlier(int64_t a, int64_t b)
 {
@@ -70,6 +72,26 @@ lost(struct connection *c, enum ses_phase phase, const struct err *err,
 	return -1;
 }
 
+/*
+ * It did not take all of it, and may have said why: that is the answer, unless
+ * it is yes to half a message.
+ */
+static int
+cut_short(struct connection *c, const struct err *err,
+    struct ses_result *result)
+{
+	struct ses_reply reply;
+
+	(void)stream_peer_gone(c->stream);
+	if (stream_pending(c->stream) == 0 ||
+	    connection_reply(c, SES_PHASE_BODY, clock_mono_us() + WORDS_US,
+		&reply, result) == -1 ||
+	    result->class == SES_OK)
+		return lost(c, SES_PHASE_BODY, err, result);
+	c->broken = true;
+	return -1;
+}
+
 static int
 content(struct connection *c, const struct ses_mail *m, int64_t deadline_us,
     struct ses_result *result)
@@ -92,7 +114,7 @@ content(struct connection *c, const struct ses_mail *m, int64_t deadline_us,
 	}
 	if (rc == 0)
 		rc = stream_flush(c->stream, &err);
-	return rc == -1 ? lost(c, SES_PHASE_BODY, &err, result) : 0;
+	return rc == -1 ? cut_short(c, &err, result) : 0;
 }
 
 int

@@ -148,11 +148,11 @@ def test_one_stalled_connection_stops_nobody(parts):
     assert journal(post, "breaker") == []
 
 
-@pytest.mark.parametrize("phase", ["mail", "dot"])
+@pytest.mark.parametrize("phase", ["auth", "mail", "dot"])
 def test_stalled_dialogues_hold_up_nobody(parts, phase):
     """SES goes silent in as many as the pace keeps busy, and serves again: what
     comes then does not wait for their timeouts."""
-    post, ses = relay(parts, conf={"quota": {"rate": 1}})
+    post, ses = relay(parts, conf={"quota": {"rate": 2}})
     ses.fault(f"{phase} stall last=2")
     text = message(SENDER, "b@example.com")
     with post.connect() as one, post.connect() as two:
@@ -166,3 +166,13 @@ def test_stalled_dialogues_hold_up_nobody(parts, phase):
         accepted(ses, send(post, "b@example.com")[0])
         assert time.monotonic() - began < 10
         ses.disconnect()
+
+
+def test_refused_in_the_middle_of_a_large_message(parts):
+    """What SES said before it closed is the answer, though we were not through."""
+    post, ses = relay(parts)
+    ses.fault("body reply after=100000 close=yes text=552 Message is too long.")
+    text = message(SENDER, "b@example.com", body=("x" * 70 + "\n") * 100000)
+    with post.client() as client:
+        [reply] = client.deliver(SENDER, ["b@example.com"], text)
+    assert str(reply).startswith("552 5.3.4"), reply
