@@ -180,7 +180,9 @@ dispatch_progress(struct dispatch *d, struct delivery *delivery)
 	enum delivery_progress p;
 
 	dispatch_lock(d);
-	p = s->stage == STAGE_DOT ? DELIVERY_DOT : DELIVERY_WAITING;
+	p = s->stage == STAGE_DOT		    ? DELIVERY_DOT
+	    : d->stopping && s->stage == STAGE_TAKEN ? DELIVERY_OVER
+						     : DELIVERY_WAITING;
 	if (s->stage == STAGE_DONE) {
 		p = s->unrecorded ? DELIVERY_UNRECORDED : DELIVERY_DONE;
 		s->unrecorded = false;

@@ -84,6 +84,7 @@ void dispatch_finish(struct dispatch *, struct delivery *,
 
 enum delivery_progress {
 	DELIVERY_WAITING, /* may be left */
+	DELIVERY_OVER,	  /* the end came before its dot: to be left */
 	DELIVERY_DOT,	  /* SES has it: wait */
 	DELIVERY_DONE,
 	DELIVERY_UNRECORDED /* done, and this caller is asked to journal the verdict */

@@ -267,6 +267,8 @@ dispatch_stop(struct dispatch *d)
 	d->stopping = true;
 	for (struct idle *i = d->idle; i != NULL; i = i->next)
 		(void)pthread_cond_signal(&i->cond);
+	for (struct delivery_state *t = d->taken; t != NULL; t = t->next)
+		delivery_tell(t);
 	dispatch_unlock(d);
 	dispatch_fail_waiting(d, &v);
 }

@@ -149,12 +149,15 @@ settle(struct relay *r, size_t i, bool give_up, struct late *late)
 			late_add(late, r, to);
 		return;
 	}
-	if (!give_up)
+	if (!give_up && p != DELIVERY_OVER)
 		return;
 	left = dispatch_leave(r->turn, d, r->client_gone, &last);
 	if (left == DELIVERY_STAY)
 		return;
-	no_turn(r, &last, &to->verdict);
+	if (p == DELIVERY_OVER)
+		verdict_stopping(&to->verdict);
+	else
+		no_turn(r, &last, &to->verdict);
 	if (left == DELIVERY_LEFT_LAST)
 		late_add(late, r, to);
 }

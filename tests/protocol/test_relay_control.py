@@ -160,6 +160,20 @@ def test_the_end_gives_up_what_has_no_dot_and_waits_for_what_has(parts):
     assert not os.path.exists(post.control)
 
 
+def test_the_end_gives_up_what_ses_keeps_waiting_before_the_dot(parts):
+    post, ses = relay(parts)
+    ses.fault("rcpt stall")
+    with hold(post, TO) as client:
+        ses.wait_for("faults", 1)
+        post.daemon.signal(signal.SIGTERM)
+        reply = client.reply()
+        assert (reply.code, reply.enhanced) == (451, "4.3.2"), reply
+        ses.disconnect()
+    assert post.daemon.wait() == 0
+    assert states(post) == ["deferred"]
+    assert ses.counters()["messages"] == 0
+
+
 def test_the_end_does_not_wait_for_ever(parts):
     """What SES does not answer in ten seconds is doubtful."""
     post, ses = relay(parts)
