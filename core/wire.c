@@ -42,9 +42,9 @@ wire_is_tls(const struct wire *w)
 }
 
 /*
- * Wait for events on fd, or for input on wake_fd (-1: none), which is ERR_STATE.
- * The time is looked at before every wait, since poll(2) may return early
- * and its milliseconds are coarser than the deadline.
+ * Wait for events on fd, or for input on wake_fd (-1: none), which is
+ * ERR_STATE. The time is looked at before every wait, since poll(2) may return
+ * early and its milliseconds are coarser than the deadline.
  */
 static int
 wait_for(int fd, short events, int wake_fd, int64_t deadline_us,

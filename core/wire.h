@@ -24,7 +24,7 @@ struct wire {
 	char tls_text[96];   /* stream_tls_text */
 };
 
-/* A connected socket, which belongs to the wire until wire_close. No deadline. */
+/* A connected socket, which is the wire's until wire_close. No deadline yet. */
 void wire_init(struct wire *, int fd);
 void wire_close(struct wire *);
 
