@@ -7,6 +7,7 @@ SCHEMA_FILES = \
 
 store_libstore_a_SOURCES = \
 	store/archive.c store/archive.h \
+	store/archive_build.c store/archive_parts.h \
 	store/archives.c store/archives.h \
 	store/audit.c store/audit.h \
 	store/chain.c store/chain.h \
