@@ -73,6 +73,7 @@ store_libstore_a_SOURCES = \
 	store/suppressions.c store/suppressions.h \
 	store/uuid.c \
 	store/verify.c store/verify.h \
+	store/verify_chain.c store/verify_chain.h \
 	store/verify_compare.c store/verify_compare.h \
 	store/verify_gather.c store/verify_gather.h \
 	store/verify_pruned.c store/verify_pruned.h \
