@@ -25,6 +25,7 @@ cli_postern_SOURCES = \
 	cli/keeper.c cli/keeper.h \
 	cli/log.c \
 	cli/log_count.c cli/log_count.h \
+	cli/log_page.c cli/log_page.h \
 	cli/main.c \
 	cli/options.c \
 	cli/output.c cli/output.h \

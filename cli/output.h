@@ -72,7 +72,7 @@ struct column {
 };
 struct table;
 
-struct table *table_new(const struct column *);
+struct table *table_new(const struct column *); /* which must last */
 void table_text(
     struct table *, const char *); /* NULL: an empty cell, null in JSON */
 void table_number(struct table *, int64_t);
