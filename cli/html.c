@@ -82,3 +82,64 @@ html_share(int64_t part, int64_t of, char text[HTML_SHARE_LEN])
 		(void)snprintf(text, HTML_SHARE_LEN, "-");
 	return text;
 }
+
+void
+html_section(FILE *f, const char *id, const char *title)
+{
+	(void)fprintf(f,
+	    "<section aria-labelledby=\"%s\">\n<h2 id=\"%s\">%s</h2>\n", id, id,
+	    title);
+}
+
+void
+html_fact(FILE *f, const char *name, const char *value)
+{
+	(void)fprintf(f, "<div><dt>%s</dt><dd>", name);
+	html_text(f, value);
+	(void)fputs("</dd></div>\n", f);
+}
+
+void
+html_number_cell(FILE *f, int64_t n)
+{
+	char text[HTML_COUNT_LEN];
+
+	(void)fprintf(f, "<td class=\"n\">%s</td>", html_count(n, text));
+}
+
+void
+html_text_cell(FILE *f, const char *text)
+{
+	(void)fputs("<td class=\"w\">", f);
+	html_text(f, text);
+	(void)fputs("</td>", f);
+}
+
+void
+html_table_begin(FILE *f, const char *id, const char *caption,
+    const char *const heads[], size_t n, size_t first_number)
+{
+	(void)fprintf(f,
+	    "<div class=\"wide\" tabindex=\"0\" role=\"region\" "
+	    "aria-labelledby=\"%s\">"
+	    "<table><caption id=\"%s\">%s</caption>\n<thead><tr>",
+	    id, id, caption);
+	for (size_t i = 0; i < n; i++)
+		(void)fprintf(f, "<th scope=\"col\"%s>%s</th>",
+		    i >= first_number ? " class=\"n\"" : "", heads[i]);
+	(void)fputs("</tr></thead>\n<tbody>\n", f);
+}
+
+void
+html_table_end(FILE *f)
+{
+	(void)fputs("</tbody></table></div>\n", f);
+}
+
+void
+html_row_head(FILE *f, const char *text)
+{
+	(void)fputs("<tr><th scope=\"row\">", f);
+	html_text(f, text);
+	(void)fputs("</th>", f);
+}

@@ -25,68 +25,6 @@ static const enum outcome_number parts[] = { OUTCOME_SENT, OUTCOME_DEFERRED,
 #define PARTS (sizeof(parts) / sizeof(parts[0]))
 
 static void
-section(FILE *f, const char *id, const char *title)
-{
-	(void)fprintf(f,
-	    "<section aria-labelledby=\"%s\">\n<h2 id=\"%s\">%s</h2>\n", id, id,
-	    title);
-}
-
-static void
-fact(FILE *f, const char *name, const char *value)
-{
-	(void)fprintf(f, "<div><dt>%s</dt><dd>", name);
-	html_text(f, value);
-	(void)fputs("</dd></div>\n", f);
-}
-
-static void
-number_cell(FILE *f, int64_t n)
-{
-	char text[HTML_COUNT_LEN];
-
-	(void)fprintf(f, "<td class=\"n\">%s</td>", html_count(n, text));
-}
-
-static void
-text_cell(FILE *f, const char *text)
-{
-	(void)fputs("<td class=\"w\">", f);
-	html_text(f, text);
-	(void)fputs("</td>", f);
-}
-
-/* Columns from first_number on hold numbers. */
-static void
-table_begin(FILE *f, const char *id, const char *caption,
-    const char *const heads[], size_t n, size_t first_number)
-{
-	(void)fprintf(f,
-	    "<div class=\"wide\" tabindex=\"0\" role=\"region\" "
-	    "aria-labelledby=\"%s\">"
-	    "<table><caption id=\"%s\">%s</caption>\n<thead><tr>",
-	    id, id, caption);
-	for (size_t i = 0; i < n; i++)
-		(void)fprintf(f, "<th scope=\"col\"%s>%s</th>",
-		    i >= first_number ? " class=\"n\"" : "", heads[i]);
-	(void)fputs("</tr></thead>\n<tbody>\n", f);
-}
-
-static void
-table_end(FILE *f)
-{
-	(void)fputs("</tbody></table></div>\n", f);
-}
-
-static void
-row_head(FILE *f, const char *text)
-{
-	(void)fputs("<tr><th scope=\"row\">", f);
-	html_text(f, text);
-	(void)fputs("</th>", f);
-}
-
-static void
 key(FILE *f)
 {
 	(void)fputs("<ul class=\"key\">", f);
@@ -147,16 +85,16 @@ facts(const struct report *r, FILE *f)
 	const int64_t *n = r->total;
 
 	(void)fputs("<dl class=\"facts\">\n", f);
-	fact(f, "Messages", html_count(r->messages, count));
-	fact(f, "Deliveries", html_count(n[OUTCOME_DELIVERIES], count));
-	fact(f, "Accepted by SES", html_count(n[OUTCOME_SENT], count));
-	fact(f, "Accepted, of deliveries",
+	html_fact(f, "Messages", html_count(r->messages, count));
+	html_fact(f, "Deliveries", html_count(n[OUTCOME_DELIVERIES], count));
+	html_fact(f, "Accepted by SES", html_count(n[OUTCOME_SENT], count));
+	html_fact(f, "Accepted, of deliveries",
 	    html_share(n[OUTCOME_SENT], n[OUTCOME_DELIVERIES], share));
-	fact(f, "Refused", html_count(n[OUTCOME_REFUSED], count));
-	fact(f, "Doubtful", html_count(n[OUTCOME_DOUBTFUL], count));
-	fact(f, "Bounced, of accepted",
+	html_fact(f, "Refused", html_count(n[OUTCOME_REFUSED], count));
+	html_fact(f, "Doubtful", html_count(n[OUTCOME_DOUBTFUL], count));
+	html_fact(f, "Bounced, of accepted",
 	    html_share(n[OUTCOME_BOUNCED], n[OUTCOME_SENT], share));
-	fact(f, "Complained, of accepted",
+	html_fact(f, "Complained, of accepted",
 	    html_share(n[OUTCOME_COMPLAINED], n[OUTCOME_SENT], share));
 	(void)fputs("</dl>\n", f);
 }
@@ -207,7 +145,7 @@ volume(const struct report_page *p, FILE *f)
 	bool daily = p->daily >= 0 && r->slot_us > INT64_C(3600000000);
 	int64_t values[PARTS];
 
-	section(f, "volume", "Volume and outcomes");
+	html_section(f, "volume", "Volume and outcomes");
 	facts(r, f);
 	(void)snprintf(
 	    name, sizeof(name), "daily limit %s", html_count(p->daily, limit));
@@ -243,7 +181,7 @@ delays(const struct report *r, FILE *f)
 	char text[HTML_DURATION_LEN];
 	const struct histogram *h;
 
-	section(f, "delays", "Delays");
+	html_section(f, "delays", "Delays");
 	for (size_t i = 0; i < REPORT_PHASES; i++) {
 		h = &r->phase[i];
 		ranges[i] = (struct chart_range){ report_phases[i],
@@ -260,11 +198,11 @@ delays(const struct report *r, FILE *f)
 	    "SES, retries of the mail server included. <a "
 	    "href=\"#t-delays\">The figures</a></figcaption>\n</figure>\n",
 	    f);
-	table_begin(f, "t-delays", "Delays by phase", heads, 7, 1);
+	html_table_begin(f, "t-delays", "Delays by phase", heads, 7, 1);
 	for (size_t i = 0; i < REPORT_PHASES; i++) {
 		h = &r->phase[i];
-		row_head(f, report_phases[i]);
-		number_cell(f, h->count);
+		html_row_head(f, report_phases[i]);
+		html_number_cell(f, h->count);
 		for (size_t k = 0; k < 4; k++)
 			(void)fprintf(f, "<td class=\"n\">%s</td>",
 			    h->count == 0
@@ -274,7 +212,7 @@ delays(const struct report *r, FILE *f)
 		(void)fprintf(f, "<td class=\"n\">%s</td></tr>\n",
 		    h->count == 0 ? "-" : html_duration(h->max_us, text));
 	}
-	table_end(f);
+	html_table_end(f);
 	(void)fputs("</section>\n", f);
 }
 
@@ -309,7 +247,7 @@ rates(const struct report *r, FILE *f)
 	const char *over =
 	    r->slot_us > INT64_C(3600000000) ? "seven days" : "24 hours";
 
-	section(f, "rates", "Bounces and complaints");
+	html_section(f, "rates", "Bounces and complaints");
 	(void)fprintf(f,
 	    "<p>Of the deliveries of the %s up to each point that "
 	    "SES accepted, those that it later reported as bounced or "
@@ -339,7 +277,7 @@ static void
 outcome_cells(FILE *f, const int64_t n[])
 {
 	for (size_t i = 0; i < OUTCOME_COLUMNS; i++)
-		number_cell(f, n[outcome_columns[i]]);
+		html_number_cell(f, n[outcome_columns[i]]);
 	(void)fputs("</tr>\n", f);
 }
 
@@ -351,7 +289,7 @@ outcome_table_begin(
 
 	memcpy(heads, outcome_heads, sizeof(heads));
 	heads[0] = first;
-	table_begin(f, id, caption, heads, OUTCOME_COLUMNS + 1, 1);
+	html_table_begin(f, id, caption, heads, OUTCOME_COLUMNS + 1, 1);
 }
 
 static void
@@ -362,10 +300,10 @@ top(FILE *f, const char *id, const char *caption, const char *first,
 
 	outcome_table_begin(f, id, caption, first);
 	for (size_t i = 0; i < tally_size(t) && i < REPORT_TOP; i++) {
-		row_head(f, rows[i].name);
+		html_row_head(f, rows[i].name);
 		outcome_cells(f, rows[i].n);
 	}
-	table_end(f);
+	html_table_end(f);
 	if (tally_size(t) > REPORT_TOP)
 		(void)fprintf(
 		    f, "<p class=\"soft\">%zu in all.</p>\n", tally_size(t));
@@ -378,20 +316,20 @@ reasons(const struct report *r, FILE *f)
 		"deferred" };
 	const struct tally_row *rows = tally_sorted(r->reasons, TALLY_LARGEST);
 
-	section(f, "why", "Refused and deferred");
+	html_section(f, "why", "Refused and deferred");
 	(void)fputs(
 	    "<p>As deliveries stand now: one that was deferred and then "
 	    "sent is not here. In the words, names of people are "
 	    "replaced, and numbers are #.</p>\n",
 	    f);
-	table_begin(f, "t-why", "Reasons", heads, 3, 1);
+	html_table_begin(f, "t-why", "Reasons", heads, 3, 1);
 	for (size_t i = 0; i < tally_size(r->reasons) && i < REPORT_TOP; i++) {
-		row_head(f, rows[i].name);
-		number_cell(f, rows[i].n[OUTCOME_REFUSED]);
-		number_cell(f, rows[i].n[OUTCOME_DEFERRED]);
+		html_row_head(f, rows[i].name);
+		html_number_cell(f, rows[i].n[OUTCOME_REFUSED]);
+		html_number_cell(f, rows[i].n[OUTCOME_DEFERRED]);
 		(void)fputs("</tr>\n", f);
 	}
-	table_end(f);
+	html_table_end(f);
 	(void)fputs("</section>\n", f);
 }
 
@@ -402,7 +340,7 @@ doubts(const struct report *r, FILE *f)
 		"Recipient", "What is known" };
 	char id[UUID_TEXT_LEN], when[WHEN_LEN];
 
-	section(f, "doubts", "Doubtful deliveries");
+	html_section(f, "doubts", "Doubtful deliveries");
 	if (r->total[OUTCOME_DOUBTFUL] == 0) {
 		(void)fputs("<p>None.</p>\n</section>\n", f);
 		return;
@@ -413,17 +351,17 @@ doubts(const struct report *r, FILE *f)
 	    "them. "
 	    "%" PRId64 " in all.</p>\n",
 	    r->total[OUTCOME_DOUBTFUL]);
-	table_begin(f, "t-doubts", "The first of them", heads, 4, 4);
+	html_table_begin(f, "t-doubts", "The first of them", heads, 4, 4);
 	for (size_t i = 0; i < r->ndoubts; i++) {
-		row_head(f, uuid_text(&r->doubts[i].message, id));
-		text_cell(f, when_short(r->doubts[i].received_at, when));
-		text_cell(f, r->doubts[i].recipient != NULL
+		html_row_head(f, uuid_text(&r->doubts[i].message, id));
+		html_text_cell(f, when_short(r->doubts[i].received_at, when));
+		html_text_cell(f, r->doubts[i].recipient != NULL
 				 ? r->doubts[i].recipient
 				 : "(erased)");
-		text_cell(f, r->doubts[i].reply);
+		html_text_cell(f, r->doubts[i].reply);
 		(void)fputs("</tr>\n", f);
 	}
-	table_end(f);
+	html_table_end(f);
 	(void)fputs("</section>\n", f);
 }
 
@@ -433,7 +371,7 @@ chain(const struct report_page *p, FILE *f)
 	char hex[CHAIN_TEXT_LEN], count[HTML_COUNT_LEN];
 	const struct report *r = p->report;
 
-	section(f, "chain", "The journal's chain");
+	html_section(f, "chain", "The journal's chain");
 	(void)fprintf(f,
 	    "<p>%s rows of the journal fall into this period. It "
 	    "begins with row %" PRId64 ", and its head is "
@@ -470,14 +408,14 @@ figures(const struct report *r, FILE *f)
 		"bounce rate", "complaint rate" };
 	double rate;
 
-	section(f, "figures", "Figures");
-	table_begin(f, "t-volume",
+	html_section(f, "figures", "Figures");
+	html_table_begin(f, "t-volume",
 	    "Deliveries over time, and the rates up to each point", heads, 10,
 	    1);
 	for (size_t i = 0; i < r->nslots; i++) {
-		row_head(f, report_slot_name(r, i, name));
+		html_row_head(f, report_slot_name(r, i, name));
 		for (size_t k = 0; k < OUTCOME_COLUMNS; k++)
-			number_cell(f, r->slots[i].n[outcome_columns[k]]);
+			html_number_cell(f, r->slots[i].n[outcome_columns[k]]);
 		rate = bounce_rate(r, i);
 		(void)snprintf(bounced, sizeof(bounced),
 		    rate < 0 ? "-" : "%.2f %%", rate * 100);
@@ -488,7 +426,7 @@ figures(const struct report *r, FILE *f)
 		    "<td class=\"n\">%s</td><td class=\"n\">%s</td></tr>\n",
 		    bounced, complained);
 	}
-	table_end(f);
+	html_table_end(f);
 	(void)fputs("</section>\n", f);
 }
 
@@ -501,7 +439,7 @@ report_html(const struct report_page *p, FILE *f)
 	volume(p, f);
 	delays(r, f);
 	rates(r, f);
-	section(f, "who", "Senders and domains");
+	html_section(f, "who", "Senders and domains");
 	top(f, "t-senders", "Senders with the most deliveries", "Sender",
 	    r->senders);
 	top(f, "t-domains", "Recipients' domains with the most deliveries",
