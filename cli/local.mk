@@ -38,6 +38,7 @@ cli_postern_SOURCES = \
 	cli/prune_steps.c cli/prune_steps.h \
 	cli/quota.c cli/quota.h \
 	cli/report.c cli/report.h \
+	cli/report_charts.c cli/report_parts.h \
 	cli/report_html.c \
 	cli/report_json.c \
 	cli/report_style.c \
