@@ -29,8 +29,8 @@
 #define CHUNK_BYTES 65536
 
 /*
- * Of one lot, which must fit into a request of posternd's. It has no more events
- * than are taken together, since of one that fails no counts are told.
+ * Of one lot, which must fit into a request of posternd's. It has no more
+ * events than are taken together, since of one that fails no counts are told.
  */
 #define LOT_EVENTS EVENT_TAKE_LOT
 #define LOT_BYTES ((size_t)200 * 1024)

@@ -37,8 +37,9 @@ void html_section(FILE *, const char *id, const char *title);
 void html_fact(FILE *, const char *name, const char *value);
 
 /*
- * A table with n columns, of which those from first_number on hold numbers. Each
- * row is begun by html_row_head, and ended by whoever writes its last cell.
+ * A table with n columns, of which those from first_number on hold numbers.
+ * Each row is begun by html_row_head, and ended by whoever writes its last
+ * cell.
  */
 void html_table_begin(FILE *, const char *id, const char *caption,
     const char *const heads[], size_t n, size_t first_number);

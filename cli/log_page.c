@@ -196,7 +196,8 @@ put_state(struct table *t, const struct search_hit *h)
 }
 
 static void
-put_row(struct log_page *page, const struct search_hit *h, const struct values *v)
+put_row(struct log_page *page, const struct search_hit *h,
+    const struct values *v)
 {
 	struct table *t = page->table;
 	char when[WHEN_LEN];

@@ -1,6 +1,7 @@
 /*
- * report_parts: what the files of the page share. report_html.c has the page and
- * the sections that are words and tables, report_charts.c those with charts.
+ * report_parts: what the files of the page share. report_html.c has the page
+ * and the sections that are words and tables, report_charts.c those with
+ * charts.
  */
 #ifndef CLI_REPORT_PARTS_H
 #define CLI_REPORT_PARTS_H

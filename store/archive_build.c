@@ -211,8 +211,8 @@ archive_build(const char *path, const char *file, int64_t last_seq,
 	char *part = mem_printf("%s.part", file);
 	int rc = -1;
 
-	if (make(path, part, last_seq, err) == 0 && check(part, remains, err) == 0 &&
-	    publish(part, file, err) == 0)
+	if (make(path, part, last_seq, err) == 0 &&
+	    check(part, remains, err) == 0 && publish(part, file, err) == 0)
 		rc = archive_read(file, archive_r, err);
 	if (rc == -1) {
 		(void)err_context(err, "%s", part);

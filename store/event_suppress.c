@@ -100,7 +100,8 @@ event_suppress(struct journal_tx *tx, const struct conf_list *words,
 	rc = suppression_append(tx, address, reason, "event", &place->message,
 	    place->n, e->time, &seq, err);
 	if (rc == 1) {
-		s->list[s->n++] = (struct event_listed) { address, reason, seq };
+		s->list[s->n++] =
+		    (struct event_listed) { address, reason, seq };
 		return 1;
 	}
 	free(address);

@@ -27,12 +27,12 @@ struct event_counts {
 #define EVENT_TAKE_LOT 128
 
 /*
- * A lot at a time, each durable before the next, so that mail that waits for the
- * journal is not held up; nor on a full disk, where a lot is refused at once
- * (ERR_FULL). suppress: words as in events.suppress. list may be NULL (CLI). The
- * counts are added to, for what was taken before a failure, too; the rest may
- * be given again. within_us: how long each lot may wait for the journal; finding
- * the deliveries first takes its own time.
+ * A lot at a time, each durable before the next, so that mail that waits for
+ * the journal is not held up; nor on a full disk, where a lot is refused at
+ * once (ERR_FULL). suppress: words as in events.suppress. list may be NULL
+ * (CLI). The counts are added to, for what was taken before a failure, too; the
+ * rest may be given again. within_us: how long each lot may wait for the
+ * journal; finding the deliveries first takes its own time.
  */
 int event_take(struct journal *, struct suppressions *list,
     const struct conf_list *suppress, const struct event *, size_t n,

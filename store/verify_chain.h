@@ -1,6 +1,6 @@
 /*
- * verify_chain: the rows of the journal's files held against the chain, one file
- * after the other in the chain's order.
+ * verify_chain: the rows of the journal's files held against the chain, one
+ * file after the other in the chain's order.
  */
 #ifndef STORE_VERIFY_CHAIN_H
 #define STORE_VERIFY_CHAIN_H

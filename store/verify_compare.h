@@ -1,6 +1,6 @@
 /*
- * verify_compare: statements that look for what is wrong in one of the journal's
- * files, or in what is known of all of them.
+ * verify_compare: statements that look for what is wrong in one of the
+ * journal's files, or in what is known of all of them.
  */
 #ifndef STORE_VERIFY_COMPARE_H
 #define STORE_VERIFY_COMPARE_H

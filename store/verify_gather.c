@@ -97,7 +97,8 @@ static const char *const take_text[] = {
 	"INSERT INTO ended SELECT s.seq, s.until FROM other.suppression s "
 	"JOIN suppressed j ON j.seq = s.seq WHERE ?3 "
 	"AND s.seq NOT IN (SELECT seq FROM lifted) "
-	"AND s.until IS NOT j.until AND " VERIFY_SOMETHING_ELSE_ENDED("s.until"),
+	"AND s.until IS NOT j.until AND "
+	VERIFY_SOMETHING_ELSE_ENDED("s.until"),
 
 	"INSERT INTO seen SELECT message, max(seq) FROM told WHERE seq > ?1 "
 	"AND message IS NOT NULL AND event <> 'erased' GROUP BY message "

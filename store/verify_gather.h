@@ -1,6 +1,6 @@
 /*
- * verify_gather: what the journal's rows say that its other tables have, and what
- * one file alone can't decide, gathered for verify_tables.
+ * verify_gather: what the journal's rows say that its other tables have, and
+ * what one file alone can't decide, gathered for verify_tables.
  *
  * The scratch database has tables of its own, which SQLite finds before those
  * of the file that is attached as `other`:

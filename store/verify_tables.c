@@ -3,7 +3,6 @@
 
 #include "store/verify_tables.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

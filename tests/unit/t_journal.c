@@ -498,9 +498,9 @@ disk_full(void **state)
 }
 
 /*
- * The disk is made full for the journal alone: hardly more pages than it has. The
- * gate holds its thread until mail waits behind what does not fit, so that both
- * are in one transaction.
+ * The disk is made full for the journal alone: hardly more pages than it has.
+ * The gate holds its thread until mail waits behind what does not fit, so that
+ * both are in one transaction.
  */
 struct gate {
 	struct journal *j;
