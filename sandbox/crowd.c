@@ -140,17 +140,6 @@ crowd_start(struct crowd *c, int fd, void (*fn)(void *), void *arg)
 	return -1;
 }
 
-size_t
-crowd_size(struct crowd *c)
-{
-	size_t n;
-
-	(void)pthread_mutex_lock(&c->lock);
-	n = c->n;
-	(void)pthread_mutex_unlock(&c->lock);
-	return n;
-}
-
 void
 crowd_send_away(struct crowd *c)
 {

@@ -23,9 +23,6 @@ int crowd_start(struct crowd *, int fd, void (*fn)(void *), void *arg);
 /* For fn: the descriptor is about to be closed. */
 void crowd_leave(struct crowd *, int fd);
 
-/* Descriptors that have not left. */
-size_t crowd_size(struct crowd *);
-
 /* Shut down all descriptors; their threads find out. */
 void crowd_send_away(struct crowd *);
 

@@ -7,6 +7,8 @@
 #ifndef SANDBOX_SANDBOX_H
 #define SANDBOX_SANDBOX_H
 
+#include <stdatomic.h>
+
 struct account;
 struct crowd;
 struct endpoint;
@@ -28,6 +30,7 @@ struct sandbox {
 	struct events *events; /* NULL when nobody asked for them */
 	struct endpoint *endpoint;
 	struct crowd *crowd;
+	atomic_llong granted; /* connections that count against the cap */
 	struct listeners *listeners;
 	int stop_fd; /* readable once the program is to end */
 };

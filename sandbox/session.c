@@ -83,9 +83,12 @@ turned_away(struct session *s)
 {
 	int64_t cap = settings_get(s->sb->settings, SETTING_CONNECTIONS);
 
-	if (cap <= 0 || crowd_size(s->sb->crowd) <= (size_t)cap)
+	s->granted = true;
+	if (atomic_fetch_add(&s->sb->granted, 1) < cap || cap <= 0)
 		return false;
 	count(s, COUNTER_TURNED_AWAY);
+	(void)atomic_fetch_sub(&s->sb->granted, 1);
+	s->granted = false;
 	s->phase = PHASE_CONNECT;
 	talk_refuse(
 	    s, "connections", "421 Too many concurrent SMTP connections");
@@ -204,6 +207,8 @@ session_run(struct sandbox *sb, int fd, bool wrapper, uint64_t number)
 	serve(s);
 	txn_reset(&s->txn);
 	record_count(sb->record, COUNTER_OPEN, -1);
+	if (s->granted)
+		(void)atomic_fetch_sub(&sb->granted, 1);
 	crowd_leave(sb->crowd, fd);
 	hang_up(s, fd);
 	free(s);

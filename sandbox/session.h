@@ -40,6 +40,7 @@ struct session {
 	struct stream *stream;
 	uint64_t number;
 	bool wrapper;
+	bool granted; /* counts against the cap on connections */
 	bool over;
 	bool reset;  /* end with a TCP reset */
 	bool silent; /* end without a word */
