@@ -121,20 +121,41 @@ try_endpoint(struct ses *s, const struct endpoint *e,
 	return c;
 }
 
+static void
+count_trying(struct ses *s, size_t endpoint)
+{
+	(void)pthread_mutex_lock(&s->lock);
+	s->trying[endpoint]++;
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
+static void
+count_tried(struct ses *s, size_t endpoint, struct connection *c)
+{
+	if (c != NULL)
+		c->endpoint = endpoint;
+	(void)pthread_mutex_lock(&s->lock);
+	s->trying[endpoint]--;
+	s->live[endpoint] += c != NULL;
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
 /*
  * An endpoint that serves us on other connections, and lets a further one stall
  * or refuses it for the moment, is not in trouble: mail goes on over those, and
- * if they end too it shows at once.
+ * if they end too it shows at once. Nor is one that says 421 while others of
+ * ours wait for its answer: they may be as many as it grants.
  */
 static bool
-serves_us(struct ses *s, size_t endpoint)
+serves_us(struct ses *s, size_t endpoint, const struct ses_result *result)
 {
-	bool live;
+	bool serves;
 
 	(void)pthread_mutex_lock(&s->lock);
-	live = s->live[endpoint] > 0;
+	serves = s->live[endpoint] > 0 ||
+	    (result->code == 421 && s->trying[endpoint] > 0);
 	(void)pthread_mutex_unlock(&s->lock);
-	return live;
+	return serves;
 }
 
 static void
@@ -143,7 +164,7 @@ endpoint_failed(struct ses *s, size_t endpoint, const char *key,
 {
 	char cause[SES_TEXT_MAX + 32];
 
-	if (serves_us(s, endpoint))
+	if (serves_us(s, endpoint, result))
 		return;
 	(void)snprintf(cause, sizeof(cause), "%s: %s",
 	    ses_phase_name(result->phase), result->text);
@@ -170,11 +191,11 @@ try_endpoints(struct ses *s, const struct credential *cred,
 			continue;
 		}
 		asked = true;
+		count_trying(s, i);
 		c = try_endpoint(s, &e, cred, result);
+		count_tried(s, i, c);
 		if (c != NULL || result->class == SES_ACCOUNT) {
 			ses_works(s, key);
-			if (c != NULL)
-				c->endpoint = i;
 			return c;
 		}
 		endpoint_failed(s, i, key, result);
@@ -209,20 +230,14 @@ try_credentials(struct ses *s, const struct credentials *creds,
 	return c;
 }
 
-static void
-count_live(struct ses *s, const struct connection *c, int more)
-{
-	(void)pthread_mutex_lock(&s->lock);
-	s->live[c->endpoint] += (unsigned)more;
-	(void)pthread_mutex_unlock(&s->lock);
-}
-
 void
 ses_disconnect(struct ses *s, struct connection *c)
 {
 	if (c == NULL)
 		return;
-	count_live(s, c, -1);
+	(void)pthread_mutex_lock(&s->lock);
+	s->live[c->endpoint]--;
+	(void)pthread_mutex_unlock(&s->lock);
 	connection_close(c);
 }
 
@@ -258,11 +273,9 @@ ses_connect(struct ses *s, struct ses_result *result)
 		c = try_credentials(s, &creds, result);
 		credentials_wipe(&creds);
 	}
-	if (c != NULL) {
+	if (c != NULL)
 		c->probe = probe;
-		count_live(s, c, 1);
-	} else if (result->class == SES_ACCOUNT) {
+	else if (result->class == SES_ACCOUNT)
 		ses_fails(s, SES_KEY_ACCOUNT, result->class, result->text);
-	}
 	return c;
 }

@@ -296,6 +296,8 @@ def test_too_many_connections_for_ses(parts):
     assert [r.code for r in replies] == [250] * 30
     for _ in range(5):
         assert send(post, TO)[0].code == 250
+    assert changes(post) == []
+    assert ses.counters()["turned_away"] > 0
 
 
 def test_one_bad_handshake_defers_nobody(parts):
