@@ -74,7 +74,7 @@ dispatch_starts(struct dispatch *d)
 	d->started_us = clock_mono_us();
 }
 
-/* Whether there is work for one sender more than those that get on with theirs. */
+/* Whether there is work for one more than those that get on with theirs. */
 static bool
 one_more(struct dispatch *d)
 {

@@ -22,7 +22,7 @@ struct ses {
 	struct tls_context *tls;
 	pthread_mutex_t lock; /* guards what follows */
 	unsigned refs;
-	unsigned trying[ENDPOINTS_MAX]; /* connections being made, by endpoint */
+	unsigned trying[ENDPOINTS_MAX]; /* being made, by endpoint */
 	unsigned live[ENDPOINTS_MAX];	/* connections handed out */
 	bool retired;
 };

@@ -339,7 +339,7 @@ test_errors(void **state)
 		{ SES_PHASE_EHLO, ERR_TLS, SES_TLS_TROUBLE },
 		{ SES_PHASE_AUTH, ERR_TIMEOUT, SES_UNREACHABLE },
 		{ SES_PHASE_MAIL, ERR_NET, SES_RECONNECT },
-		/* A record that can't be read says nothing of the next connection. */
+		/* A bad record says nothing of the next connection. */
 		{ SES_PHASE_MAIL, ERR_TLS, SES_RECONNECT },
 		{ SES_PHASE_BODY, ERR_TLS, SES_RECONNECT },
 		{ SES_PHASE_DOT, ERR_TLS, SES_DOUBTFUL },
