@@ -311,12 +311,16 @@ quota_day_slot(struct quota *q, size_t ahead)
 void
 quota_limits(struct quota *q, const struct quota_limits *limits)
 {
-	int64_t now = clock_mono_us();
+	int64_t from;
 
 	lock(q);
 	q->limits = *limits;
-	if (q->next_us > now + interval(q))
-		q->next_us = now + interval(q);
+	from = clock_mono_us();
+	/* Dots that have been entered are to come yet. */
+	if (from < q->last_dot_us)
+		from = q->last_dot_us;
+	if (q->next_us > from + interval(q))
+		q->next_us = from + interval(q);
 	unlock(q);
 }
 

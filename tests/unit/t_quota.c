@@ -219,6 +219,25 @@ test_another_rate(void **state)
 	quota_free(q);
 }
 
+/* Dots to come keep their distance, however often SIGHUP says the same. */
+static void
+test_the_same_rate_again(void **state)
+{
+	struct quota_limits limits = { .rate = 10, .daily = -1 };
+	struct quota *q = make(10, -1, 1);
+	struct quota_ticket t[6];
+
+	(void)state;
+	for (int i = 0; i < 6; i++)
+		quota_take(q, true, &t[i]);
+	for (int i = 0; i < 6; i++) {
+		assert_int_equal(quota_dot(q, &t[i], INT64_MAX),
+		    now_us + i * (100 * US_PER_MS + 1));
+		quota_limits(q, &limits);
+	}
+	quota_free(q);
+}
+
 static void
 test_released_slot_is_used_again(void **state)
 {
@@ -417,6 +436,7 @@ main(void)
 		cmocka_unit_test(test_ready_ones_pass),
 		cmocka_unit_test(test_overdue_ones_are_passed),
 		cmocka_unit_test(test_another_rate),
+		cmocka_unit_test(test_the_same_rate_again),
 		cmocka_unit_test(test_released_slot_is_used_again),
 		cmocka_unit_test(test_day_is_exact),
 		cmocka_unit_test(test_day_counts_what_is_open_or_in_doubt),
