@@ -135,6 +135,18 @@ mail(struct session *s, const char *arg)
 	session_reply(s, 250, "2.1.0", "Ok");
 }
 
+/*
+ * Without one it is no fault: who pipelines sends RCPT and DATA before knowing
+ * what MAIL or RCPT are answered (RFC 2920 section 3.1).
+ */
+static bool
+has_mail(struct session *s)
+{
+	if (s->txn == NULL)
+		session_reply(s, 503, "5.5.1", "MAIL first");
+	return s->txn != NULL;
+}
+
 static void
 rcpt(struct session *s, const char *arg)
 {
@@ -144,10 +156,8 @@ rcpt(struct session *s, const char *arg)
 	const char *params;
 	struct err err;
 
-	if (s->txn == NULL) {
-		fault(s, 503, "5.5.1", "MAIL first");
+	if (!has_mail(s))
 		return;
-	}
 	if (s->txn->nrcpts >= (size_t)s->conf->lmtp.max_recipients) {
 		session_reply(s, 452, "4.5.3",
 		    "More than %" PRId64 " recipients, send the rest later",
@@ -180,12 +190,10 @@ data(struct session *s, const char *arg)
 	int rc;
 
 	(void)arg;
-	if (s->txn == NULL) {
-		fault(s, 503, "5.5.1", "MAIL first");
+	if (!has_mail(s))
 		return;
-	}
 	if (s->txn->naccepted == 0) {
-		/* RFC 2033 section 4.2. No fault of who pipelines. */
+		/* RFC 2033 section 4.2. */
 		session_reply(s, 503, "5.5.1", "No valid recipients");
 		return;
 	}

@@ -99,6 +99,18 @@ def test_pipelining_clients_may_have_no_valid_recipients(pair):
             client.rset()
 
 
+def test_pipelining_clients_may_have_no_valid_sender(pair):
+    """Nor are RCPT and DATA behind a MAIL that is refused, for trouble with SES
+    perhaps."""
+    post, _ = pair
+    with post.client() as client:
+        replies = client.deliver_pipelined(
+            "nobody", [f"{n}@example.com" for n in range(60)], "")
+        assert [(r.code, r.enhanced) for r in replies] == [(501, "5.1.7")] * 60
+        client.rset()
+        assert client.mail(SENDER).code == 250
+
+
 def test_an_international_domain_becomes_punycode(pair):
     post, ses = pair
     [reply] = send(post, "leser@bücher.example")
