@@ -68,7 +68,8 @@ cli_period(const struct cli *cli, const char *since, const char *until,
 	if (cli_time(cli, "--until", until, until_us) == -1 ||
 	    cli_time(cli, "--since", since, since_us) == -1)
 		return -1;
-	if (since == NULL || *until_us == 0 || *since_us < *until_us)
+	if (since == NULL || (until == NULL && *until_us == 0) ||
+	    *since_us < *until_us)
 		return 0;
 	(void)cli_usage(cli, "--since lies not before --until");
 	return -1;

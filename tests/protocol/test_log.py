@@ -169,7 +169,8 @@ def test_a_leap_day_is_one(store, old):
 
 
 @pytest.mark.parametrize(("since", "until"), [
-    ("1d", "2d"), ("2d", "2d"), ("2024-03-01", "2024-02-29")])
+    ("1d", "2d"), ("2d", "2d"), ("2024-03-01", "2024-02-29"),
+    ("2024-03-01", "1970-01-01")])
 def test_a_period_that_ends_before_it_begins(store, old, since, until):
     old.close()
     assert "--since lies not before --until" in store.run(
