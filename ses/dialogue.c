@@ -12,6 +12,9 @@
 
 #define WORDS_US US_PER_SEC /* for the rest of what is half there */
 
+/* Nobody's mail hangs on RSET, and a new connection is soon had. */
+#define RESET_US (3 * US_PER_SEC)
+
 static int64_t
 earlier(int64_t a, int64_t b)
 {
@@ -197,6 +200,7 @@ dialogue_reset(struct connection *c)
 	if (c->broken || !c->mid_message)
 		return;
 	c->mid_message = false;
-	if (step(c, SES_PHASE_RSET, "RSET", 250, INT64_MAX, &result) == -1)
+	if (step(c, SES_PHASE_RSET, "RSET", 250,
+		clock_mono_us() + RESET_US, &result) == -1)
 		c->broken = true;
 }

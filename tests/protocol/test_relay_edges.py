@@ -168,6 +168,19 @@ def test_stalled_dialogues_hold_up_nobody(parts, phase):
         ses.disconnect()
 
 
+def test_stalls_after_a_refusal_hold_up_nobody(parts):
+    """They have their answer; the connections are nobody's then."""
+    post, ses = relay(parts, conf={"quota": {"rate": 2}})
+    ses.fault("rcpt reply last=2 text=554 Transaction failed")
+    ses.fault("rset stall last=2")
+    for _ in range(2):
+        assert send(post, "b@example.com")[0].code == 550
+    began = time.monotonic()
+    accepted(ses, send(post, "b@example.com")[0])
+    assert time.monotonic() - began < 10
+    ses.disconnect()
+
+
 def test_refused_in_the_middle_of_a_large_message(parts):
     """What SES said before it closed is the answer, though we were not through."""
     post, ses = relay(parts)
