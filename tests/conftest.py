@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items):
     # Workers are given neighbours: those of one file, slow alike, must not be.
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=lambda item: zlib.crc32(item.nodeid.encode()))
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    _begin_with_long_ones(items)
     # Without parts no daemon runs, and the command line by itself has threads
     # only where it writes to a journal.
     for item in items:
@@ -37,6 +37,30 @@ def pytest_collection_modifyitems(items):
             or item.get_closest_marker("threads")
         ):
             item.add_marker("single")
+
+
+def _begin_with_long_ones(items):
+    """Each with another worker, who gets HANDFUL at a time."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    count = sum(item.get_closest_marker("long") is not None for item in items)
+    for n in reversed(range(count)):
+        items.insert(n * HANDFUL, items.pop(n))
+
+
+# What lies behind a long test waits for it: no worker is given more at a time
+# than it needs to know which comes next.
+HANDFUL = 2
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    from xdist.scheduler import LoadScheduling
+
+    class Handfuls(LoadScheduling):
+        def _send_tests(self, node, num):
+            super()._send_tests(node, min(num, HANDFUL))
+
+    return Handfuls(config, log)
 
 
 # Machines are noisy: a test that judges pace is right when it passes once.

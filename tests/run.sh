@@ -264,6 +264,8 @@ fi
 # Most tests wait about as long as they work: that many at once leave no processor
 # idle. Those that judge pace are not among them.
 crowd=$((jobs * 3))
+# The protocol tests by themselves, as the sanitizers have them, wait for longer.
+large_crowd=$((jobs * 5))
 export POSTERN_SANITIZER=
 if build gcc-openssl CC=gcc --with-tls=openssl; then
 	if [ $# -gt 0 ]; then
@@ -286,7 +288,7 @@ if $all; then
 	if build gcc-gnutls-asan CC=gcc CFLAGS='-g -O1' --with-tls=gnutls \
 		--enable-sanitizer=address,undefined; then
 		unit
-		python_tests "protocol" $crowd \
+		python_tests "protocol" $large_crowd \
 			"not pace and not soak and not bench" protocol
 	fi
 
@@ -297,7 +299,7 @@ if $all; then
 	if build clang-tsan CC=clang CFLAGS='-g -O1' --with-tls=openssl \
 		--enable-sanitizer=thread; then
 		unit
-		python_tests "protocol" $crowd \
+		python_tests "protocol" $large_crowd \
 			"not single and not pace and not soak and not bench" \
 			protocol
 	fi

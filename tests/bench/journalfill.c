@@ -25,10 +25,10 @@
  * store reads are ours then (linked with --wrap), in a boot of its own.
  *
  * A lot arrives in one transaction, is sending in the next and has its outcome
- * in the one after, each with rows of three lots: what three hundred sessions
- * would write, without their waking each other.
+ * in the one after, each with rows of three lots: what so many sessions would
+ * write, without their waking each other.
  */
-#define LOT 100L
+#define LOT 400L
 #define STAGES 3
 
 struct one {

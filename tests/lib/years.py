@@ -17,7 +17,7 @@ DAYS = 400
 def fill(journal, deliveries):
     """Deliveries over DAYS, up to now, written as posternd writes them."""
     subprocess.run([tool("journalfill"), journal, str(deliveries), str(DAYS)],
-                   check=True, capture_output=True)
+                   check=True, capture_output=True, start_new_session=True)
 
 
 SEARCH = "-search.db"
