@@ -398,5 +398,6 @@ def test_table_counts_and_is_read_again(milter):
                 "<other@foreign.example>", from_header(VERIFIED)
             )
             assert of(changes, "sender") == [("<other@example.com>",)]
+    post.daemon.wait_line("nowhere")
     told = [line for line in post.daemon.lines if "nowhere" in line]
     assert len(told) == 1 and "senders:1: " in told[0], told

@@ -360,5 +360,6 @@ def test_a_bad_identities_file_leaves_the_old_in_force(parts):
     post.write_identities(["example.com", "not an identity"])
     assert accepted(ses, send(post, TO)[0])
     assert send(post, TO)[0].code == 250
+    post.daemon.wait_line("identities:2")
     said = [line for line in post.daemon.lines if "identities:2" in line]
     assert len(said) == 1, post.daemon.tail()
