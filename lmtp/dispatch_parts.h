@@ -4,8 +4,7 @@
  * dispatch.c has the sessions' side and the outcomes, dispatch_claims.c the
  * table of what is under way, dispatch_turns.c the round of sessions,
  * dispatch_senders.c the senders' side, dispatch_measure.c how many of them
- * there are to be. All but dispatch_lock want the lock
- * held.
+ * there are to be. All but dispatch_lock want the lock held.
  *
  * Invariants, under the lock:
  * - a delivery is in the table from claim to the end of its outcome, unless it

@@ -5,7 +5,6 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/clock.h"
 #include "core/mem.h"
@@ -171,18 +170,19 @@ quota_take(struct quota *q, bool counts, struct quota_ticket *t)
 	unlock(q);
 }
 
-static bool
-is_pending(const struct quota_ticket *t)
+/* From here on its place moves nobody behind it. */
+static void
+leave_place(struct quota *q, struct quota_ticket *t)
 {
-	return t->dot_us == 0 && !t->passed;
+	if (!t->passed)
+		q->pending--;
+	t->passed = true;
 }
 
 static void
 give_back(struct quota *q, struct quota_ticket *t)
 {
-	if (is_pending(t))
-		q->pending--;
-	t->passed = true;
+	leave_place(q, t);
 	if (t->counts)
 		day_give_back(&q->day, t);
 }
@@ -199,10 +199,7 @@ void
 quota_overdue(struct quota *q, struct quota_ticket *t)
 {
 	lock(q);
-	if (is_pending(t)) {
-		t->passed = true;
-		q->pending--;
-	}
+	leave_place(q, t);
 	unlock(q);
 }
 
@@ -239,8 +236,7 @@ quota_dot(struct quota *q, struct quota_ticket *t, int64_t latest_us)
 		q->next_us = at - late_max(step);
 	q->next_us += step;
 	q->last_dot_us = at;
-	if (is_pending(t))
-		q->pending--;
+	leave_place(q, t);
 	if (t->counts)
 		day_dot(&q->day, t);
 	t->dot_us = at;

@@ -49,7 +49,7 @@ struct quota_ticket {
 	int64_t slot_us; /* when its dot is to be expected */
 	int64_t day_us;	 /* not before then, for the day's sake */
 	int64_t dot_us;	 /* when its dot went out; 0 before */
-	bool passed;	 /* its place is not kept: overdue, or given back */
+	bool passed;	 /* its place is free: dot, overdue, given back */
 	unsigned reads;	 /* how often the ledger had been read at its dot */
 	bool counts;	 /* spends the day */
 };
