@@ -77,10 +77,7 @@ row_time(struct db *db, int64_t seq, int64_t *at_r, struct err *err)
 	enum db_result result;
 
 	db_bind_int(stmt, 1, seq);
-	result = db_step(db, stmt, err);
-	if (result == DB_ROW)
-		*at_r = db_int(stmt, 0);
-	db_reset(stmt);
+	result = db_step_int(db, stmt, at_r, err);
 	if (result == DB_DONE)
 		return err_set(err, ERR_STATE,
 		    "row %" PRId64 " is not in the journal", seq);

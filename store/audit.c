@@ -202,14 +202,9 @@ static int
 seq_before(struct audit *a, int64_t at, int64_t *seq_r, struct err *err)
 {
 	sqlite3_stmt *stmt = db_stmt(a->db, &sql, SQL_BEFORE);
-	enum db_result result;
 
 	db_bind_int(stmt, 1, at);
-	result = db_step(a->db, stmt, err);
-	if (result == DB_ROW)
-		*seq_r = db_int(stmt, 0);
-	db_reset(stmt);
-	return result == DB_ROW ? 0 : -1;
+	return db_step_int(a->db, stmt, seq_r, err) == DB_ROW ? 0 : -1;
 }
 
 static int

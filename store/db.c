@@ -293,6 +293,18 @@ db_run(struct db *db, sqlite3_stmt *stmt, struct err *err)
 	return result == DB_DONE ? 0 : -1;
 }
 
+enum db_result
+db_step_int(struct db *db, sqlite3_stmt *stmt, int64_t *value_r,
+    struct err *err)
+{
+	enum db_result result = db_step(db, stmt, err);
+
+	if (result == DB_ROW)
+		*value_r = db_int(stmt, 0);
+	db_reset(stmt);
+	return result;
+}
+
 int64_t
 db_int(sqlite3_stmt *stmt, int col)
 {

@@ -110,6 +110,11 @@ void db_reset(sqlite3_stmt *);
 /* Step a statement that gives no row, and reset it: 0, or -1 and err. */
 int db_run(struct db *, sqlite3_stmt *, struct err *);
 
+/* The number in the first row's first column, and reset; without a row value_r
+ * stays as it is. */
+enum db_result db_step_int(struct db *, sqlite3_stmt *, int64_t *value_r,
+    struct err *);
+
 /*
  * Columns. Text and blobs last until the next step; an SQL NULL text is NULL.
  */

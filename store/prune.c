@@ -97,12 +97,8 @@ prune_get_int(struct db *db, const struct db_sql *sql, size_t which,
     int64_t *value_r, struct err *err)
 {
 	sqlite3_stmt *stmt = db_stmt(db, sql, which);
-	enum db_result result = db_step(db, stmt, err);
 
-	if (result == DB_ROW)
-		*value_r = db_int(stmt, 0);
-	db_reset(stmt);
-	return result == DB_ROW ? 0 : -1;
+	return db_step_int(db, stmt, value_r, err) == DB_ROW ? 0 : -1;
 }
 
 int

@@ -78,12 +78,8 @@ static int
 read_first(struct db *db, int64_t *first_r, struct err *err)
 {
 	sqlite3_stmt *stmt = db_stmt(db, &sql, SQL_FIRST);
-	enum db_result result = db_step(db, stmt, err);
 
-	if (result == DB_ROW)
-		*first_r = db_int(stmt, 0);
-	db_reset(stmt);
-	return result == DB_ROW ? 0 : -1;
+	return db_step_int(db, stmt, first_r, err) == DB_ROW ? 0 : -1;
 }
 
 static int
@@ -165,10 +161,7 @@ at_of(struct db *db, int64_t seq, int64_t *at_r, struct err *err)
 	enum db_result result;
 
 	db_bind_int(stmt, 1, seq);
-	result = db_step(db, stmt, err);
-	if (result == DB_ROW)
-		*at_r = db_int(stmt, 0);
-	db_reset(stmt);
+	result = db_step_int(db, stmt, at_r, err);
 	if (result == DB_DONE)
 		return missing(seq, err);
 	return result == DB_ROW ? 0 : -1;

@@ -148,7 +148,6 @@ int
 verify_pruned_end(struct db *db, const struct verify_span *span,
     int64_t *open_r, verify_fault *fault, void *arg, struct err *err)
 {
-	enum db_result result;
 	sqlite3_stmt *stmt;
 
 	if (verify_compare(db, &end_sql, NULL, fault, arg, err) == -1 ||
@@ -157,9 +156,5 @@ verify_pruned_end(struct db *db, const struct verify_span *span,
 	stmt = db_stmt(db, &open_sql, 0);
 	db_bind_int(stmt, 2, span->last_seq);
 	db_bind_int(stmt, 3, span->archive);
-	result = db_step(db, stmt, err);
-	if (result == DB_ROW)
-		*open_r = db_int(stmt, 0);
-	db_reset(stmt);
-	return result == DB_ROW ? 0 : -1;
+	return db_step_int(db, stmt, open_r, err) == DB_ROW ? 0 : -1;
 }
